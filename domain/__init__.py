@@ -1,0 +1,1 @@
+"""What is true: aggregates, events, values and rules. Pure: no I/O, no clock, no randomness."""

@@ -1,0 +1,23 @@
+"""Deterministic identities: the same question about the same thing has the same id, so a repeat cannot double it."""
+
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6f1d3a52-7f0a-5c0e-9d55-2b8f5f0c4a11")
+
+
+def observation_id(environment_id: int, scanner_id: UUID, session_id: str) -> UUID:
+    """One observation per (scanner, session), for ever (architecture 4)."""
+    return uuid5(NAMESPACE, f"observation/{environment_id}/{scanner_id}/{session_id}")
+
+
+def environment_stream(environment_id: int) -> UUID:
+    return uuid5(NAMESPACE, f"environment/{environment_id}")
+
+
+def user_stream(user_id: int) -> UUID:
+    return uuid5(NAMESPACE, f"user/{user_id}")
+
+
+def workflow_id(scanner_id: UUID, session_id: str) -> str:
+    """The reference product's handle of one application of a scanner to a session (contract 4.1)."""
+    return f"replay-vision-apply-scanner-{scanner_id}-{session_id}"

@@ -1,0 +1,267 @@
+"""A scanner: a standing question over session recordings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from domain.errors import Invalid, NotFound
+from domain.event import Aggregate, Event, FirstEvent, Stamp, stored
+from domain.recordings_query import check_query
+from domain.scanner_types import SCANNER_TYPES, check_config
+from domain.values import same_value
+
+NAME_LENGTH = 255
+DESCRIPTION_LENGTH = 1000
+SMALLEST_RATE = 0.0001
+"""Lengths and the smallest sampling rate other than 0: contract 3.1."""
+
+VERSIONED = ("scanner_config", "query", "sampling_rate", "provider", "model", "emits_signals")
+"""A real change of any of these raises scanner_version by one (contract 3.4)."""
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+@stored
+class ScannerCreated(FirstEvent):
+    TOPIC = "ScannerCreated"
+    name: str
+    description: str
+    scanner_type: str
+    scanner_config: dict[str, JsonValue]
+    query: dict[str, JsonValue]
+    sampling_rate: float
+    provider: str
+    model: str
+    enabled: bool
+    emits_signals: bool
+    created_by: int | None
+
+    def apply(self, aggregate: Scanner) -> None:
+        for name in ("name", "description", "scanner_type", "enabled", "created_by", *VERSIONED):
+            setattr(aggregate, name, getattr(self, name))
+
+
+@stored
+class ScannerRenamed(Event):
+    TOPIC = "ScannerRenamed"
+    name: str
+
+    def apply(self, aggregate: Scanner) -> None:
+        aggregate.name = self.name
+
+
+@stored
+class ScannerDescribed(Event):
+    TOPIC = "ScannerDescribed"
+    description: str
+
+    def apply(self, aggregate: Scanner) -> None:
+        aggregate.description = self.description
+
+
+@stored
+class ScannerReconfigured(Event):
+    """`changes` holds the new values of those VERSIONED fields that really changed."""
+
+    TOPIC = "ScannerReconfigured"
+    changes: dict[str, JsonValue]
+    scanner_version: int
+    restored_from: int | None = None
+
+    def apply(self, aggregate: Scanner) -> None:
+        for name, value in self.changes.items():
+            setattr(aggregate, name, value)
+        aggregate.scanner_version = self.scanner_version
+
+
+@stored
+class ScannerEnabled(Event):
+    TOPIC = "ScannerEnabled"
+
+    def apply(self, aggregate: Scanner) -> None:
+        aggregate.enabled = True
+
+
+@stored
+class ScannerDisabled(Event):
+    TOPIC = "ScannerDisabled"
+
+    def apply(self, aggregate: Scanner) -> None:
+        aggregate.enabled = False
+
+
+@stored
+class SweepGapSkipped(Event):
+    """Settled sessions that the schedule passed over without scanning them, in settle numbers, both ends included."""
+
+    TOPIC = "SweepGapSkipped"
+    first: int
+    last: int
+    reason: str
+
+    def apply(self, aggregate: Scanner) -> None:
+        aggregate.gaps += 1
+
+
+@stored
+class ScannerDeleted(Event):
+    TOPIC = "ScannerDeleted"
+
+    def apply(self, aggregate: Scanner) -> None:
+        aggregate.deleted = True
+
+
+# --- state and decisions --------------------------------------------------------------------------------------------
+
+
+@stored
+class Scanner(Aggregate):
+    TOPIC = "scanner"
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.description = ""
+        self.scanner_type = ""
+        self.scanner_config: dict[str, JsonValue] = {}
+        self.query: dict[str, JsonValue] = {}
+        self.sampling_rate = 1.0
+        self.provider = ""
+        self.model = ""
+        self.enabled = True
+        self.emits_signals = False
+        self.created_by: int | None = None
+        self.scanner_version = 1
+        self.gaps = 0
+        self.deleted = False
+
+    @classmethod
+    def create(
+        cls,
+        scanner_id: UUID,
+        stamp: Stamp,
+        *,
+        name: str,
+        scanner_type: str,
+        scanner_config: object,
+        model: str,
+        description: str = "",
+        query: object = None,
+        sampling_rate: float = 1.0,
+        provider: str = "google",
+        enabled: bool = True,
+        emits_signals: bool = False,
+    ) -> Self:
+        """A new scanner, version 1. Raises Invalid for the first field that breaks a rule of contract 3.1-3.3."""
+        if scanner_type not in SCANNER_TYPES:
+            raise Invalid("scanner_type", "invalid_choice", f'"{scanner_type}" is not a valid choice.')
+        _check_name(name)
+        _check_description(description)
+        _check_rate(sampling_rate)
+        check_config(scanner_type, scanner_config)
+        return cls._begin(
+            ScannerCreated,
+            scanner_id,
+            stamp,
+            name=name,
+            description=description,
+            scanner_type=scanner_type,
+            scanner_config=scanner_config,
+            query=check_query({} if query is None else query),
+            sampling_rate=float(sampling_rate),
+            provider=provider,
+            model=model,
+            enabled=enabled,
+            emits_signals=emits_signals,
+            created_by=stamp.actor.user_id,
+        )
+
+    def edit(self, stamp: Stamp, changes: dict[str, Any]) -> None:
+        """Applies the given fields of contract 3.1; records only what really changes, so a repeat records nothing.
+
+        Raises Invalid (with the field) and NotFound when the scanner is deleted.
+        """
+        self._check_alive()
+        if "scanner_type" in changes and changes["scanner_type"] != self.scanner_type:
+            raise Invalid("scanner_type", "invalid_input", "The type of a scanner cannot be changed.")
+        versioned = self._check_versioned(changes)
+        if "name" in changes:
+            _check_name(changes["name"])
+            if changes["name"] != self.name:
+                self._record(ScannerRenamed, stamp, name=changes["name"])
+        if "description" in changes:
+            _check_description(changes["description"])
+            if changes["description"] != self.description:
+                self._record(ScannerDescribed, stamp, description=changes["description"])
+        if versioned:
+            self._record(ScannerReconfigured, stamp, changes=versioned, scanner_version=self.scanner_version + 1)
+        if "enabled" in changes and changes["enabled"] != self.enabled:
+            self._record(ScannerEnabled if changes["enabled"] else ScannerDisabled, stamp)
+
+    def skip_gap(self, stamp: Stamp, first: int, last: int, reason: str) -> None:
+        """Notes settled sessions that will not be scanned by the schedule. Raises NotFound when deleted."""
+        self._check_alive()
+        self._record(SweepGapSkipped, stamp, first=first, last=last, reason=reason)
+
+    def delete(self, stamp: Stamp) -> None:
+        """Ends the scanner for good. Raises NotFound when it is already deleted."""
+        self._check_alive()
+        self._record(ScannerDeleted, stamp)
+
+    def snapshot(self) -> dict[str, JsonValue]:
+        """What an observation freezes of the scanner (contract 4.1)."""
+        return {
+            "name": self.name,
+            "scanner_type": self.scanner_type,
+            "scanner_version": self.scanner_version,
+            "model": self.model,
+            "provider": self.provider,
+            "emits_signals": self.emits_signals,
+            "scanner_config": self.scanner_config,
+        }
+
+    @property
+    def updated_at(self) -> datetime:
+        return self.modified_on
+
+    def _check_alive(self) -> None:
+        if self.deleted:
+            raise NotFound
+
+    def _check_versioned(self, changes: dict[str, Any]) -> dict[str, JsonValue]:
+        given = {name: changes[name] for name in VERSIONED if name in changes}
+        if "sampling_rate" in given:
+            _check_rate(given["sampling_rate"])
+            given["sampling_rate"] = float(given["sampling_rate"])
+        if "scanner_config" in given:
+            check_config(self.scanner_type, given["scanner_config"])
+        elif "scanner_type" in changes:
+            check_config(self.scanner_type, self.scanner_config)
+        if "query" in given:
+            given["query"] = check_query(given["query"])
+        return {name: value for name, value in given.items() if not same_value(value, getattr(self, name))}
+
+
+def _check_name(name: str) -> None:
+    if not name.strip():
+        raise Invalid("name", "blank", "This field may not be blank.")
+    if len(name) > NAME_LENGTH:
+        raise Invalid("name", "max_length", f"Ensure this field has no more than {NAME_LENGTH} characters.")
+
+
+def _check_description(description: str) -> None:
+    if len(description) > DESCRIPTION_LENGTH:
+        message = f"Ensure this field has no more than {DESCRIPTION_LENGTH} characters."
+        raise Invalid("description", "max_length", message)
+
+
+def _check_rate(rate: float) -> None:
+    if not 0 <= rate <= 1:
+        limit = ("less", "1.0") if rate > 1 else ("greater", "0.0")
+        code = "max_value" if rate > 1 else "min_value"
+        raise Invalid("sampling_rate", code, f"Ensure this value is {limit[0]} than or equal to {limit[1]}.")
+    if 0 < rate < SMALLEST_RATE:
+        raise Invalid("sampling_rate", "invalid_input", f"A rate other than 0 must be at least {SMALLEST_RATE}.")
