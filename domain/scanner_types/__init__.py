@@ -1,0 +1,129 @@
+"""The four scanner types: what a config may say, what a provider may answer, what an observation stores.
+
+A provider answers in the type's closed schema (``answer_schema``); ``check_output`` says what is wrong with an answer,
+``model_output`` makes the stored document of contract 4.2 from a right one.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, cast
+
+from pydantic import ValidationError
+
+from domain.errors import Invalid
+from domain.scanner_types import classifier, monitor, scorer, summarizer
+from domain.scanner_types.citations import Segment, citation, cut, outside
+from domain.scanner_types.private import PRIVATE_KEYS, join_private, split_private
+from domain.scanner_types.rules import ClosedAnswer, as_object
+
+__all__ = [
+    "PRIVATE_KEYS",
+    "SCANNER_TYPES",
+    "Segment",
+    "answer_schema",
+    "check_config",
+    "check_output",
+    "citation",
+    "join_private",
+    "model_output",
+    "split_private",
+]
+
+SCANNER_TYPES: Final = ("monitor", "classifier", "scorer", "summarizer")
+
+_CONFIG_CHECKS: Final[dict[str, Callable[[Mapping[str, object]], None]]] = {
+    "monitor": monitor.check_config,
+    "classifier": classifier.check_config,
+    "scorer": scorer.check_config,
+    "summarizer": summarizer.check_config,
+}
+_PROSE: Final = {
+    "monitor": monitor.PROSE,
+    "classifier": classifier.PROSE,
+    "scorer": scorer.PROSE,
+    "summarizer": summarizer.PROSE,
+}
+_SCHEMAS: Final[dict[str, type[ClosedAnswer]]] = {
+    "monitor": monitor.Output,
+    "classifier": classifier.Output,
+    "scorer": scorer.Output,
+    "summarizer": summarizer.Output,
+}
+
+
+def check_config(scanner_type: str, config: object) -> None:
+    """Check a scanner's config by the rules of contract 3.2, in their order.
+
+    Raises ``Invalid`` (field ``scanner_config``, code ``invalid_input``, one plain sentence) at the first rule broken,
+    and ``Invalid`` on ``scanner_type`` for a type there is none of.
+    """
+    if scanner_type not in _CONFIG_CHECKS:
+        raise Invalid(field="scanner_type", code="invalid_choice", message=f'"{scanner_type}" is not a valid choice.')
+    _CONFIG_CHECKS[scanner_type](as_object(config))
+
+
+def answer_schema(scanner_type: str) -> type[ClosedAnswer]:
+    """The closed pydantic model a provider's answer must fit; its field order is the order to ask for."""
+    return _SCHEMAS[scanner_type]
+
+
+def check_output(
+    scanner_type: str, config: Mapping[str, object], output: object, duration_ms: int | None = None
+) -> list[str]:
+    """What is wrong with a provider's answer, one line per problem; empty when it may be stored.
+
+    Checks the closed schema, the type's rules under this (already checked) config, and, when ``duration_ms`` is given,
+    that every cited second lies within the recording, one second of rounding allowed (engine 4.3, 4.4).
+    """
+    try:
+        answer = _SCHEMAS[scanner_type].model_validate(output)
+    except ValidationError as error:
+        return [f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}" for item in error.errors()]
+    found = _problems(config, answer)
+    if duration_ms is not None:
+        for key in _PROSE[scanner_type]:
+            found += [
+                f"{key}: second {s:g} is outside the recording" for s in outside(getattr(answer, key), duration_ms)
+            ]
+    return found
+
+
+def model_output(
+    scanner_type: str, config: Mapping[str, object], output: object, duration_ms: int
+) -> dict[str, object]:
+    """The document of contract 4.2 from an answer that ``check_output`` passes: prose cut into segments, freeform tags
+    slugged, the scale's label stamped. Raises pydantic's ``ValidationError`` for an answer of another shape."""
+    answer = _SCHEMAS[scanner_type].model_validate(output)
+    document: dict[str, object] = {"scanner_type": scanner_type, **_fields(config, answer)}
+    for key in _PROSE[scanner_type]:
+        prose, segments = cut(cast(str, document[key]), duration_ms)
+        document[key], document[f"{key}_segments"] = prose, segments
+    document["confidence"] = cast(float, answer.model_dump()["confidence"])
+    return join_private(*split_private(document))
+
+
+def _problems(config: Mapping[str, object], answer: ClosedAnswer) -> list[str]:
+    match answer:
+        case monitor.Output():
+            return monitor.problems(config, answer)
+        case classifier.Output():
+            return classifier.problems(config, answer)
+        case scorer.Output():
+            return scorer.problems(config, answer)
+        case summarizer.Output():
+            return summarizer.problems(config, answer)
+        case _:
+            raise TypeError(f"no scanner type answers with {type(answer).__name__}")
+
+
+def _fields(config: Mapping[str, object], answer: ClosedAnswer) -> dict[str, object]:
+    match answer:
+        case monitor.Output():
+            return monitor.fields(config, answer)
+        case classifier.Output():
+            return classifier.fields(config, answer)
+        case scorer.Output():
+            return scorer.fields(config, answer)
+        case summarizer.Output():
+            return summarizer.fields(config, answer)
+        case _:
+            raise TypeError(f"no scanner type answers with {type(answer).__name__}")

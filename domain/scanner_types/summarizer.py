@@ -1,0 +1,47 @@
+"""Summarizer: a title, a summary and four facets of a recording."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from domain.scanner_types.rules import ClosedAnswer, Confidence, Prose, check_keys, check_prompt, refuse
+
+KEYS: Final = frozenset({"prompt", "length"})
+LENGTHS: Final = ("short", "medium", "long")
+PROSE: Final = ("summary",)
+TITLE_MAX_CHARS: Final = 120
+
+Facet = Annotated[str, Field(max_length=500)]
+
+
+class Output(ClosedAnswer):
+    summary: Prose
+    title: Annotated[str, Field(min_length=1, max_length=TITLE_MAX_CHARS)]
+    intent: Facet = ""
+    outcome: Facet = ""
+    friction_points: Annotated[list[Facet], Field(max_length=50, default_factory=list[str])]
+    keywords: Annotated[list[Facet], Field(max_length=15, default_factory=list[str])]
+    confidence: Confidence
+
+
+def check_config(config: Mapping[str, object]) -> None:
+    check_prompt(config)
+    if "length" in config and config["length"] not in LENGTHS:
+        refuse("The scanner configuration is invalid.")
+    check_keys(config, KEYS)
+
+
+def problems(config: Mapping[str, object], output: Output) -> list[str]:
+    return [] if output.title.strip() else ["title: must not be blank"]
+
+
+def fields(config: Mapping[str, object], output: Output) -> dict[str, object]:
+    return {
+        "title": output.title.strip(),
+        "summary": output.summary,
+        "intent": output.intent,
+        "outcome": output.outcome,
+        "friction_points": [point.lower() for point in output.friction_points],
+        "keywords": [word.lower() for word in output.keywords],
+    }
