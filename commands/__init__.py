@@ -1,0 +1,1 @@
+"""The write side: one module per noun. The only code that appends events."""

@@ -1,0 +1,1 @@
+"""The event store: the log, the guard rows and private text of one database."""

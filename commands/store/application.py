@@ -1,0 +1,97 @@
+"""The write side's one door to the store: load an aggregate, save what it recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+
+from eventsourcing.application import AggregateNotFoundError, Repository
+from eventsourcing.persistence import EventStore, StoredEvent
+
+from commands.store.guards import Guard
+from commands.store.mapper import EventMapper
+from commands.store.recorder import Datastore, EventRecorder, Group, Refused
+from domain.errors import NotFound
+from domain.event import Aggregate
+
+BULK = 200
+"""Saves of one bulk append: the contract's largest request (extensions, bulk_observe)."""
+
+A = TypeVar("A", bound=Aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """One caller's part of a bulk save: what its aggregates recorded, and the guards that must hold."""
+
+    aggregates: Sequence[Aggregate]
+    guards: Sequence[Guard] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a Save: its last position, or why it was refused (see recorder.Refused)."""
+
+    position: int | None
+    refusal: str | None
+
+
+class Store:
+    """Event store of one database. Thread-safe; build one per process, after forking. Close it at the end."""
+
+    def __init__(self, conninfo: str, pool_size: int = 4) -> None:
+        self._datastore = Datastore(conninfo, pool_size)
+        self.recorder = EventRecorder(self._datastore)
+        self._mapper = EventMapper()
+        self._events = EventStore(self._mapper, self.recorder)
+        self._repository = Repository(self._events)
+
+    def load(self, aggregate_class: type[A], stream_id: UUID) -> A:
+        """The aggregate as of now. Raises NotFound when there is no such stream or it is of another kind."""
+        try:
+            aggregate = self._repository.get(stream_id)
+        except AggregateNotFoundError as error:
+            raise NotFound from error
+        if not isinstance(aggregate, aggregate_class):
+            raise NotFound
+        return aggregate
+
+    def save(self, *aggregates: Aggregate, guards: Sequence[Guard] = ()) -> int | None:
+        """Stores everything the aggregates recorded, all or nothing.
+
+        Returns the position of the last event, or None when nothing was recorded (then no guard runs either).
+        Raises Refused when a guard does not hold or somebody else changed the stream; EventTooLarge.
+        """
+        stored = self._collect(aggregates)
+        if not stored:
+            return None
+        return self.recorder.insert_events(stored, guards=guards)[-1]
+
+    def save_each(self, saves: Sequence[Save]) -> list[Outcome]:
+        """Stores up to BULK independent saves in one round trip; one outcome a save, in order.
+
+        Raises ValueError over the limit or for a save that recorded nothing.
+        """
+        groups = [Group(self._collect(save.aggregates), save.guards) for save in saves]
+        if len(groups) > BULK or not all(group.events for group in groups):
+            message = f"a bulk save takes 1 to {BULK} saves that each recorded something"
+            raise ValueError(message)
+        return [Outcome(*row) for row in self.recorder.insert_groups(groups)] if groups else []
+
+    def next_number(self, sequence: str) -> int:
+        """The next integer id: sequence is `environment_number` or `user_number`. Numbers may be skipped."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute("SELECT nextval(%s) AS n", (f"store.{sequence}",)).fetchone()
+        return row["n"] if row else 0
+
+    def close(self) -> None:
+        self._datastore.close()
+
+    def _collect(self, aggregates: Sequence[Aggregate]) -> list[StoredEvent]:
+        return [
+            self._mapper.to_stored_event(event) for aggregate in aggregates for event in aggregate.collect_events()
+        ]
+
+
