@@ -1,0 +1,173 @@
+"""Bytes from the wire to JSON values and back, with a stated limit on everything (capture 2, 8 step 1)."""
+
+import binascii
+import gzip
+import json
+import re
+import zlib
+from typing import TypeAlias
+from urllib.parse import unquote_to_bytes
+
+import orjson
+
+from consumers.capture import lz_string
+from consumers.capture.refusals import TooLarge, Undecodable
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+MAX_WIRE_BYTES = 25 * 1024 * 1024
+"""One HTTP body as sent: the reference pipeline's own limit (capture 5, step 1)."""
+
+MAX_INFLATED_BYTES = 64 * 1024 * 1024
+"""One HTTP body unpacked. The SDK splits its buffers at 6.6 MB and sends up to 3 of them in a body (capture 3)."""
+
+MAX_VALUES = 4_000_000
+"""Commas and opening brackets in one document, which bounds the Python objects it can become (about 300 MB). Counted before
+parsing, those inside strings too: a document at MAX_INFLATED_BYTES with a comma in every 16 bytes just passes."""
+
+MAX_NESTING = 500
+"""Levels of one rrweb event: a page nested 250 elements deep, two levels an element."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_GZIP = 31
+_LZ = frozenset({"lz64", "lz-string"})
+_BASE64_BLANK = re.compile(rb"[\s=]+")
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def decode_body(body: bytes, content_type: str = "", compression: str = "") -> Json:
+    """The JSON document of a request body, whatever the SDK wrapped it in.
+
+    `content_type` is the header, `compression` the query parameter of that name; both are hints only, because SDKs send
+    gzip as text/plain. Order of tries: gzip by magic, form field `data`, lz-string, plain JSON, base64 of JSON or gzip.
+    Raises Undecodable or TooLarge.
+    """
+    if len(body) > MAX_WIRE_BYTES:
+        raise TooLarge(f"A body may have {MAX_WIRE_BYTES} bytes.")
+    if body.startswith(_GZIP_MAGIC):
+        return parse(gunzip(body, MAX_INFLATED_BYTES))
+    if body.startswith(b"data=") or content_type.lower().startswith("application/x-www-form-urlencoded"):
+        body = _form_field(body)
+    body = body.strip()
+    if compression in _LZ:
+        return parse(lz_string.decompress_base64(body, MAX_INFLATED_BYTES).encode())
+    if body[:1] in (b"{", b"["):
+        return parse(body)
+    body = _base64(body)
+    return parse(gunzip(body, MAX_INFLATED_BYTES) if body.startswith(_GZIP_MAGIC) else body)
+
+
+def gunzip(data: bytes, max_bytes: int) -> bytes:
+    """Every member of a gzip stream. Raises Undecodable when damaged or cut short, TooLarge over `max_bytes` unpacked."""
+    return _inflate(data, _GZIP, max_bytes)
+
+
+def unzlib(data: bytes, max_bytes: int) -> bytes:
+    """One zlib stream (rrweb's packFn), under the same rules as `gunzip`."""
+    return _inflate(data, zlib.MAX_WBITS, max_bytes)
+
+
+def parse(document: bytes) -> Json:
+    """A JSON document. Lone surrogates and bytes that are not UTF-8 become U+FFFD, since nothing downstream can hold them.
+
+    Raises Undecodable, or TooLarge over MAX_VALUES or the parser's own nesting limit.
+    """
+    if document.count(b",") + document.count(b"[") + document.count(b"{") > MAX_VALUES:
+        raise TooLarge(f"A document may have {MAX_VALUES} values.")
+    try:
+        return orjson.loads(document)
+    except orjson.JSONDecodeError as refusal:
+        return _parse_leniently(document, refusal)
+
+
+def dump(value: Json) -> bytes:
+    """Compact UTF-8 JSON. Raises TooLarge when nested deeper than MAX_NESTING."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # orjson stops at 254 levels and at 64-bit integers; pages and clients know no such limits.
+        if _deeper_than(value, MAX_NESTING):
+            raise TooLarge(f"An event may be nested {MAX_NESTING} levels deep.") from None
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+
+
+def compress(data: bytes, level: int = 6) -> bytes:
+    """Gzip without a time stamp, so that the same bytes always give the same digest."""
+    return gzip.compress(data, level, mtime=0)
+
+
+def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    room = max_bytes
+    try:
+        while True:
+            inflater = zlib.decompressobj(window_bits)
+            parts.append(inflater.decompress(data, room + 1))
+            room -= len(parts[-1])
+            if room < 0:
+                raise TooLarge(f"The data is larger than {max_bytes} bytes when unpacked.")
+            if not inflater.eof:
+                raise Undecodable("The compressed data is cut short.")
+            data = inflater.unused_data
+            if not data.startswith(_GZIP_MAGIC):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+    except zlib.error as error:
+        raise Undecodable("The compressed data is damaged.") from error
+
+
+def _form_field(body: bytes) -> bytes:
+    for pair in body.split(b"&", 16):
+        name, _, value = pair.partition(b"=")
+        if name == b"data":
+            # A plus sign in unescaped base64 reads as a space in a form: both mean plus.
+            return unquote_to_bytes(value.decode("latin-1")).replace(b" ", b"+")
+    raise Undecodable("The form has no field named data.")
+
+
+def _base64(text: bytes) -> bytes:
+    symbols = _BASE64_BLANK.sub(b"", text).translate(_URL_SAFE)
+    if not symbols:
+        raise Undecodable("The body is empty.")
+    try:
+        return binascii.a2b_base64(symbols + b"=" * (-len(symbols) % 4), strict_mode=True)
+    except binascii.Error as error:
+        raise Undecodable("The body is neither gzip, JSON, lz-string nor base64.") from error
+
+
+def _parse_leniently(document: bytes, refusal: Exception) -> Json:
+    """For what orjson refuses and browsers send: lone surrogates (a text cut between the halves of an emoji)."""
+    try:
+        value = json.loads(_text(document), parse_constant=_no_constant)
+        whole = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return json.loads(whole)
+    except RecursionError:
+        raise TooLarge("The document is nested too deeply.") from None
+    except ValueError:
+        raise Undecodable("The document is not JSON.") from refusal
+
+
+def _text(document: bytes) -> str:
+    try:
+        return document.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return document.decode("utf-8", "replace")
+
+
+def _no_constant(name: str) -> Json:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _children(value: Json) -> list[Json]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _deeper_than(value: Json, levels: int) -> bool:
+    """Walks level by level: recursion is what this guards against."""
+    layer: list[Json] = [value]
+    for _ in range(levels + 1):
+        layer = [child for parent in layer for child in _children(parent)]
+        if not layer:
+            return False
+    return True

@@ -1,0 +1,63 @@
+"""The second compression layer inside a recording: single fields of single rrweb events (capture 2, "the main trap").
+
+posthog-js packs the heavy fields of full snapshots and mutations with gzip, rrweb's `packFn` whole events with zlib; both
+put the bytes into a JSON string, one character a byte. Counting needs none of this; only the mirror of the page does.
+"""
+
+from consumers.capture.encodings import Json, gunzip, parse, unzlib
+from consumers.capture.refusals import CaptureRefused, Undecodable
+
+MAX_FIELD_BYTES = 32 * 1024 * 1024
+"""One packed field or event, unpacked: five times the largest buffer that the SDK sends (capture 3)."""
+
+_FULL_SNAPSHOT, _INCREMENTAL = 2, 3
+_PACKED_FIELDS = {0: ("texts", "attributes", "removes", "adds"), 8: ("adds", "removes")}
+_PACKED_STARTS = ("\x1f\x8b", "\x78")
+
+
+def unpack(event: Json) -> dict[str, Json]:
+    """An rrweb event as an object: itself, or what `packFn` made a string of. Its fields may still be packed.
+
+    Raises Undecodable or TooLarge when it is neither.
+    """
+    if isinstance(event, str):
+        event = parse(unzlib(_as_bytes(event), MAX_FIELD_BYTES))
+    if not isinstance(event, dict):
+        raise Undecodable("An event is not an object.")
+    return event
+
+
+def inflate_event(event: dict[str, Json]) -> dict[str, Json]:
+    """The event with its packed fields unpacked.
+
+    Told by the value, not by the event's `cv` mark, because the SDK falls back to plain for single fields. A field that
+    is damaged or over MAX_FIELD_BYTES stays as it is: one lost mutation must not cost the recording.
+    """
+    data = event.get("data")
+    kind = event.get("type")
+    if kind == _FULL_SNAPSHOT and isinstance(data, str):
+        return {**event, "data": _unpacked(data)}
+    if kind == _INCREMENTAL and isinstance(data, dict):
+        source = data.get("source")
+        fields = _PACKED_FIELDS.get(source, ()) if isinstance(source, int) else ()
+        found = {name: value for name in fields if isinstance(value := data.get(name), str)}
+        if found:
+            return {**event, "data": {**data, **{name: _unpacked(value) for name, value in found.items()}}}
+    return event
+
+
+def _unpacked(value: str) -> Json:
+    if not value.startswith(_PACKED_STARTS):
+        return value
+    try:
+        raw = _as_bytes(value)
+        return parse(gunzip(raw, MAX_FIELD_BYTES) if raw[:1] == b"\x1f" else unzlib(raw, MAX_FIELD_BYTES))
+    except CaptureRefused:
+        return value
+
+
+def _as_bytes(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise Undecodable("A packed value has characters that are no bytes.") from error

@@ -1,0 +1,38 @@
+"""Why a body from a browser is refused. A browser repeats 5xx and drops 4xx: every one of these means data is lost for good."""
+
+from typing import ClassVar
+
+from domain.errors import VisionError
+
+
+class CaptureRefused(VisionError):
+    """Base. `status` is the HTTP status to answer, `code` a stable word for logs and metrics."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "refused"
+
+
+class Undecodable(CaptureRefused):
+    """The bytes are in none of the encodings of capture 2, or are damaged."""
+
+    code = "undecodable"
+
+
+class Malformed(CaptureRefused):
+    """The bytes decode, but what they say breaks a rule (no session id, a session id with other characters, ...)."""
+
+    code = "malformed"
+
+
+class TooLarge(CaptureRefused):
+    """Over a stated limit on bytes, nesting or counts."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnknownToken(CaptureRefused):
+    """No project token, or one that belongs to no environment."""
+
+    status = 401
+    code = "unknown_token"

@@ -1,0 +1,226 @@
+"""One `$snapshot`: a batch of rrweb events that a browser flushed together, and its transport message.
+
+The message has the form of the reference pipeline (capture 5, steps 1 and 2), so the consumer can also be pointed at an
+existing topic of that form. Beyond it we write the header `environment_id`: the token was resolved when the body was
+accepted, and may be rotated before the message is read.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from uuid import UUID, uuid5
+
+from consumers.capture.encodings import MAX_INFLATED_BYTES, Json, compress, dump, gunzip, parse
+from consumers.capture.refusals import Malformed, TooLarge, Undecodable
+from consumers.transports.port import Outgoing, Record
+from domain.ids import NAMESPACE
+
+TOPIC = "snapshots"
+EVENT = "$snapshot_items"
+
+MAX_SESSION_ID = 128
+MAX_DISTINCT_ID = 200
+MAX_WINDOW_ID = 200
+MAX_TOKEN = 200
+MAX_LIBRARY = 100
+
+SPLIT_AT_BYTES = 4 * 1024 * 1024
+"""JSON bytes of rrweb events in one message. A longer batch travels as several; one longer event travels alone."""
+
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+"""One message as published. A broker for this product takes 10 MB (capture 7)."""
+
+GZIP_FROM_BYTES = 64 * 1024
+"""Shorter messages stay plain: packing them costs more than it saves."""
+
+SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """`items` are rrweb events as received: objects that may have packed fields, or strings made by rrweb's `packFn`."""
+
+    token: str
+    environment_id: int | None
+    session_id: str
+    window_id: str
+    distinct_id: str | None
+    uuid: UUID
+    source: str
+    library: str | None
+    library_version: str | None
+    sent_at: datetime | None
+    received_at: datetime
+    items: Sequence[Json]
+
+
+def clean(value: Json, limit: int) -> str | None:
+    """A text that PostgreSQL can hold, cut to `limit` characters; None when it is no text or blank."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        return None
+    return value[:limit].replace("\0", "\ufffd").strip() or None
+
+
+def legal_session_id(value: Json, rule: re.Pattern[str] = SESSION_ID) -> str:
+    """Raises Malformed. Letters, digits and `_.:-` only, so an id can stand in a URL path and a log line as it is."""
+    if not isinstance(value, str) or not rule.fullmatch(value):
+        raise Malformed("The session id is missing, too long or has characters other than letters, digits and - .")
+    return value
+
+
+def instant(value: Json) -> datetime | None:
+    """An ISO text, or milliseconds since 1970; None when it is neither or out of range."""
+    try:
+        if isinstance(value, str) and not value.isdecimal():
+            found = datetime.fromisoformat(value)
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(float(value) / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None
+
+
+def uuid_of(given: Json, items: Sequence[Json], session_id: str) -> UUID:
+    """The batch's own uuid; from another text or from the content when there is none, so that a retry has the same."""
+    if isinstance(given, str) and given:
+        try:
+            return UUID(given)
+        except ValueError:
+            return uuid5(NAMESPACE, f"snapshot/{session_id}/{given}")
+    return uuid5(NAMESPACE, f"snapshot/{session_id}/{sha256(dump(list(items))).hexdigest()}")
+
+
+def to_messages(snapshot: Snapshot) -> list[Outgoing]:
+    """One message; several, with uuids derived from the first, when the batch is over SPLIT_AT_BYTES.
+
+    Raises TooLarge when a single rrweb event does not fit into MAX_MESSAGE_BYTES or is nested too deeply.
+    """
+    pieces = _split(snapshot.items)
+    return [
+        _message(
+            snapshot if index == 0 else replace(snapshot, uuid=uuid5(snapshot.uuid, str(index))),
+            b"[" + b",".join(piece) + b"]",
+        )
+        for index, piece in enumerate(pieces)
+    ]
+
+
+def from_message(record: Record) -> Snapshot:
+    """The inverse of `to_messages`, for messages of the reference pipeline too.
+
+    `environment_id` is None when the header is missing: the token says whose it is. Raises Undecodable, Malformed or
+    TooLarge.
+    """
+    value = record.value
+    outer = parse(gunzip(value, MAX_INFLATED_BYTES) if value.startswith(_GZIP_MAGIC) else value)
+    if not isinstance(outer, dict):
+        raise Undecodable("The message is not an object.")
+    data = outer.get("data")
+    inner = parse(data.encode("utf-8", "replace")) if isinstance(data, str) else data
+    if not isinstance(inner, dict) or inner.get("event") != EVENT or not isinstance(inner.get("properties"), dict):
+        raise Undecodable(f"The message is not a {EVENT}.")
+    properties = inner["properties"]
+    assert isinstance(properties, dict)
+    items = properties.get("$snapshot_items")
+    if not isinstance(items, list) or not items:
+        raise Malformed("The message has no snapshot items.")
+    session_id = legal_session_id(properties.get("$session_id"))
+    return Snapshot(
+        token=clean(outer.get("token"), MAX_TOKEN) or "",
+        environment_id=_environment_id(record.headers),
+        session_id=session_id,
+        window_id=clean(properties.get("$window_id"), MAX_WINDOW_ID) or session_id,
+        distinct_id=clean(properties.get("distinct_id"), MAX_DISTINCT_ID),
+        uuid=uuid_of(outer.get("uuid"), items, session_id),
+        source=clean(properties.get("$snapshot_source"), MAX_LIBRARY) or "web",
+        library=clean(properties.get("$lib"), MAX_LIBRARY),
+        library_version=clean(properties.get("$lib_version"), MAX_LIBRARY),
+        sent_at=instant(outer.get("sent_at")),
+        received_at=instant(outer.get("now")) or record.at,
+        items=items,
+    )
+
+
+def _split(items: Sequence[Json]) -> list[list[bytes]]:
+    pieces: list[list[bytes]] = [[]]
+    room = SPLIT_AT_BYTES
+    for item in items:
+        text = dump(item)
+        if pieces[-1] and len(text) > room:
+            pieces.append([])
+            room = SPLIT_AT_BYTES
+        pieces[-1].append(text)
+        room -= len(text) + 1
+    return pieces
+
+
+def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
+    now = snapshot.received_at.isoformat()
+    properties: dict[str, Json] = {
+        "distinct_id": snapshot.distinct_id or "",
+        "$session_id": snapshot.session_id,
+        "$window_id": snapshot.window_id,
+        "$snapshot_source": snapshot.source,
+        "$lib": snapshot.library,
+        "$lib_version": snapshot.library_version,
+    }
+    # The items are JSON already: put in as text, not parsed and written a second time.
+    data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
+    outer: dict[str, Json] = {
+        "uuid": str(snapshot.uuid),
+        "distinct_id": snapshot.distinct_id or "",
+        "ip": "",  # part of the form; an address is personal and nothing here needs it
+        "data": data.decode(),
+        "now": now,
+        "token": snapshot.token,
+        "event": EVENT,
+        "timestamp": now,
+    }
+    if snapshot.sent_at is not None:
+        outer["sent_at"] = snapshot.sent_at.isoformat()
+    value = dump(outer)
+    if len(value) >= GZIP_FROM_BYTES:
+        value = compress(value, level=1)
+    if len(value) > MAX_MESSAGE_BYTES:
+        raise TooLarge(f"One rrweb event is larger than the {MAX_MESSAGE_BYTES} bytes that a message may have.")
+    return Outgoing(
+        key=snapshot.session_id.encode(),
+        value=value,
+        event_id=_event_id(snapshot),
+        headers={name: text.encode() for name, text in _headers(snapshot).items()},
+    )
+
+
+def _headers(snapshot: Snapshot) -> dict[str, str]:
+    headers = {
+        "token": snapshot.token,
+        "distinct_id": snapshot.distinct_id or "",
+        "session_id": snapshot.session_id,
+        "timestamp": str(int(snapshot.received_at.timestamp() * 1000)),
+        "event": EVENT,
+        "uuid": str(snapshot.uuid),
+        "now": snapshot.received_at.isoformat(),
+    }
+    if snapshot.environment_id is not None:
+        headers["environment_id"] = str(snapshot.environment_id)
+    return headers
+
+
+def _event_id(snapshot: Snapshot) -> str:
+    """Tells environments and sessions apart: a uuid is the browser's word, and must not displace somebody else's batch."""
+    return f"{snapshot.environment_id}/{snapshot.session_id}/{snapshot.uuid}"
+
+
+def _environment_id(headers: Mapping[str, bytes]) -> int | None:
+    raw = headers.get("environment_id")
+    if raw is None:
+        return None
+    if not raw.isdigit() or len(raw) > 9:
+        raise Malformed("The header environment_id is not a number.")
+    return int(raw)

@@ -1,0 +1,201 @@
+"""What a browser posted, as snapshots: `/s/` bodies of posthog-js and `/rrweb` bodies of plain rrweb (capture 2, 8)."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from consumers.capture.encodings import Json, decode_body
+from consumers.capture.refusals import CaptureRefused, Malformed, TooLarge, UnknownToken
+from consumers.capture.snapshot import (
+    MAX_DISTINCT_ID,
+    MAX_LIBRARY,
+    MAX_TOKEN,
+    MAX_WINDOW_ID,
+    Snapshot,
+    clean,
+    instant,
+    legal_session_id,
+    to_messages,
+    uuid_of,
+)
+from consumers.transports.port import Outgoing
+
+MAX_EVENTS = 1_000
+"""Events in one body. The SDK sends 1 to 3 snapshots in a body (capture 2)."""
+
+MAX_ITEMS = 100_000
+"""rrweb events in one snapshot: the largest of the corpus has 100."""
+
+POSTHOG_SESSION_ID = re.compile(r"[A-Za-z0-9-]{1,70}")
+"""capture 5, step 1."""
+
+EnvironmentOf = Callable[[str], int | None]
+"""The environment that a project token belongs to, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What to publish to the topic `snapshots` before answering 200.
+
+    `snapshots` is how many batches were taken; `ignored` counts events that are no recording; `refused` says, in order,
+    why single events of the body were not taken although others were.
+    """
+
+    messages: tuple[Outgoing, ...]
+    snapshots: int
+    ignored: int
+    refused: tuple[CaptureRefused, ...]
+
+
+def accept(
+    body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
+) -> Accepted:
+    """Everything that `POST /s/` does before it publishes.
+
+    `body` is as sent, `headers` have lower-case names, `query` one value a name, `now` is the server's clock with a zone.
+    Answer 503 when publishing fails: the browser sends the same body again, with the same uuids.
+    Raises a CaptureRefused (its `status` is the answer) only when nothing in the body can be taken.
+    """
+    document = decode_body(body, headers.get("content-type", ""), query.get("compression", ""))
+    return _gather(_posthog_events(document), document, query, now, environment_of)
+
+
+def accept_rrweb(
+    body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
+) -> Accepted:
+    """The same for `POST /rrweb?token=...`: `{session_id, window_id?, distinct_id?, source?, events: [...]}` (capture 2).
+
+    Events may be plain or made strings by `packFn`. A body may carry the token itself, as `token` or `api_key`.
+    """
+    document = decode_body(body, headers.get("content-type", ""), query.get("compression", ""))
+    token = _token({}, document, query)
+    taken = _rrweb(document, token, _environment(token, environment_of), now)
+    return Accepted(tuple(to_messages(taken)), 1, 0, ())
+
+
+def accept_any(
+    body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
+) -> Accepted:
+    """Either of the two, told by the body: for imports, where no path can be trusted to say."""
+    document = decode_body(body, headers.get("content-type", ""), query.get("compression", ""))
+    if isinstance(document, dict) and "events" in document and "session_id" in document:
+        token = clean(document.get("token") or query.get("token"), MAX_TOKEN) or ""
+        taken = _rrweb(document, token, _environment(token, environment_of), now)
+        return Accepted(tuple(to_messages(taken)), 1, 0, ())
+    return _gather(_posthog_events(document), document, query, now, environment_of)
+
+
+def _gather(
+    events: Iterator[Json], document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
+) -> Accepted:
+    messages: list[Outgoing] = []
+    refused: list[CaptureRefused] = []
+    snapshots = ignored = 0
+    for event in events:
+        try:
+            if not isinstance(event, dict):
+                raise Malformed("An event is not an object.")
+            if event.get("event") != "$snapshot":
+                ignored += 1
+                continue
+            token = _token(event, document, query)
+            messages += to_messages(_posthog(event, token, _environment(token, environment_of), query, now))
+            snapshots += 1
+        except CaptureRefused as refusal:
+            refused.append(refusal)
+    if refused and not snapshots:
+        raise refused[0]
+    return Accepted(tuple(messages), snapshots, ignored, tuple(refused))
+
+
+def _posthog_events(document: Json) -> Iterator[Json]:
+    """An array, one event, or `{api_key, batch: [...]}` (capture 2)."""
+    if isinstance(document, dict):
+        batch = document.get("batch")
+        events = batch if isinstance(batch, list) else [document]
+    elif isinstance(document, list):
+        events = document
+    else:
+        raise Malformed("The body is neither an event nor a list of events.")
+    if len(events) > MAX_EVENTS:
+        raise TooLarge(f"A body may have {MAX_EVENTS} events.")
+    yield from events
+
+
+def _posthog(
+    event: dict[str, Json], token: str, environment_id: int, query: Mapping[str, str], now: datetime
+) -> Snapshot:
+    properties = event.get("properties")
+    if not isinstance(properties, dict):
+        raise Malformed("A snapshot has no properties.")
+    session_id = legal_session_id(properties.get("$session_id"), POSTHOG_SESSION_ID)
+    items = _items(properties.get("$snapshot_data"))
+    distinct_id = properties.get("distinct_id") or event.get("distinct_id")
+    return Snapshot(
+        token=token,
+        environment_id=environment_id,
+        session_id=session_id,
+        window_id=clean(properties.get("$window_id"), MAX_WINDOW_ID) or session_id,
+        distinct_id=clean(distinct_id, MAX_DISTINCT_ID),
+        uuid=uuid_of(event.get("uuid"), items, session_id),
+        source=clean(properties.get("$snapshot_source"), MAX_LIBRARY) or "web",
+        library=clean(properties.get("$lib"), MAX_LIBRARY),
+        library_version=clean(properties.get("$lib_version") or query.get("ver"), MAX_LIBRARY),
+        sent_at=instant(event.get("sent_at") or query.get("_")),
+        received_at=now,
+        items=items,
+    )
+
+
+def _rrweb(document: Json, token: str, environment_id: int, now: datetime) -> Snapshot:
+    if not isinstance(document, dict):
+        raise Malformed("The body is not an object.")
+    session_id = legal_session_id(document.get("session_id"))
+    items = _items(document.get("events"))
+    return Snapshot(
+        token=token,
+        environment_id=environment_id,
+        session_id=session_id,
+        window_id=clean(document.get("window_id"), MAX_WINDOW_ID) or session_id,
+        distinct_id=clean(document.get("distinct_id"), MAX_DISTINCT_ID),
+        uuid=uuid_of(document.get("uuid"), items, session_id),
+        source="web",
+        library=clean(document.get("source"), MAX_LIBRARY) or "rrweb",
+        library_version=None,
+        sent_at=instant(document.get("sent_at")),
+        received_at=now,
+        items=items,
+    )
+
+
+def _items(data: Json) -> list[Json]:
+    """Mobile SDKs may send one object where browsers send a list (capture 2)."""
+    items = [data] if isinstance(data, dict) else data
+    if not isinstance(items, list) or not items:
+        raise Malformed("A snapshot has no data.")
+    if len(items) > MAX_ITEMS:
+        raise TooLarge(f"A snapshot may have {MAX_ITEMS} events.")
+    return items
+
+
+def _token(event: dict[str, Json], document: Json, query: Mapping[str, str]) -> str:
+    """Where SDKs of different ages put the project token, nearest to the event first (capture 8, step 2)."""
+    properties = event.get("properties")
+    places: list[Json] = [properties.get("token") if isinstance(properties, dict) else None]
+    places += [event.get("token"), event.get("api_key")]
+    if isinstance(document, dict):
+        places += [document.get("api_key"), document.get("token")]
+    places += [query.get("token"), query.get("api_key")]
+    for place in places:
+        if isinstance(place, str) and place:
+            return place[:MAX_TOKEN]
+    return ""
+
+
+def _environment(token: str, environment_of: EnvironmentOf) -> int:
+    """Raises UnknownToken."""
+    found = environment_of(token)
+    if found is None:
+        raise UnknownToken("The project token is missing or belongs to no environment.")
+    return found
