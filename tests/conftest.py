@@ -1,0 +1,186 @@
+"""One embedded PostgreSQL for the whole test session, and a fresh migrated database for each test that asks for one."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg_pool import ConnectionPool
+
+from api.embedded_postgres import EmbeddedPostgres, Tuning
+from api.embedded_postgres.folders import make_own
+from commands.store.migrations import Migrations
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("commands", "projections", "consumers")
+FAST = Tuning(shared_buffers="128MB", max_connections=400, crash_safe=False)
+DURABLE = Tuning(shared_buffers="64MB", max_connections=200)
+POOL_CONNECTIONS = 10
+SESSION = pytest.StashKey[Path]()
+SESSION_LOCK = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller makes the session's folder; workers are told its name. Servers start in it when a test needs one."""
+    worker_input = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        config.stash[SESSION] = Path(worker_input["postgres_session"])
+        return
+    sessions = make_own(Path(tempfile.gettempdir()) / f"replay-vision-tests-{os.geteuid()}")
+    session = make_own(sessions / f"{os.getpid()}-{uuid4().hex[:8]}")
+    descriptor = os.open(session / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    config.stash[SESSION], config.stash[SESSION_LOCK] = session, descriptor
+    _clear_dead_sessions(sessions)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    """pytest-xdist: called in the controller for each worker."""
+    config: pytest.Config = node.config  # type: ignore[attr-defined]
+    node.workerinput["postgres_session"] = str(config.stash[SESSION])  # type: ignore[attr-defined]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The controller ends whatever was started, also by workers that have crashed since."""
+    descriptor = config.stash.get(SESSION_LOCK, None)
+    if descriptor is None:
+        return
+    _clear(config.stash[SESSION])
+    os.close(descriptor)
+
+
+def _clear_dead_sessions(sessions: Path) -> None:
+    """A session that was killed keeps its folder and servers, but not its lock."""
+    for session in sessions.iterdir():
+        lock = session / "lock"
+        try:
+            descriptor = os.open(lock, os.O_RDWR)
+        except FileNotFoundError:
+            continue  # being made, or being cleared, by another session
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _clear(session)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(descriptor)
+
+
+def _clear(session: Path) -> None:
+    for home in session.glob("server-*"):
+        EmbeddedPostgres(home).destroy()
+    shutil.rmtree(session)
+
+
+@contextmanager
+def _one_at_a_time(session: Path) -> Generator[None]:
+    descriptor = os.open(session / "start.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _migrations() -> Migrations:
+    return Migrations.from_folders(folder for room in ROOMS for folder in sorted((ROOT / room).rglob("schema")))
+
+
+def _in_database(url: str, database: str) -> str:
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+class Server:
+    """The session's server of one kind, with a template database for each state of the migration files."""
+
+    def __init__(self, session: Path, name: str, tuning: Tuning) -> None:
+        self._session = session
+        self._postgres = EmbeddedPostgres(session / f"server-{name}", tuning)
+        migrations = _migrations()
+        self._template = f"template_{migrations.checksum[:16]}"
+        with _one_at_a_time(session):
+            if not self._postgres.running:
+                self._postgres.start()
+                # Its owner is the session, not this worker, which may end or crash before the others do.
+                self._postgres.detach()
+            self.url = self._postgres.url
+            self._make_template(migrations)
+
+    def clone(self) -> str:
+        """A new database with all migrations applied; returns its address."""
+        name = f"test_{uuid4().hex}"
+        with psycopg.connect(_in_database(self.url, "postgres"), autocommit=True) as admin:
+            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(self._template)))
+        return _in_database(self.url, name)
+
+    def drop(self, url: str) -> None:
+        """Removes a clone, also when connections are still open to it."""
+        name = urlsplit(url).path.removeprefix("/")
+        with psycopg.connect(_in_database(self.url, "postgres"), autocommit=True) as admin:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _make_template(self, migrations: Migrations) -> None:
+        unfinished = f"{self._template}_unfinished"
+        with psycopg.connect(_in_database(self.url, "postgres"), autocommit=True) as admin:
+            if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (self._template,)).fetchone():
+                return
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(unfinished)))
+            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unfinished)))
+            with psycopg.connect(_in_database(self.url, unfinished), autocommit=True) as connection:
+                migrations.apply(connection)
+            admin.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(self._template))
+            )
+
+
+@contextmanager
+def _cloned(server: Server) -> Generator[str]:
+    url = server.clone()
+    try:
+        yield url
+    finally:
+        server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def fast_server(pytestconfig: pytest.Config) -> Server:
+    """The server that most tests share; it does not flush to disk."""
+    return Server(pytestconfig.stash[SESSION], "fast", FAST)
+
+
+@pytest.fixture(scope="session")
+def durable_server(pytestconfig: pytest.Config) -> Server:
+    """A server with production's durability, for tests of crash safety."""
+    return Server(pytestconfig.stash[SESSION], "durable", DURABLE)
+
+
+@pytest.fixture
+def database_url(fast_server: Server) -> Iterator[str]:
+    """The address of a fresh database with all migrations applied, for one test."""
+    with _cloned(fast_server) as url:
+        yield url
+
+
+@pytest.fixture
+def durable_database_url(durable_server: Server) -> Iterator[str]:
+    """As `database_url`, on a server that flushes every commit to disk."""
+    with _cloned(durable_server) as url:
+        yield url
+
+
+@pytest.fixture
+def pool(database_url: str) -> Iterator[ConnectionPool]:
+    """Connections in autocommit mode to `database_url`."""
+    with ConnectionPool(
+        database_url, min_size=1, max_size=POOL_CONNECTIONS, kwargs={"autocommit": True}, open=True
+    ) as connections:
+        yield connections
