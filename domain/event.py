@@ -98,11 +98,22 @@ class FirstEvent(Event, CanInitAggregate[UUID]):
 
     originator_topic: str
 
+    def mutate(self, aggregate: Any) -> Any:
+        begun = super().mutate(aggregate)
+        begun.environment_id = self.environment_id
+        begun.organization_id = self.organization_id
+        return begun
+
 
 class Aggregate(BaseAggregate[UUID]):
     """Base aggregate: subclasses declare state in `__init__` and decisions as methods that call `_record`."""
 
     TOPIC: ClassVar[str]
+
+    def __base_init__(self, originator_id: Any, originator_version: int, timestamp: datetime) -> None:
+        super().__base_init__(originator_id, originator_version, timestamp)
+        self.environment_id: int | None = None
+        self.organization_id: UUID | None = None
 
     @classmethod
     def _begin(cls, first: type[FirstEvent], aggregate_id: UUID, stamp: Stamp, **fields: Any) -> Self:

@@ -43,7 +43,6 @@ class ObservationRequested(FirstEvent):
     def apply(self, aggregate: Observation) -> None:
         aggregate.scanner_id = self.scanner_id
         aggregate.session_id = self.session_id
-        aggregate.environment_id = self.environment_id or 0
         aggregate.scanner_snapshot = self.scanner_snapshot
         aggregate.period = self.period
         aggregate.run = self.run
@@ -158,7 +157,6 @@ class Observation(Aggregate):
     TOPIC = "observation"
 
     def __init__(self) -> None:
-        self.environment_id = 0
         self.scanner_id = UUID(int=0)
         self.session_id = ""
         self.scanner_snapshot: dict[str, JsonValue] = {}

@@ -86,6 +86,14 @@ class Store:
             row = connection.execute("SELECT nextval(%s) AS n", (f"store.{sequence}",)).fetchone()
         return row["n"] if row else 0
 
+    def owner(self, scope: str, key: str) -> UUID | None:
+        """Who holds a claimed key, None when nobody does."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                "SELECT owner FROM store.claim WHERE scope = %s AND key = %s", (scope, key)
+            ).fetchone()
+        return row["owner"] if row else None
+
     def close(self) -> None:
         self._datastore.close()
 

@@ -24,10 +24,10 @@ CHANNEL = "store_events"
 
 _REFUSED = "RV001"
 _LOCK_TIMEOUT_SECONDS = 10
-_APPEND = "SELECT * FROM store.append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::jsonb)"
+_APPEND = "SELECT * FROM store.append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %s::jsonb)"
 _APPEND_GROUPS = (
     "SELECT at, refusal FROM store.append_groups"
-    "(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::integer[], %b::jsonb[]) ORDER BY group_number"
+    "(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::integer[], %s::jsonb[]) ORDER BY group_number"
 )
 _STORED = "SELECT notification_id, state FROM store.events WHERE originator_id = %s AND originator_version = %s"
 
@@ -80,7 +80,7 @@ class EventRecorder(PostgresApplicationRecorder):
         A connection that breaks leaves it open whether the commit happened. The state of the first event tells: it
         carries this save's own time and ids, so equal bytes at the same place can only be this save.
         """
-        parameters = (*_columns(stored_events), orjson.dumps(guards) if guards else None)
+        parameters = (*_columns(stored_events), orjson.dumps(guards).decode() if guards else None)
         try:
             return self._append(parameters)
         except OperationalError:

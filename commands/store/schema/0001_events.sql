@@ -18,8 +18,9 @@ CREATE TABLE store.events (
         autovacuum_analyze_threshold = 1000, autovacuum_analyze_scale_factor = 0.01);
 CREATE UNIQUE INDEX events_notification_id ON store.events (notification_id);
 
-CREATE SEQUENCE store.environment_number AS integer;
-CREATE SEQUENCE store.user_number AS integer;
+-- Number 1 of each belongs to the set-up of an empty database.
+CREATE SEQUENCE store.environment_number AS integer START 2;
+CREATE SEQUENCE store.user_number AS integer START 2;
 
 -- A key that at most one owner holds: names in use, scanners that are alive.
 CREATE TABLE store.claim (

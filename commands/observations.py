@@ -1,0 +1,315 @@
+"""Writing observations: requests in bulk, and what a scan worker reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from commands.context import Context, decide_again
+from commands.store.application import BULK, Outcome, Save, Store
+from commands.store.guards import ALIVE_SCANNER, Guard, absent, require, reserve, settle
+from commands.store.private_text import private_text
+from commands.store.recorder import Refused
+from domain.errors import LeaseLost, NotFound, QuotaExhausted, Throttled
+from domain.observation import Observation, Trigger
+from domain.quota import Period
+from domain.scanner import Scanner
+from domain.tenant import Tenant
+
+RequestOutcome = Literal["started", "exists", "no_quota", "capped"]
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationLimits:
+    """Quota of organizations that have none of their own, and the in-flight caps (engine 1.4, 2.6).
+
+    The schedule may fill the caps only up to what is kept for requests on demand.
+    """
+
+    default_quota: int = 3000
+    per_scanner: int = 150
+    per_environment: int = 300
+    kept_per_scanner: int = 25
+    kept_per_environment: int = 50
+
+    def caps(self, triggered_by: Trigger) -> tuple[int, int]:
+        """(scanner cap, environment cap) for this trigger."""
+        if triggered_by == "on_demand":
+            return self.per_scanner, self.per_environment
+        return self.per_scanner - self.kept_per_scanner, self.per_environment - self.kept_per_environment
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What became of one requested session. `position` is set when it was started."""
+
+    session_id: str
+    observation_id: UUID
+    outcome: RequestOutcome
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """An answer as it is recorded. `result` is its structured part; `private` its free text, found by `subject`."""
+
+    result: dict[str, JsonValue]
+    private: dict[str, Any]
+    subject: str | None
+    signals_count: int
+    evidence_digest: str
+    prompt_digest: str
+    answer_digest: str
+    provider: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Which run of which observation a worker holds, and the token that proves it."""
+
+    observation_id: UUID
+    run: int
+    token: UUID
+
+
+class Observations:
+    """Command service. Context needs a tenant; observations of other tenants raise NotFound."""
+
+    def __init__(self, store: Store, limits: ObservationLimits) -> None:
+        self._store = store
+        self._limits = limits
+
+    def request(
+        self, context: Context, scanner_id: UUID, session_ids: Sequence[str], triggered_by: Trigger
+    ) -> list[Requested]:
+        """Requests one observation a session, up to BULK, in one append; an outcome each, in order.
+
+        Only started ones are charged. Raises NotFound when the scanner is gone; ValueError over the limit.
+        """
+        if len(session_ids) > BULK:
+            message = f"at most {BULK} sessions a request"
+            raise ValueError(message)
+        scanner = self._scanner(context, scanner_id)
+        wanted = list(dict.fromkeys(session_ids))
+        observations = [self._requested(context, scanner, session_id, triggered_by) for session_id in wanted]
+        ids = {observation.session_id: observation.id for observation in observations}
+        saves = [
+            Save(
+                (observation,),
+                (
+                    require(ALIVE_SCANNER, str(scanner_id)),
+                    absent(observation.id),
+                    self._reservation(context, scanner_id, triggered_by),
+                ),
+            )
+            for observation in observations
+        ]
+        outcomes = dict(zip(wanted, self._store.save_each(saves), strict=True))
+        answers = [_requested(session_id, ids[session_id], outcomes[session_id]) for session_id in wanted]
+        by_session = {answer.session_id: answer for answer in answers}
+        return [by_session[session_id] for session_id in session_ids]
+
+    def retry(self, context: Context, observation_id: UUID) -> tuple[Observation, int | None]:
+        """Opens the next run of a failed or ineligible observation.
+
+        Raises NotFound, Conflict (in progress or succeeded), QuotaExhausted, Throttled.
+        """
+
+        def attempt() -> tuple[Observation, int | None]:
+            observation = self.load(context, observation_id)
+            observation.retry(context.stamp(), period=str(Period.of(context.now)))
+            guards = [
+                require(ALIVE_SCANNER, str(observation.scanner_id)),
+                self._reservation(context, observation.scanner_id, "on_demand"),
+            ]
+            return observation, self._store.save(observation, guards=guards)
+
+        try:
+            return decide_again(attempt)
+        except Refused as refused:
+            raise _retry_refusal(refused) from refused
+
+    def start(
+        self, context: Context, lease: Lease, *, try_number: int, subject: dict[str, Any] | None
+    ) -> Observation:
+        """A worker begins a try. `subject` is what is known of the person (`distinct_id`, `email`) or None.
+
+        Raises LeaseLost when the run ended, was taken over, or its scanner was deleted.
+        """
+
+        def decide(observation: Observation) -> list[Guard]:
+            reference, guards = None, list[Guard]()
+            if subject is not None:
+                who = subject.get("distinct_id")
+                reference, row = private_text(observation.environment_id, who, subject)
+                guards.append(row)
+            observation.start(
+                context.stamp(), run=lease.run, try_number=try_number, lease_token=lease.token, subject=reference
+            )
+            return guards
+
+        return self._change(context, lease.observation_id, decide)
+
+    def fail_try(self, context: Context, lease: Lease, *, kind: str, message: str, retry_at: datetime) -> None:
+        """The try failed and is repeated at `retry_at`. Raises LeaseLost."""
+
+        def decide(observation: Observation) -> list[Guard]:
+            observation.fail_try(
+                context.stamp(), run=lease.run, lease_token=lease.token, kind=kind, message=message, retry_at=retry_at
+            )
+            return []
+
+        self._change(context, lease.observation_id, decide)
+
+    def succeed(self, context: Context, lease: Lease, success: Success) -> None:
+        """Ends the run with an answer; its charge stays. Raises LeaseLost."""
+
+        def decide(observation: Observation) -> list[Guard]:
+            reference, row = private_text(observation.environment_id, success.subject, success.private)
+            observation.succeed(
+                context.stamp(),
+                run=lease.run,
+                lease_token=lease.token,
+                result=success.result,
+                text=reference,
+                signals_count=success.signals_count,
+                evidence_digest=success.evidence_digest,
+                prompt_digest=success.prompt_digest,
+                answer_digest=success.answer_digest,
+                provider=success.provider,
+                model=success.model,
+                input_tokens=success.input_tokens,
+                output_tokens=success.output_tokens,
+                cost_usd=success.cost_usd,
+                duration_ms=success.duration_ms,
+            )
+            return [row, _settled(observation, refund=False)]
+
+        self._change(context, lease.observation_id, decide)
+
+    def fail(self, context: Context, lease: Lease, *, kind: str, message: str) -> None:
+        """Ends the run as failed and gives its charge back. Raises LeaseLost."""
+
+        def decide(observation: Observation) -> list[Guard]:
+            observation.fail(context.stamp(), run=lease.run, lease_token=lease.token, kind=kind, message=message)
+            return [_settled(observation, refund=True)]
+
+        self._change(context, lease.observation_id, decide)
+
+    def abandon(self, context: Context, observation_id: UUID, run: int, *, message: str) -> None:
+        """Ends a run whose workers died (kind `orphaned`), whoever held it last. Raises LeaseLost when it ended."""
+
+        def decide(observation: Observation) -> list[Guard]:
+            token = observation.lease_token
+            observation.fail(context.stamp(), run=run, lease_token=token, kind="orphaned", message=message)
+            return [_settled(observation, refund=True)]
+
+        self._change(context, observation_id, decide)
+
+    def judge_ineligible(self, context: Context, lease: Lease, *, kind: str, message: str) -> None:
+        """Ends the run because the session cannot be scanned, and gives its charge back. Raises LeaseLost."""
+
+        def decide(observation: Observation) -> list[Guard]:
+            observation.judge_ineligible(
+                context.stamp(), run=lease.run, lease_token=lease.token, kind=kind, message=message
+            )
+            return [_settled(observation, refund=True)]
+
+        self._change(context, lease.observation_id, decide)
+
+    def load(self, context: Context, observation_id: UUID) -> Observation:
+        """The observation as of now. Raises NotFound when it is unknown or another tenant's."""
+        observation = self._store.load(Observation, observation_id)
+        if observation.environment_id != context.owned().environment_id:
+            raise NotFound
+        return observation
+
+    def _change(
+        self, context: Context, observation_id: UUID, decide: Callable[[Observation], list[Guard]]
+    ) -> Observation:
+        def attempt() -> Observation:
+            observation = self.load(context, observation_id)
+            guards = decide(observation)
+            self._store.save(
+                observation, guards=[require(ALIVE_SCANNER, str(observation.scanner_id)), *guards]
+            )
+            return observation
+
+        try:
+            return decide_again(attempt)
+        except Refused as refused:
+            if refused.refusal == f"missing:{ALIVE_SCANNER}":
+                message = "The scanner was deleted."
+                raise LeaseLost(message) from refused
+            raise
+
+    def _scanner(self, context: Context, scanner_id: UUID) -> Scanner:
+        scanner = self._store.load(Scanner, scanner_id)
+        if scanner.deleted or scanner.environment_id != context.owned().environment_id:
+            raise NotFound
+        return scanner
+
+    def _requested(self, context: Context, scanner: Scanner, session_id: str, trigger: Trigger) -> Observation:
+        return Observation.request(
+            context.stamp(),
+            scanner_id=scanner.id,
+            session_id=session_id,
+            scanner_snapshot=scanner.snapshot(),
+            triggered_by=trigger,
+            period=str(Period.of(context.now)),
+        )
+
+    def _reservation(self, context: Context, scanner_id: UUID, trigger: Trigger) -> Guard:
+        tenant: Tenant = context.owned()
+        scanner_cap, environment_cap = self._limits.caps(trigger)
+        return reserve(
+            scanner_id=scanner_id,
+            environment_id=tenant.environment_id,
+            organization_id=tenant.organization_id,
+            period=str(Period.of(context.now)),
+            at=context.now,
+            default_quota=self._limits.default_quota,
+            scanner_cap=scanner_cap,
+            environment_cap=environment_cap,
+        )
+
+
+def _settled(observation: Observation, *, refund: bool) -> Guard:
+    return settle(scanner_id=observation.scanner_id, period=observation.period, refund=refund)
+
+
+def _requested(session_id: str, observation_id: UUID, outcome: Outcome) -> Requested:
+    match outcome.refusal:
+        case None:
+            return Requested(session_id, observation_id, "started", outcome.position)
+        case "exists" | "version":
+            return Requested(session_id, observation_id, "exists", None)
+        case "no_quota" | "capped" as refusal:
+            return Requested(session_id, observation_id, refusal, None)
+        case refusal if refusal == f"missing:{ALIVE_SCANNER}":
+            raise NotFound
+        case refusal:
+            raise Refused(refusal)
+
+
+def _retry_refusal(refused: Refused) -> Exception:
+    match refused.refusal:
+        case "no_quota":
+            return QuotaExhausted("The monthly quota of observations is used up.")
+        case "capped":
+            return Throttled("Too many observations are in flight.")
+        case refusal if refusal == f"missing:{ALIVE_SCANNER}":
+            return NotFound()
+        case _:
+            return refused

@@ -1,0 +1,111 @@
+"""Writing scanners: create, edit, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from commands.context import Context, decide_again
+from commands.store.application import Store
+from commands.store.guards import ALIVE_SCANNER, claim, release, release_scanner, require, scanner_name
+from commands.store.recorder import Refused
+from domain.errors import Invalid, NotFound, StaleVersion
+from domain.scanner import Scanner
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenScanner:
+    """The scanner as it now stands and the log position of the write, None when nothing changed."""
+
+    scanner: Scanner
+    position: int | None
+
+
+class Scanners:
+    """Command service. Every method takes a Context with a tenant; scanners of other tenants raise NotFound."""
+
+    def __init__(self, store: Store, new_id: Callable[[], UUID] = uuid4) -> None:
+        self._store = store
+        self._new_id = new_id
+
+    def create(self, context: Context, **fields: Any) -> WrittenScanner:
+        """Creates a scanner from the fields of `Scanner.create`. Raises Invalid, on `name` when it is taken."""
+        tenant = context.owned()
+        scanner = Scanner.create(self._new_id(), context.stamp(), **fields)
+        guards = [
+            claim(scanner_name(tenant.environment_id), scanner.name, scanner.id),
+            claim(ALIVE_SCANNER, str(scanner.id), scanner.id),
+        ]
+        try:
+            return WrittenScanner(scanner, self._store.save(scanner, guards=guards))
+        except Refused as refused:
+            raise _refusal(refused) from refused
+
+    def edit(
+        self, context: Context, scanner_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None
+    ) -> WrittenScanner:
+        """Applies changes (fields of contract 3.1) to the scanner as it is when they are saved.
+
+        `expected_version` is the stream version that the caller has seen, None to edit whatever is there.
+        Raises NotFound, Invalid, StaleVersion, Conflict.
+        """
+
+        def attempt() -> WrittenScanner:
+            scanner = self.load(context, scanner_id)
+            if expected_version is not None and scanner.version != expected_version:
+                message = "This scanner was changed since it was read."
+                raise StaleVersion(message)
+            name = scanner.name
+            scanner.edit(context.stamp(), dict(changes))
+            guards = [require(ALIVE_SCANNER, str(scanner_id))]
+            if scanner.name != name:
+                scope = scanner_name(context.owned().environment_id)
+                guards += [release(scope, name, scanner_id), claim(scope, scanner.name, scanner_id)]
+            return WrittenScanner(scanner, self._store.save(scanner, guards=guards))
+
+        try:
+            return decide_again(attempt)
+        except Refused as refused:
+            raise _refusal(refused) from refused
+
+    def skip_gap(self, context: Context, scanner_id: UUID, first: int, last: int, reason: str) -> int | None:
+        """Records settled sessions (settle numbers, both included) that the schedule passes over."""
+
+        def attempt() -> int | None:
+            scanner = self.load(context, scanner_id)
+            scanner.skip_gap(context.stamp(), first, last, reason)
+            return self._store.save(scanner)
+
+        return decide_again(attempt)
+
+    def delete(self, context: Context, scanner_id: UUID) -> int | None:
+        """Ends the scanner, frees its name and gives back what it has in flight. Raises NotFound."""
+
+        def attempt() -> int | None:
+            scanner = self.load(context, scanner_id)
+            scanner.delete(context.stamp())
+            guards = [
+                release(scanner_name(context.owned().environment_id), scanner.name, scanner_id),
+                release(ALIVE_SCANNER, str(scanner_id), scanner_id),
+                release_scanner(scanner_id),
+            ]
+            return self._store.save(scanner, guards=guards)
+
+        return decide_again(attempt)
+
+    def load(self, context: Context, scanner_id: UUID) -> Scanner:
+        """The scanner as of now. Raises NotFound when it is unknown, deleted or another tenant's."""
+        scanner = self._store.load(Scanner, scanner_id)
+        if scanner.deleted or scanner.environment_id != context.owned().environment_id:
+            raise NotFound
+        return scanner
+
+
+def _refusal(refused: Refused) -> Exception:
+    if refused.refusal.startswith("taken:scanner_name"):
+        return Invalid("name", "invalid_input", "A scanner with this name already exists.")
+    if refused.refusal == f"missing:{ALIVE_SCANNER}":
+        return NotFound()
+    return refused
