@@ -5,7 +5,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from api.embedded_postgres.account import Account
@@ -29,6 +29,8 @@ class Binaries:
 
     folder: Path
     major_version: int
+    release: str
+    """Version of the package that brought them."""
 
     def program(self, name: str) -> Path:
         """Path of `initdb`, `pg_ctl`, `pg_dump` and so on."""
@@ -76,7 +78,8 @@ def installed(major_version: int = MAJOR_VERSION) -> Binaries:
             f"PostgreSQL {major_version} is not installed: the package {DISTRIBUTION} is missing or has no such version. "
             "Install requirements.lock, or set REPLAY_VISION_DATABASE_URL."
         )
-    found = Binaries(Path(locations[0]).resolve() / INSTALLATIONS[major_version], major_version)
+    folder = Path(locations[0]).resolve() / INSTALLATIONS[major_version]
+    found = Binaries(folder, major_version, importlib.metadata.version(DISTRIBUTION))
     if not found.program("postgres").is_file():
         raise NoBinaries(f"{found.folder} holds no PostgreSQL; reinstall {DISTRIBUTION} or set REPLAY_VISION_DATABASE_URL.")
     return found
@@ -88,10 +91,9 @@ def copied_below(folder: Path, source: Binaries) -> Binaries:
     A virtual environment below a private folder (/root) cannot be entered by the user that runs PostgreSQL, and opening that
     folder up would change its permissions. The caller holds a lock; an interrupted copy is never taken for a whole one.
     """
-    version = importlib.metadata.version(DISTRIBUTION)
-    target = folder / f"{version}-{source.major_version}"
+    target = folder / f"{source.release}-{source.major_version}"
     package = source.folder.parent
-    copy = Binaries(target / PACKAGE / source.folder.name, source.major_version)
+    copy = replace(source, folder=target / PACKAGE / source.folder.name)
     if target.is_dir():
         return copy
     make_folder(folder, TRAVERSABLE)

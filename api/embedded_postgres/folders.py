@@ -24,9 +24,9 @@ def require_own(path: Path, uid: int, mode: int) -> None:
     """Raises UnsafeFolder unless `path` is a real folder of `uid` that grants nobody more than `mode`."""
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode):
-        raise UnsafeFolder(f"{path} is not a folder. Remove it and start again.")
+        raise UnsafeFolder(f"{path} is not a folder. Move it away and start again.")
     if found.st_uid != uid:
-        raise UnsafeFolder(f"{path} belongs to user id {found.st_uid} and not to {uid}. Remove it and start again.")
+        raise UnsafeFolder(f"{path} belongs to user id {found.st_uid} and not to {uid}. Move it away and start again.")
     granted = stat.S_IMODE(found.st_mode)
     if granted & ~mode & 0o777:
         raise UnsafeFolder(

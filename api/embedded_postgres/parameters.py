@@ -28,7 +28,7 @@ class Tuning:
     """Limit of an orderly stop; then running statements are cut off."""
 
 
-def parameters(place: Place, binaries: Binaries, tuning: Tuning, version: str) -> list[str]:
+def parameters(place: Place, binaries: Binaries, tuning: Tuning) -> list[str]:
     """Command line arguments for `postgres`. They end with a fingerprint of themselves, by which a running server is known."""
     values = {
         "listen_addresses": "",
@@ -64,7 +64,7 @@ def parameters(place: Place, binaries: Binaries, tuning: Tuning, version: str) -
             "max_wal_senders": "0",
             "autovacuum": "off",
         }
-    print_of = hashlib.sha256(repr((sorted(values.items()), str(binaries.folder), version)).encode()).hexdigest()[:12]
+    print_of = hashlib.sha256(repr((sorted(values.items()), str(binaries.folder), binaries.release)).encode()).hexdigest()[:12]
     values["cluster_name"] = f"replay-vision-{print_of}"
     return [argument for name, value in values.items() for argument in ("-c", f"{name}={value}")]
 

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import pwd
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -68,25 +69,29 @@ def database_folder(home: Path) -> Path:
 def find(home: Path, state: Path = STATE_FOLDER) -> Place | None:
     """The place of a home that has been set up, without changing anything; None when it has not been.
 
-    Raises HomeBelongsToAnother when it was set up by root and we are not, or the other way round.
+    Raises HomeBelongsToAnother when another operating system user has set it up.
     """
     ours = database_folder(home)
-    identity = ours / IDENTITY
-    if os.geteuid() != 0:
-        if identity.exists():
-            raise HomeBelongsToAnother(
-                f"The database of {home} was set up by root. Run as root, or choose another folder with --home."
-            )
-        return _beside(home) if (ours / "data").exists() else None
-    if (ours / "data").exists():
-        owner = (ours / "data").stat().st_uid
+    try:
+        owner = os.lstat(ours).st_uid
+    except FileNotFoundError:
+        return None
+    if owner != os.geteuid():
         raise HomeBelongsToAnother(
-            f"The database of {home} was set up by the ordinary user with id {owner}, and PostgreSQL does not run as root. "
+            f"The database of {home} was set up by {_name(owner)}, and you are {_name(os.geteuid())}. "
             "Run as that user, or choose another folder with --home."
         )
-    if not identity.exists():
-        return None
-    return _below_state(home, identity.read_text(encoding="ascii").strip(), state)
+    if owner != 0:
+        return _beside(home) if (ours / "data").exists() else None
+    identity = ours / IDENTITY
+    return _below_state(home, identity.read_text(encoding="ascii").strip(), state) if identity.exists() else None
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user with id {uid}"
 
 
 def prepare(home: Path, binaries: Binaries, state: Path = STATE_FOLDER) -> tuple[Place, Binaries]:

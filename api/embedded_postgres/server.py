@@ -1,6 +1,5 @@
 """The embedded PostgreSQL server of one home folder."""
 
-import importlib.metadata
 import logging
 import shlex
 import subprocess
@@ -16,10 +15,10 @@ import psycopg
 from psycopg import sql
 
 from api.embedded_postgres import place as places
-from api.embedded_postgres.binaries import DISTRIBUTION, Binaries, installed
+from api.embedded_postgres.binaries import Binaries, installed
 from api.embedded_postgres.data import discard, initialise, refuse_other_major_version
 from api.embedded_postgres.errors import EmbeddedPostgresError, StartFailed
-from api.embedded_postgres.folders import make_folder, make_own
+from api.embedded_postgres.folders import PRIVATE, make_folder, make_own
 from api.embedded_postgres.lock import HomeLock
 from api.embedded_postgres.parameters import (
     DATABASE,
@@ -85,15 +84,15 @@ class EmbeddedPostgres:
 
         Waits `wait_seconds` for another owner of the home to finish, then raises HomeInUse.
         """
-        if not self._home.exists():
-            self._home.parent.mkdir(parents=True, exist_ok=True)
-            make_folder(self._home, 0o700)
-        make_own(places.database_folder(self._home))
         if self._lock.held and self.running:
             return self.url
-        self._lock.acquire(wait_seconds)
         try:
+            self._make_home()
+            self._lock.acquire(wait_seconds)
             return self._start_locked()
+        except OSError as error:
+            self._lock.release()
+            raise EmbeddedPostgresError(f"PostgreSQL cannot be set up for {self._home}: {error}") from error
         except BaseException:
             self._lock.release()
             raise
@@ -146,11 +145,18 @@ class EmbeddedPostgres:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
+    def _make_home(self) -> None:
+        places.find(self._home, self._state)  # a home of another user is refused before anything is made in it
+        if not self._home.exists():
+            self._home.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._home, PRIVATE)
+        make_own(places.database_folder(self._home))
+
     def _start_locked(self) -> str:
         source = self._binaries or installed()
         place, programs = places.prepare(self._home, source, self._state)
         refuse_other_major_version(place, programs)
-        arguments = parameters(place, programs, self._tuning, importlib.metadata.version(DISTRIBUTION))
+        arguments = parameters(place, programs, self._tuning)
         if not self._adopt(place, programs, cluster_name(arguments)):
             initialise(place, programs, ROLE, crash_safe=self._tuning.crash_safe)
             write_access_files(place)
@@ -242,7 +248,7 @@ def _take_over(place: Place, name: str) -> bool:
                 " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
             )
             return True
-    except psycopg.OperationalError as error:
+    except psycopg.Error as error:
         log.info("the PostgreSQL in %s does not answer: %s", place.data, error)
         return False
 
