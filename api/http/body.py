@@ -1,0 +1,113 @@
+"""Request bodies: bounded reading, strict JSON, and the two readers of one body: the key in it and the route.
+
+Reading never fails by itself. What is wrong with a body is told when a route asks for it, after authentication, scope
+and membership (contract 2.1).
+"""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, Never
+
+from starlette.requests import Request
+
+from api.http.errors import Refusal, parse_error, too_large, unsupported_media_type
+
+BODY_LIMIT = 1024 * 1024
+"""Bytes of an API request's body."""
+
+DEPTH_LIMIT = 100
+"""Levels of lists and objects inside one another."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A request body as it came: its document, or why there is none."""
+
+    document: Any = None
+    refusal: Refusal | None = None
+
+    def value(self) -> Any:
+        """The JSON document, `{}` for an empty body. Raises Refusal 400 parse_error, 413 or 415."""
+        if self.refusal is not None:
+            raise self.refusal
+        return self.document
+
+    def key(self) -> str | None:
+        """The personal API key in the body, if the body can be read and holds one."""
+        if self.refusal is not None or not isinstance(self.document, dict):
+            return None
+        key = self.document.get("personal_api_key")
+        return key if isinstance(key, str) and key else None
+
+
+async def read_bounded(request: Request, limit: int) -> bytes | None:
+    """The whole body, or None as soon as it is longer than `limit` bytes; never holds more than one chunk beyond it."""
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
+        return None
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def payload(request: Request) -> Payload:
+    """FastAPI dependency: the body of an API request."""
+    raw = await read_bounded(request, BODY_LIMIT)
+    if raw is None:
+        return Payload(refusal=too_large(BODY_LIMIT))
+    if not raw:
+        return Payload(document={})
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        return Payload(refusal=unsupported_media_type(content_type))
+    try:
+        return Payload(document=decode(raw))
+    except Refusal as refusal:
+        return Payload(refusal=refusal)
+
+
+def decode(raw: bytes) -> Any:
+    """Strict JSON: UTF-8, finite numbers, at most DEPTH_LIMIT levels. Raises Refusal 400 parse_error."""
+    try:
+        document = json.loads(raw.decode("utf-8"), parse_constant=_not_finite, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise parse_error(f"the body is not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise parse_error(f"nested deeper than {DEPTH_LIMIT} levels") from None
+    except ValueError as error:
+        raise parse_error(str(error)) from None
+    if _deeper_than(document, DEPTH_LIMIT):
+        raise parse_error(f"nested deeper than {DEPTH_LIMIT} levels")
+    return document
+
+
+def _not_finite(name: str) -> Never:
+    raise ValueError(f"Out of range float values are not JSON compliant: {name}")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        _not_finite(digits[:40])
+    return number
+
+
+def _deeper_than(document: object, limit: int) -> bool:
+    level = [document]
+    for _ in range(limit + 1):
+        level = [child for value in level for child in _children(value)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []

@@ -1,0 +1,150 @@
+"""Every refusal in the contract's four-key envelope (contract 2.1, 2.2), and nothing but the envelope."""
+
+import logging
+from collections.abc import Mapping
+from typing import Literal
+
+from domain.errors import (
+    Conflict,
+    Invalid,
+    NotFound,
+    QuotaExhausted,
+    Throttled,
+    VisionError,
+)
+
+from api.http.answers import Answer
+
+log = logging.getLogger("replay_vision.http")
+
+ErrorType = Literal[
+    "validation_error", "authentication_error", "invalid_request", "throttled_error", "server_error"
+]
+
+ECHO_LIMIT = 200
+"""How many characters of a caller's own value an error text repeats."""
+
+
+class Refusal(Exception):
+    """A request that ends here. Carries everything the envelope says."""
+
+    def __init__(
+        self,
+        status: int,
+        type: ErrorType,  # noqa: A002 - the envelope's own word
+        code: str,
+        detail: str,
+        attr: str | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.type: ErrorType = type
+        self.code = code
+        self.detail = detail
+        self.attr = attr
+        self.headers = dict(headers or {})
+
+
+def echo(value: object) -> str:
+    """A caller's value as an error text may repeat it: printable, encodable, at most ECHO_LIMIT characters."""
+    text = str(value)
+    short = text if len(text) <= ECHO_LIMIT else text[:ECHO_LIMIT] + "…"
+    return short.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
+
+
+# --- the framework's own refusals, with their literal texts ---------------------------------------------------------
+
+CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+def not_authenticated() -> Refusal:
+    detail = "Authentication credentials were not provided."
+    return Refusal(401, "authentication_error", "not_authenticated", detail, headers=CHALLENGE)
+
+
+def invalid_key(source: str) -> Refusal:
+    """`source` is where the key was found: "Authorization header", "body" or "query string"."""
+    detail = f"Personal API key found in request {source} is invalid."
+    return Refusal(401, "authentication_error", "authentication_failed", detail, headers=CHALLENGE)
+
+
+def denied(detail: str) -> Refusal:
+    return Refusal(403, "authentication_error", "permission_denied", detail)
+
+
+def missing_scope(scope: str) -> Refusal:
+    return denied(f"API key missing required scope '{scope}'")
+
+
+def confined(environment_id: int) -> Refusal:
+    return denied(f"API key does not have access to the requested project: ID {environment_id}.")
+
+
+def not_a_member() -> Refusal:
+    return denied("You don't have access to the project.")
+
+
+def not_found(detail: str = "Not found.") -> Refusal:
+    return Refusal(404, "invalid_request", "not_found", detail)
+
+
+def method_not_allowed(method: str, allow: str) -> Refusal:
+    detail = f'Method "{echo(method)}" not allowed.'
+    return Refusal(405, "invalid_request", "method_not_allowed", detail, headers={"Allow": allow})
+
+
+def not_acceptable() -> Refusal:
+    return Refusal(406, "invalid_request", "not_acceptable", "Could not satisfy the request Accept header.")
+
+
+def parse_error(reason: str) -> Refusal:
+    return Refusal(400, "invalid_request", "parse_error", f"JSON parse error - {echo(reason)}")
+
+
+def too_large(limit: int) -> Refusal:
+    return Refusal(413, "invalid_request", "request_too_large", f"The request body is larger than {limit} bytes.")
+
+
+def unsupported_media_type(content_type: str) -> Refusal:
+    detail = f'Unsupported media type "{echo(content_type)}" in request.'
+    return Refusal(415, "invalid_request", "unsupported_media_type", detail)
+
+
+def unavailable(detail: str = "The service is temporarily unavailable.") -> Refusal:
+    return Refusal(503, "server_error", "error", detail)
+
+
+def server_error() -> Refusal:
+    return Refusal(500, "server_error", "error", "A server error occurred.")
+
+
+# --- domain refusals ------------------------------------------------------------------------------------------------
+
+
+def from_domain(error: VisionError) -> Refusal:
+    """The envelope of a refusal of the rooms beneath. Unknown kinds are a plain 400: the caller's fault, not ours."""
+    match error:
+        case Invalid():
+            code = "invalid_input" if error.code == "invalid" else error.code
+            return Refusal(400, "validation_error", code, error.message, error.field)
+        case NotFound():
+            return not_found(error.message)
+        case QuotaExhausted():
+            return Refusal(402, "server_error", "quota_limit_exceeded", error.message)
+        case Conflict():
+            return Refusal(409, "invalid_request", "conflict", error.message)
+        case Throttled():
+            wait = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+            return Refusal(429, "throttled_error", "throttled", error.message, headers=wait)
+        case _:
+            return Refusal(400, "validation_error", "invalid_input", error.message)
+
+
+def envelope(refusal: Refusal) -> Answer:
+    """The response. 503 repeats the text under `error`, the key of older clients (contract 2.2)."""
+    body = {"type": refusal.type, "code": refusal.code, "detail": refusal.detail, "attr": refusal.attr}
+    if refusal.status == 503:
+        body["error"] = refusal.detail
+    return Answer(body, refusal.status, headers=refusal.headers)

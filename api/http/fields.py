@@ -1,0 +1,291 @@
+"""Field types with the leniency and the literal texts of the reference framework (contract 2.2).
+
+A request body is a pydantic model made of these types. `read` reports the first problem only, in declaration order;
+checks across fields (`model_validator(mode="after")`) run when every field has passed.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from api.http.errors import echo
+from domain.errors import Invalid
+
+NUMBER_TEXT = 1000
+"""Longest text taken for a number, as in the reference framework."""
+
+WHOLE = "non_field_errors"
+"""Stands for a nested object as a whole in the path of a problem."""
+
+
+class Body(BaseModel):
+    """Base of request bodies: unknown and read-only fields are ignored (contract 1)."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    def given(self) -> dict[str, Any]:
+        """The fields that the request named, in declaration order."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+
+
+B_ = TypeVar("B_", bound=Body)
+
+
+def problem(code: str, message: str, at: str = "") -> PydanticCustomError:
+    """A validator's refusal: of its own field, or, from a check across fields, of the field `at`, or of the WHOLE."""
+    return PydanticCustomError(code, "{message}", {"message": message, "at": at})  # type: ignore[arg-type]
+
+
+def read(model: type[B_], document: object, *, choices: Mapping[str, Iterable[str]] | None = None) -> B_:
+    """The body as a `model`.
+
+    `choices` gives the values of fields whose choices are configuration. Raises domain.errors.Invalid for the first
+    problem: `field` is the path joined with `__`, or None for the whole body.
+    """
+    if document is None:
+        raise Invalid(None, "null", "No data provided")
+    if not isinstance(document, dict):
+        raise Invalid(None, "invalid_input", f"Invalid data. Expected a dictionary, but got {_kind(document)}.")
+    try:
+        return model.model_validate(document, context=dict(choices or {}))
+    except ValidationError as error:
+        raise _first(error) from None
+
+
+def _first(error: ValidationError) -> Invalid:
+    first = error.errors(include_url=False)[0]
+    attr = _path(*first["loc"])
+    match first["type"]:
+        case "missing":
+            return Invalid(attr, "required", "This field is required.")
+        case "model_type" | "model_attributes_type" | "dict_type":
+            value = first["input"]
+            if value is None:
+                return Invalid(attr, "null", "This field may not be null.")
+            message = f"Invalid data. Expected a dictionary, but got {_kind(value)}."
+            return Invalid(_path(*first["loc"], WHOLE), "invalid_input", message)
+        case "list_type":
+            if first["input"] is None:
+                return Invalid(attr, "null", "This field may not be null.")
+            message = f'Expected a list of items but got type "{_kind(first["input"])}".'
+            return Invalid(attr, "not_a_list", message)
+        case code if "ctx" in first and "message" in first["ctx"]:
+            return Invalid(_path(*first["loc"], first["ctx"]["at"]), code, str(first["ctx"]["message"]))
+        case _:
+            return Invalid(attr, "invalid_input", "Invalid value.")
+
+
+def _path(*parts: str | int) -> str | None:
+    named = [str(part) for part in parts if part != ""]
+    return None if named in ([], [WHOLE]) else "__".join(named)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _not_null(value: object) -> None:
+    if value is None:
+        raise problem("null", "This field may not be null.")
+
+
+# --- text -----------------------------------------------------------------------------------------------------------
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _as_text(value: object) -> str:
+    _not_null(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise problem("invalid_input", "Not a valid string.")
+    try:
+        return str(value).strip()
+    except ValueError:  # an integer of thousands of digits, which Python declines to print
+        raise problem("invalid_input", "Not a valid string.") from None
+
+
+def check_storable(text: str) -> None:
+    """Refuses what neither PostgreSQL nor UTF-8 can hold: NUL characters and lone surrogates."""
+    if "\x00" in text:
+        raise problem("null_characters_not_allowed", "Null characters are not allowed.")
+    if found := _SURROGATE.search(text):
+        message = f"Surrogate characters are not allowed: U+{ord(found.group()):X}."
+        raise problem("surrogate_characters_not_allowed", message)
+
+
+def text(max_length: int, *, blank: bool = False) -> Any:
+    """A trimmed string of at most `max_length` characters; numbers are taken as their digits, booleans are not."""
+
+    def check(value: object) -> str:
+        cleaned = _as_text(value)
+        if not cleaned and not blank:
+            raise problem("blank", "This field may not be blank.")
+        if len(cleaned) > max_length:
+            raise problem("max_length", f"Ensure this field has no more than {max_length} characters.")
+        check_storable(cleaned)
+        return cleaned
+
+    return Annotated[str, BeforeValidator(check), Field(max_length=max_length, min_length=None if blank else 1)]
+
+
+def choice(*values: str) -> Any:
+    """One of a closed set of words."""
+    return Annotated[str, BeforeValidator(_chooser(lambda _: values)), Field(json_schema_extra={"enum": list(values)})]
+
+
+def configured_choice(name: str) -> Any:
+    """One of the words that `read` was given under `name` in `choices`."""
+    return Annotated[str, BeforeValidator(_chooser(lambda info: (info.context or {})[name]))]
+
+
+def _chooser(values: Callable[[ValidationInfo], Iterable[str]]) -> Callable[[object, ValidationInfo], str]:
+    def check(value: object, info: ValidationInfo) -> str:
+        _not_null(value)
+        if isinstance(value, str) and value in values(info):
+            return value
+        shown = echo(value) if isinstance(value, str | bool | float) else _short(value)
+        raise problem("invalid_choice", f'"{shown}" is not a valid choice.')
+
+    return check
+
+
+def _short(value: object) -> str:
+    """Lists, objects and huge integers are named by kind: printing them costs without bound."""
+    return str(value) if isinstance(value, int) and value.bit_length() <= 64 else _kind(value)
+
+
+# --- numbers and booleans -------------------------------------------------------------------------------------------
+
+
+def _as_number(value: object) -> float:
+    _not_null(value)
+    if isinstance(value, str) and len(value) > NUMBER_TEXT:
+        raise problem("max_string_length", "String value too large.")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise problem("invalid_input", "A valid number is required.")
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.inf if isinstance(value, int) and value > 0 else -math.inf
+    except ValueError:
+        raise problem("invalid_input", "A valid number is required.") from None
+    if math.isnan(number):
+        raise problem("invalid_input", "A valid number is required.")
+    return number
+
+
+def _as_integer(value: object) -> int:
+    _not_null(value)
+    if isinstance(value, str) and len(value) > NUMBER_TEXT:
+        raise problem("max_string_length", "String value too large.")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise problem("invalid_input", "A valid integer is required.")
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not value.is_integer():
+            raise problem("invalid_input", "A valid integer is required.")
+        return int(value)
+    matched = re.fullmatch(r"\s*([+-]?[0-9]+)(?:\.0*)?\s*", value)
+    if not matched:
+        raise problem("invalid_input", "A valid integer is required.")
+    return int(matched.group(1))
+
+
+def _within(value: float, low: float | None, high: float | None) -> None:
+    if high is not None and value > high:
+        raise problem("max_value", f"Ensure this value is less than or equal to {high}.")
+    if low is not None and value < low:
+        raise problem("min_value", f"Ensure this value is greater than or equal to {low}.")
+
+
+def number(low: float | None = None, high: float | None = None) -> Any:
+    """A finite number, also as a string ("0.5"); both limits included."""
+
+    def check(value: object) -> float:
+        taken = _as_number(value)
+        _within(taken, low, high)
+        if math.isinf(taken):
+            raise problem("invalid_input", "A valid number is required.")
+        return taken
+
+    return Annotated[float, BeforeValidator(check), Field(ge=low, le=high)]
+
+
+def integer(low: int, high: int) -> Any:
+    """A whole number, also as a string ("5") or with an empty fraction (5.0); both limits included."""
+
+    def check(value: object) -> int:
+        taken = _as_integer(value)
+        _within(taken, low, high)
+        return taken
+
+    return Annotated[int, BeforeValidator(check), Field(ge=low, le=high)]
+
+
+_TRUE = {"t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"}
+_FALSE = {"f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"}
+
+
+def _as_flag(value: object) -> bool:
+    _not_null(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return value == 1
+    if isinstance(value, str) and value in _TRUE:
+        return True
+    if isinstance(value, str) and value in _FALSE:
+        return False
+    raise problem("invalid_input", "Must be a valid boolean.")
+
+
+Flag = Annotated[bool, BeforeValidator(_as_flag)]
+"""A boolean, also as the words and digits of contract 2.2."""
+
+# --- documents ------------------------------------------------------------------------------------------------------
+
+INTEGER_BITS = 63
+"""Integers inside stored documents fit PostgreSQL's and every client's 64 bits."""
+
+
+def storable_document(document: object) -> bool:
+    """Whether a JSON value can be stored and read back unchanged: no NUL, no lone surrogate, no giant integer."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            if "\x00" in value or _SURROGATE.search(value):
+                return False
+        elif isinstance(value, dict):
+            waiting.extend(value.keys())
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, int) and value.bit_length() > INTEGER_BITS:
+            return False
+    return True
+
+
+def document(refusal: str, check: Callable[[object], object] | None = None) -> Any:
+    """Any JSON value but null that can be stored; whether it is a good one is for `check` or for the domain.
+
+    `check` raises domain.errors.Invalid, of which code and message are kept and the field is this field.
+    """
+
+    def checked(value: object) -> object:
+        _not_null(value)
+        if not storable_document(value):
+            raise problem("invalid_input", refusal)
+        if check is not None:
+            try:
+                check(value)
+            except Invalid as error:
+                raise problem(error.code, error.message) from None
+        return value
+
+    return Annotated[Any, BeforeValidator(checked), Field(json_schema_extra={"type": "object"})]

@@ -1,0 +1,159 @@
+"""List parameters: each reads itself from a query string and describes itself for the OpenAPI document (contract 2.4)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from starlette.datastructures import QueryParams
+
+from api.http.errors import echo
+from domain.errors import Invalid
+
+LARGEST_ID = 2**31 - 1
+"""User ids are 32-bit; a longer number is an id that nobody has."""
+
+
+class Parameter(Protocol):
+    """A query parameter of a list."""
+
+    @property
+    def name(self) -> str: ...
+
+    def describe(self) -> dict[str, Any]:
+        """The OpenAPI parameter object."""
+        ...
+
+
+def _described(name: str, schema: Mapping[str, Any], description: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "schema": dict(schema), "description": description}
+
+
+def _text(query: QueryParams, name: str) -> str:
+    """The last value of a repeated parameter, "" when absent. Raises Invalid for a NUL, which nothing stored can match."""
+    value = query.get(name, "")
+    if "\x00" in value:
+        raise Invalid(name, "invalid_input", "Null characters are not allowed.")
+    return value
+
+
+def _values(query: QueryParams, name: str) -> list[str]:
+    return [part for piece in _text(query, name).split(",") if (part := piece.strip())]
+
+
+@dataclass(frozen=True)
+class Csv:
+    """Comma-separated values; empty means no filter. With `allowed`, any other value is 400."""
+
+    name: str
+    allowed: Sequence[str] = ()
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    description: str = "Comma-separated values."
+
+    def read(self, query: QueryParams) -> tuple[str, ...]:
+        """The values without repeats, aliases resolved, in the order given. Raises Invalid."""
+        values = [self.aliases.get(value.lower(), value) for value in _values(query, self.name)]
+        if self.allowed and (unknown := [value for value in values if value not in self.allowed]):
+            raise Invalid(self.name, "invalid_input", _unknown(unknown, self.allowed))
+        return tuple(dict.fromkeys(values))
+
+    def describe(self) -> dict[str, Any]:
+        allowed = f" Allowed: {', '.join(self.allowed)}." if self.allowed else ""
+        return _described(self.name, {"type": "string"}, self.description + allowed)
+
+
+def _unknown(unknown: Iterable[str], allowed: Iterable[str]) -> str:
+    return f"Unknown value: {echo(', '.join(unknown))}. Allowed values: {', '.join(allowed)}."
+
+
+@dataclass(frozen=True)
+class UserIds:
+    """Comma-separated integer ids; ids that nobody has match nothing."""
+
+    name: str
+
+    def read(self, query: QueryParams) -> tuple[int, ...]:
+        """Raises Invalid for anything but digits. An id beyond the column's range becomes 0, which nobody has."""
+        values = _values(query, self.name)
+        if bad := [value for value in values if not (value.isascii() and value.isdigit())]:
+            raise Invalid(self.name, "invalid_input", f"Not a user id: {echo(', '.join(bad))}. Give integer ids.")
+        return tuple(dict.fromkeys(_id(value) for value in values))
+
+    def describe(self) -> dict[str, Any]:
+        return _described(self.name, {"type": "string"}, "Comma-separated integer user ids.")
+
+
+def _id(digits: str) -> int:
+    number = int(digits[:20])
+    return number if number <= LARGEST_ID and len(digits) <= 20 else 0
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """`true` or `false`, also capitalised or as 1 and 0; anything else is no filter (contract 2.4, 10 row 14)."""
+
+    name: str
+    description: str = "Only rows with this value."
+
+    def read(self, query: QueryParams) -> bool | None:
+        match query.get(self.name):
+            case "true" | "True" | "1":
+                return True
+            case "false" | "False" | "0":
+                return False
+            case _:
+                return None
+
+    def describe(self) -> dict[str, Any]:
+        return _described(self.name, {"type": "boolean"}, self.description)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Free text, trimmed; empty means no filter."""
+
+    name: str
+    description: str = "Free text."
+
+    def read(self, query: QueryParams) -> str:
+        return _text(query, self.name).strip()
+
+    def describe(self) -> dict[str, Any]:
+        return _described(self.name, {"type": "string"}, self.description)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One key, optionally with a leading minus. Ties are broken by id ascending, whatever the direction."""
+
+    keys: Sequence[str]
+    name: str = "order_by"
+
+    def read(self, query: QueryParams) -> str | None:
+        """The key as given (`-created_at`), None when absent. Raises Invalid for an unknown key or a list of keys."""
+        given = _text(query, self.name).strip()
+        if given and given.removeprefix("-") not in self.keys:
+            raise Invalid(self.name, "invalid_input", _unknown([given], self._all()))
+        return given or None
+
+    def describe(self) -> dict[str, Any]:
+        return _described(self.name, {"type": "string", "enum": self._all()}, "One key; a leading minus descends.")
+
+    def _all(self) -> list[str]:
+        return [key for name in self.keys for key in (name, f"-{name}")]
+
+
+@dataclass(frozen=True)
+class Number:
+    """A page number parameter; described here, read by `paging.page`."""
+
+    name: str
+    description: str
+
+    def describe(self) -> dict[str, Any]:
+        return _described(self.name, {"type": "integer"}, self.description)
+
+
+PAGING: tuple[Parameter, ...] = (
+    Number("limit", "Rows of a page: 100 unless told, at most 1000. Bad values mean 100."),
+    Number("offset", "Rows to pass over. Bad values mean 0."),
+)
