@@ -22,6 +22,8 @@ from domain.quota import Period
 from domain.scanner import Scanner
 from domain.tenant import Tenant
 
+CAPPED = "Too many observations are in progress. Try again when some have ended."
+
 RequestOutcome = Literal["started", "exists", "no_quota", "capped"]
 
 
@@ -83,6 +85,14 @@ class Lease:
     token: UUID
 
 
+def quota_message(allowance: int, period: Period) -> str:
+    """The detail of a 402: the limit and the day of the reset (contract 5)."""
+    return (
+        f"The monthly quota of {allowance} observations is used up. "
+        f"It resets on {period.end:%Y-%m-%d} (UTC)."
+    )
+
+
 class Observations:
     """Command service. Context needs a tenant; observations of other tenants raise NotFound."""
 
@@ -120,6 +130,22 @@ class Observations:
         by_session = {answer.session_id: answer for answer in answers}
         return [by_session[session_id] for session_id in session_ids]
 
+    def check_admission(self, context: Context, scanner_id: UUID) -> None:
+        """Whether a request on demand would be refused now, without writing anything: contract 5's first checks.
+
+        Raises NotFound, QuotaExhausted (with the limit and the day of the reset), Throttled.
+        """
+        self._scanner(context, scanner_id)
+        period = Period.of(context.now)
+        standing = self._store.standing(
+            context.owned(), scanner_id, str(period), context.now, self._limits.default_quota
+        )
+        if standing.used >= standing.allowance:
+            raise QuotaExhausted(quota_message(standing.allowance, period))
+        scanner_cap, environment_cap = self._limits.caps("on_demand")
+        if standing.scanner_in_flight >= scanner_cap or standing.environment_in_flight >= environment_cap:
+            raise Throttled(CAPPED)
+
     def retry(self, context: Context, observation_id: UUID) -> tuple[Observation, int | None]:
         """Opens the next run of a failed or ineligible observation.
 
@@ -138,7 +164,7 @@ class Observations:
         try:
             return decide_again(attempt)
         except Refused as refused:
-            raise _retry_refusal(refused) from refused
+            raise self._retry_refusal(refused, context, observation_id) from refused
 
     def start(
         self, context: Context, lease: Lease, *, try_number: int, subject: dict[str, Any] | None
@@ -270,6 +296,22 @@ class Observations:
             period=str(Period.of(context.now)),
         )
 
+    def _retry_refusal(self, refused: Refused, context: Context, observation_id: UUID) -> Exception:
+        match refused.refusal:
+            case "no_quota":
+                period = Period.of(context.now)
+                scanner_id = self.load(context, observation_id).scanner_id
+                standing = self._store.standing(
+                    context.owned(), scanner_id, str(period), context.now, self._limits.default_quota
+                )
+                return QuotaExhausted(quota_message(standing.allowance, period))
+            case "capped":
+                return Throttled(CAPPED)
+            case refusal if refusal == f"missing:{ALIVE_SCANNER}":
+                return NotFound()
+            case _:
+                return refused
+
     def _reservation(self, context: Context, scanner_id: UUID, trigger: Trigger) -> Guard:
         tenant: Tenant = context.owned()
         scanner_cap, environment_cap = self._limits.caps(trigger)
@@ -301,15 +343,3 @@ def _requested(session_id: str, observation_id: UUID, outcome: Outcome) -> Reque
             raise NotFound
         case refusal:
             raise Refused(refusal)
-
-
-def _retry_refusal(refused: Refused) -> Exception:
-    match refused.refusal:
-        case "no_quota":
-            return QuotaExhausted("The monthly quota of observations is used up.")
-        case "capped":
-            return Throttled("Too many observations are in flight.")
-        case refusal if refusal == f"missing:{ALIVE_SCANNER}":
-            return NotFound()
-        case _:
-            return refused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -26,13 +26,18 @@ class WrittenScanner:
 class Scanners:
     """Command service. Every method takes a Context with a tenant; scanners of other tenants raise NotFound."""
 
-    def __init__(self, store: Store, new_id: Callable[[], UUID] = uuid4) -> None:
+    def __init__(
+        self, store: Store, catalogue: Mapping[str, Sequence[str]], new_id: Callable[[], UUID] = uuid4
+    ) -> None:
+        """`catalogue` maps each provider to the ids of its models (contract 3.1)."""
         self._store = store
+        self._catalogue = catalogue
         self._new_id = new_id
 
     def create(self, context: Context, **fields: Any) -> WrittenScanner:
         """Creates a scanner from the fields of `Scanner.create`. Raises Invalid, on `name` when it is taken."""
         tenant = context.owned()
+        self._check_model(fields.get("provider", "google"), fields["model"])
         scanner = Scanner.create(self._new_id(), context.stamp(), **fields)
         guards = [
             claim(scanner_name(tenant.environment_id), scanner.name, scanner.id),
@@ -58,6 +63,8 @@ class Scanners:
                 message = "This scanner was changed since it was read."
                 raise StaleVersion(message)
             name = scanner.name
+            if "provider" in changes or "model" in changes:
+                self._check_model(changes.get("provider", scanner.provider), changes.get("model", scanner.model))
             scanner.edit(context.stamp(), dict(changes))
             guards = [require(ALIVE_SCANNER, str(scanner_id))]
             if scanner.name != name:
@@ -94,6 +101,12 @@ class Scanners:
             return self._store.save(scanner, guards=guards)
 
         return decide_again(attempt)
+
+    def _check_model(self, provider: str, model: str) -> None:
+        if provider not in self._catalogue:
+            raise Invalid("provider", "invalid_choice", f'"{provider}" is not a valid choice.')
+        if model not in self._catalogue[provider]:
+            raise Invalid("model", "invalid_choice", f'"{model}" is not a valid choice.')
 
     def load(self, context: Context, scanner_id: UUID) -> Scanner:
         """The scanner as of now. Raises NotFound when it is unknown, deleted or another tenant's."""

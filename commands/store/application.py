@@ -4,22 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Repository
 from eventsourcing.persistence import EventStore, StoredEvent
+from psycopg.rows import class_row
 
 from commands.store.guards import Guard
 from commands.store.mapper import EventMapper
 from commands.store.recorder import Datastore, EventRecorder, Group, Refused
 from domain.errors import NotFound
 from domain.event import Aggregate
+from domain.tenant import Tenant
 
 BULK = 200
 """Saves of one bulk append: the contract's largest request (extensions, bulk_observe)."""
 
 A = TypeVar("A", bound=Aggregate)
+
+_STANDING = """
+SELECT coalesce((SELECT q.used FROM store.quota_usage q
+                 WHERE q.organization_id = %(organization)s AND q.period = %(period)s), 0)::bigint AS used,
+       store.quota_allowance(%(organization)s, %(default)s, %(at)s)::bigint AS allowance,
+       coalesce((SELECT sum(f.count) FROM store.in_flight f WHERE f.scanner_id = %(scanner)s), 0)::bigint
+           AS scanner_in_flight,
+       coalesce((SELECT sum(f.count) FROM store.in_flight f WHERE f.environment_id = %(environment)s), 0)::bigint
+           AS environment_in_flight
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Observations used and allowed in a period, and work in flight."""
+
+    used: int
+    allowance: int
+    scanner_in_flight: int
+    environment_in_flight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +116,20 @@ class Store:
                 "SELECT owner FROM store.claim WHERE scope = %s AND key = %s", (scope, key)
             ).fetchone()
         return row["owner"] if row else None
+
+    def standing(self, tenant: Tenant, scanner_id: UUID, period: str, at: datetime, default_quota: int) -> Standing:
+        """The guard rows that a reservation would be held against, as of now."""
+        values = {
+            "organization": tenant.organization_id,
+            "environment": tenant.environment_id,
+            "scanner": scanner_id,
+            "period": period,
+            "at": at,
+            "default": default_quota,
+        }
+        with self._datastore.get_connection() as connection, connection.cursor(row_factory=class_row(Standing)) as cursor:
+            row = cursor.execute(_STANDING, values).fetchone()
+        return row or Standing(0, 0, 0, 0)
 
     def close(self) -> None:
         self._datastore.close()

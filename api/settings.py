@@ -1,0 +1,126 @@
+"""Every setting of the operator interface, read once from the environment and passed down as small frozen values."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from commands.observations import ObservationLimits
+from domain.eligibility import EligibilityLimits
+
+PREFIX = "REPLAY_VISION_"
+_Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
+_Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Names are the operator interface's, without the prefix.
+
+    Raises pydantic's ValidationError for a value that makes no sense; the CLI prints it as one line a setting.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    home: Path = Path(".replay-vision")
+    database_url: str | None = None
+    kafka_topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = "vision."
+    demo: bool | None = None
+    settle_seconds: _Seconds = 2100
+    sweep_seconds: _Seconds = 300
+    public_url: str | None = None
+    secret_key: str | None = None
+    blobs_url: str | None = None
+    min_duration_seconds: Annotated[float, Field(ge=0)] = 15
+    min_active_seconds: Annotated[float, Field(ge=0)] = 10
+    max_active_seconds: Annotated[float, Field(gt=0)] = 3600
+    in_flight_per_scanner: Annotated[int, Field(ge=1, le=100_000)] = 150
+    in_flight_per_environment: Annotated[int, Field(ge=1, le=100_000)] = 300
+    monthly_quota: _Count = 3000
+    on_exhausted: Literal["wait", "skip"] = "wait"
+    capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
+    capture_origins: Annotated[list[str], NoDecode] = []
+
+    @field_validator("capture_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def address(self) -> str:
+        """Where this process listens, as a URL that works on this machine."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "") else "[::1]" if self.host == "::" else self.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+
+    @property
+    def links(self) -> str:
+        """The base of every absolute link: the public address, without a trailing slash."""
+        return (self.public_url or self.address).rstrip("/")
+
+    @property
+    def eligibility(self) -> EligibilityLimits:
+        return EligibilityLimits(self.min_duration_seconds, self.min_active_seconds, self.max_active_seconds)
+
+    @property
+    def observation_limits(self) -> ObservationLimits:
+        """The caps, with the operator interface's share kept for requests on demand (never the whole cap)."""
+        return ObservationLimits(
+            default_quota=self.monthly_quota,
+            per_scanner=self.in_flight_per_scanner,
+            per_environment=self.in_flight_per_environment,
+            kept_per_scanner=min(25, self.in_flight_per_scanner // 2),
+            kept_per_environment=min(50, self.in_flight_per_environment // 2),
+        )
+
+    @property
+    def blobs_folder(self) -> Path:
+        """Where recordings are kept. Raises ValueError for an address of another kind than a folder."""
+        if self.blobs_url is None:
+            return self.home / "blobs"
+        if "://" in self.blobs_url and not self.blobs_url.startswith("file://"):
+            message = f"{PREFIX}BLOBS_URL: only folders are supported so far, not {self.blobs_url.split(':')[0]}"
+            raise ValueError(message)
+        return Path(self.blobs_url.removeprefix("file://")).expanduser().absolute()
+
+    def secret(self, *, create: bool) -> bytes:
+        """The installation's secret: the setting, or the file in the home folder.
+
+        `create` makes a missing file; without it (roles that run apart) ValueError is raised, since each would make
+        its own.
+        """
+        if self.secret_key:
+            return self.secret_key.encode()
+        path = self.home / "secret.key"
+        if not create and not path.exists():
+            message = f"{PREFIX}SECRET_KEY must be set when roles run apart"
+            raise ValueError(message)
+        return _created(path)
+
+
+def _created(path: Path) -> bytes:
+    """The content of a secret file; a missing one is created whole (mode 0600) or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)  # fails when another process was first; then its secret counts
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes().strip()

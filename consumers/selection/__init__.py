@@ -1,0 +1,1 @@
+"""Which settled sessions a scanner wants: watermarks, eligibility, sampling, and the requests that follow."""
