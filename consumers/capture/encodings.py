@@ -67,26 +67,26 @@ def unzlib(data: bytes, max_bytes: int) -> bytes:
     return _inflate(data, zlib.MAX_WBITS, max_bytes)
 
 
-def parse(document: bytes) -> Json:
+def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
     """A JSON document. Lone surrogates and bytes that are not UTF-8 become U+FFFD, since nothing downstream can hold them.
 
-    Raises Undecodable, or TooLarge over MAX_VALUES or the parser's own nesting limit.
+    Raises Undecodable, or TooLarge over `max_values` or the parser's own nesting limit.
     """
-    if document.count(b",") + document.count(b"[") + document.count(b"{") > MAX_VALUES:
-        raise TooLarge(f"A document may have {MAX_VALUES} values.")
+    if document.count(b",") + document.count(b"[") + document.count(b"{") > max_values:
+        raise TooLarge(f"A document may have {max_values} values.")
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as refusal:
         return _parse_leniently(document, refusal)
 
 
-def dump(value: Json) -> bytes:
-    """Compact UTF-8 JSON. Raises TooLarge when nested deeper than MAX_NESTING."""
+def dump(value: Json, max_nesting: int = MAX_NESTING) -> bytes:
+    """Compact UTF-8 JSON. Raises TooLarge when nested deeper than `max_nesting` levels."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
         # orjson stops at 254 levels and at 64-bit integers; pages and clients know no such limits.
-        if _deeper_than(value, MAX_NESTING):
+        if _deeper_than(value, max_nesting):
             raise TooLarge(f"An event may be nested {MAX_NESTING} levels deep.") from None
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 

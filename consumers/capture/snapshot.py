@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID, uuid5
 
-from consumers.capture.encodings import MAX_INFLATED_BYTES, Json, compress, dump, gunzip, parse
+from consumers.capture.encodings import MAX_VALUES, Json, compress, dump, gunzip, parse
 from consumers.capture.refusals import Malformed, TooLarge, Undecodable
 from consumers.transports.port import Outgoing, Record
 from domain.ids import NAMESPACE
@@ -31,6 +31,9 @@ SPLIT_AT_BYTES = 4 * 1024 * 1024
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """One message as published. A broker for this product takes 10 MB (capture 7)."""
+
+MAX_PLAIN_BYTES = 128 * 1024 * 1024
+"""The same message before gzip: what may be accepted twice over, because JSON inside a JSON string doubles its quotes."""
 
 GZIP_FROM_BYTES = 64 * 1024
 """Shorter messages stay plain: packing them costs more than it saves."""
@@ -118,11 +121,12 @@ def from_message(record: Record) -> Snapshot:
     TooLarge.
     """
     value = record.value
-    outer = parse(gunzip(value, MAX_INFLATED_BYTES) if value.startswith(_GZIP_MAGIC) else value)
+    plain = gunzip(value, MAX_PLAIN_BYTES) if value.startswith(_GZIP_MAGIC) else value
+    outer = parse(plain, 2 * MAX_VALUES)
     if not isinstance(outer, dict):
         raise Undecodable("The message is not an object.")
     data = outer.get("data")
-    inner = parse(data.encode("utf-8", "replace")) if isinstance(data, str) else data
+    inner = parse(data.encode("utf-8", "replace"), 2 * MAX_VALUES) if isinstance(data, str) else data
     if not isinstance(inner, dict) or inner.get("event") != EVENT or not isinstance(inner.get("properties"), dict):
         raise Undecodable(f"The message is not a {EVENT}.")
     properties = inner["properties"]
@@ -185,6 +189,8 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
     if snapshot.sent_at is not None:
         outer["sent_at"] = snapshot.sent_at.isoformat()
     value = dump(outer)
+    if len(value) > MAX_PLAIN_BYTES:
+        raise TooLarge(f"One rrweb event is larger than {MAX_PLAIN_BYTES} bytes as a message.")
     if len(value) >= GZIP_FROM_BYTES:
         value = compress(value, level=1)
     if len(value) > MAX_MESSAGE_BYTES:

@@ -1,0 +1,69 @@
+"""How long the visitor was active: the reference rule (capture 5), over the whole session, in a form that merges.
+
+The rule: sort all events by time. A segment starts at the first event, when an active event follows an inactive segment,
+or when the current segment is active and the event is more than 5000 ms after the last active event. Later events extend
+the segment. Sum the active segments, at least 1 ms each.
+
+So an active segment is a run of active events that are at most 5000 ms apart (a burst), extended by the last inactive
+event within 5000 ms of its end. Events inside a burst change nothing, whatever arrives later. What remains, bursts and
+the inactive moments between them, is a function of the set of events alone: any order of batches gives the same.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+GAP_MS = 5_000
+MAX_QUIET = 100_000
+"""Inactive moments kept between bursts, earliest first: a day of one event a second. Beyond it the figure may miss up to
+5 s a burst."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """`bursts`: first and last active event of each, ascending, over GAP_MS apart; `quiet`: inactive moments outside them.
+    All in milliseconds since 1970. Made by `activity` and `merge` only."""
+
+    bursts: tuple[tuple[int, int], ...] = ()
+    quiet: tuple[int, ...] = ()
+
+    @property
+    def milliseconds(self) -> int:
+        total = 0
+        for first, last in self.bursts:
+            index = bisect_right(self.quiet, last + GAP_MS)
+            end = max(last, self.quiet[index - 1]) if index else last
+            total += max(1, end - first)
+        return total
+
+    def merge(self, other: "Activity") -> "Activity":
+        return _normal([*self.bursts, *other.bursts], {*self.quiet, *other.quiet})
+
+
+def activity(moments: Iterable[tuple[int, bool]]) -> Activity:
+    """From (milliseconds, active) of each event, in any order."""
+    bursts: list[tuple[int, int]] = []
+    quiet: set[int] = set()
+    for moment, active in moments:
+        if active:
+            bursts.append((moment, moment))
+        else:
+            quiet.add(moment)
+    return _normal(bursts, quiet)
+
+
+def _normal(bursts: list[tuple[int, int]], quiet: set[int]) -> Activity:
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(bursts):
+        if joined and first - joined[-1][1] <= GAP_MS:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
+        else:
+            joined.append((first, last))
+    starts = [first for first, _ in joined]
+
+    def outside(moment: int) -> bool:
+        index = bisect_right(starts, moment)
+        return index == 0 or joined[index - 1][1] < moment
+
+    return Activity(tuple(joined), tuple(islice(filter(outside, sorted(quiet)), MAX_QUIET)))

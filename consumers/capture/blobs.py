@@ -1,0 +1,124 @@
+"""Where recordings lie: content-addressed, private, durable before anything refers to them.
+
+A key is `environment / SHA-256 of the session id / SHA-256 of the content` (architecture 10): ids from outside never
+become paths, and nothing is shared between environments.
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+from consumers.capture.refusals import TooLarge
+
+MAX_BLOB_BYTES = 256 * 1024 * 1024
+"""One blob. Capture writes the new batches of one session together: at most 200 records of 8 MB packed."""
+
+_KEY = re.compile(r"\d{1,10}/[0-9a-f]{64}/[0-9a-f]{64}")
+
+
+class MissingBlob(LookupError):
+    """No such blob: deleted, or never written here."""
+
+
+class Blobs(Protocol):
+    """Safe to share between threads and processes."""
+
+    def put(self, environment_id: int, session_id: str, data: bytes) -> str:
+        """Stores the bytes and returns their key, once they would survive a power failure. The same bytes again are the
+        same key. Raises TooLarge over MAX_BLOB_BYTES, OSError when the store is away or full."""
+        ...
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        """A stretch of the blob, by default all of it. Raises MissingBlob, or ValueError for what is no key."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Deleting what is not there is no error. Raises ValueError for what is no key."""
+        ...
+
+    def list(self, environment_id: int, session_id: str) -> Iterator[str]:
+        """The keys of a session, in no order."""
+        ...
+
+
+class FolderBlobs:
+    """Blobs in a local folder: folders 0700, files 0600, written beside and renamed, so a reader sees all or nothing."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def put(self, environment_id: int, session_id: str, data: bytes) -> str:
+        if len(data) > MAX_BLOB_BYTES:
+            raise TooLarge(f"A blob may have {MAX_BLOB_BYTES} bytes.")
+        key = f"{_folder(environment_id, session_id)}/{sha256(data).hexdigest()}"
+        path = self._root / key
+        self._make_folder(path.parent)
+        if not path.exists():
+            self._write(path, data)
+        # Also when it is there already: whoever wrote it may have died between the rename and this.
+        _flush_folder(path.parent)
+        return key
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        try:
+            with self._path(key).open("rb") as file:
+                file.seek(offset)
+                return file.read(length if length is not None else -1)
+        except FileNotFoundError as error:
+            raise MissingBlob(key) from error
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        try:
+            path.parent.rmdir()
+        except OSError:
+            return  # other blobs of the session are still there
+
+    def list(self, environment_id: int, session_id: str) -> Iterator[str]:
+        folder = _folder(environment_id, session_id)
+        path = self._root / folder
+        names = [entry.name for entry in os.scandir(path)] if path.is_dir() else []
+        return (key for name in names if _KEY.fullmatch(key := f"{folder}/{name}"))
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError("not a blob key")
+        return self._root / key
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        for made in (folder.parent, folder):
+            made.mkdir(mode=0o700, exist_ok=True)
+            _flush_folder(made.parent)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        beside = path.parent / f".{secrets.token_hex(8)}"
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.rename(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+
+
+def _folder(environment_id: int, session_id: str) -> str:
+    return f"{environment_id:d}/{sha256(session_id.encode()).hexdigest()}"
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

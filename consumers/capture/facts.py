@@ -1,0 +1,212 @@
+"""What is known of a session without looking at the page: counts, times, addresses (capture 5, "Exact rules").
+
+`Facts` of disjoint sets of batches merge by minimum, sum and union, so order and grouping of batches never matter;
+repeated batches are removed before (by uuid).
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from consumers.capture.activity import Activity, activity
+from consumers.capture.encodings import Json
+from consumers.capture.inflate import unpack
+from consumers.capture.refusals import CaptureRefused
+from consumers.capture.snapshot import Snapshot, clean
+
+MAX_URLS = 200
+MAX_URL = 4_096
+MAX_WINDOWS = 100
+MAX_DISTINCT_IDS = 20
+MAX_SOURCES = 5
+"""Entries kept a session, the earliest ones; URLs are cut to MAX_URL characters (capture 5)."""
+
+LAST_MOMENT_MS = 253_402_300_799_000
+"""The end of the year 9999. rrweb times are the visitor's clock: a wrong clock is no reason to lose a recording, so
+unlike the reference, which drops batches more than 7 days off, only times that are no time at all are refused."""
+
+_INCREMENTAL, _PLUGIN = 3, 6
+_ACTIVE_SOURCES = frozenset({1, 2, 3, 4, 5, 6, 7, 12})
+_MOUSE_SOURCES = frozenset({1, 2, 6})
+_INTERACTION, _INPUT = 2, 5
+_CLICKS = frozenset({2, 3, 4, 9})
+"""click, context menu, double click, touch end."""
+_CONSOLE = "rrweb/console@1"
+_WARN = frozenset({"warn", "countReset"})
+_ERROR = frozenset({"error", "assert"})
+
+Firsts = Mapping[str, int]
+"""What was seen, and the earliest time (milliseconds) at which it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Times in milliseconds since 1970 by the visitor's clock; `size` in bytes of JSON lines as received."""
+
+    first_timestamp: int
+    last_timestamp: int
+    click_count: int
+    keypress_count: int
+    mouse_activity_count: int
+    console_log_count: int
+    console_warn_count: int
+    console_error_count: int
+    size: int
+    event_count: int
+    message_count: int
+    urls: Firsts
+    windows: Firsts
+    distinct_ids: Firsts
+    sources: Firsts
+    libraries: Firsts
+    activity: Activity
+
+    def merge(self, other: "Facts") -> "Facts":
+        summed = {name: getattr(self, name) + getattr(other, name) for name in SUMMED}
+        united = {name: _union(getattr(self, name), getattr(other, name), limit) for name, limit in UNITED.items()}
+        return Facts(
+            first_timestamp=min(self.first_timestamp, other.first_timestamp),
+            last_timestamp=max(self.last_timestamp, other.last_timestamp),
+            activity=self.activity.merge(other.activity),
+            **summed,
+            **united,
+        )
+
+
+UNITED = {
+    "urls": MAX_URLS,
+    "windows": MAX_WINDOWS,
+    "distinct_ids": MAX_DISTINCT_IDS,
+    "sources": MAX_SOURCES,
+    "libraries": MAX_SOURCES,
+}
+SUMMED = tuple(
+    field.name
+    for field in fields(Facts)
+    if field.name not in UNITED and field.name not in ("first_timestamp", "last_timestamp", "activity")
+)
+
+
+def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
+    """The facts of one batch and how many of its items are no events; None when none is.
+
+    `size` is the length of the batch's JSON lines in bytes.
+    """
+    events: list[tuple[int, dict[str, Json]]] = []
+    for item in snapshot.items:
+        if (event := readable(item)) is not None:
+            events.append(event)
+    if not events:
+        return None
+    first = min(moment for moment, _ in events)
+    counts = dict.fromkeys(SUMMED, 0)
+    urls: dict[str, int] = {}
+    for moment, event in events:
+        for name in _counted(event):
+            counts[name] += 1
+        if (url := _url(event)) is not None:
+            urls[url] = min(moment, urls.get(url, moment))
+    counts |= {"size": size, "event_count": len(events), "message_count": 1}
+    found = Facts(
+        first_timestamp=first,
+        last_timestamp=max(moment for moment, _ in events),
+        urls=_union(urls, {}, MAX_URLS),
+        windows={snapshot.window_id: first},
+        distinct_ids=_one(snapshot.distinct_id, first),
+        sources={snapshot.source: first},
+        libraries=_one(snapshot.library, first),
+        activity=activity((moment, _active(event)) for moment, event in events),
+        **counts,
+    )
+    return found, len(snapshot.items) - len(events)
+
+
+def readable(item: Json) -> tuple[int, dict[str, Json]] | None:
+    """The time and the object of an rrweb event, its fields still packed; None for what is no event."""
+    try:
+        event = unpack(item)
+    except CaptureRefused:
+        return None
+    moment = event.get("timestamp")
+    if isinstance(moment, bool) or not isinstance(moment, int | float) or not math.isfinite(moment):
+        return None
+    return (int(moment), event) if 1 <= moment <= LAST_MOMENT_MS else None
+
+
+def earliest(seen: Firsts) -> str | None:
+    """What was seen first; of several at the same time the smallest, so that the answer never depends on arrival."""
+    return min(seen, key=lambda text: (seen[text], text), default=None)
+
+
+def in_order(seen: Firsts) -> list[str]:
+    return sorted(seen, key=lambda text: (seen[text], text))
+
+
+def to_state(facts: Facts) -> dict[str, Any]:
+    """The part of the facts that has no column of its own, as JSON."""
+    united = {name: dict(getattr(facts, name)) for name in UNITED}
+    return {**united, "bursts": facts.activity.bursts, "quiet": facts.activity.quiet}
+
+
+def from_state(columns: Mapping[str, int], state: Mapping[str, Any]) -> Facts:
+    bursts = tuple((first, last) for first, last in state["bursts"])
+    return Facts(
+        **columns,
+        **{name: state[name] for name in UNITED},
+        activity=Activity(bursts, tuple(state["quiet"])),
+    )
+
+
+def _union(one: Firsts, other: Firsts, limit: int) -> dict[str, int]:
+    """Keeps the `limit` earliest. Earliest times only ever get earlier, so what falls out could never come back in."""
+    joined = dict(one)
+    for text, moment in other.items():
+        joined[text] = min(moment, joined.get(text, moment))
+    if len(joined) <= limit:
+        return joined
+    return {text: joined[text] for text in in_order(joined)[:limit]}
+
+
+def _one(text: str | None, moment: int) -> dict[str, int]:
+    return {} if text is None else {text: moment}
+
+
+def _source(event: dict[str, Json]) -> int | None:
+    data = event.get("data")
+    if event.get("type") != _INCREMENTAL or not isinstance(data, dict):
+        return None
+    source = data.get("source")
+    return source if isinstance(source, int) else None
+
+
+def _active(event: dict[str, Json]) -> bool:
+    return _source(event) in _ACTIVE_SOURCES
+
+
+def _counted(event: dict[str, Json]) -> Iterable[str]:
+    data = event.get("data")
+    if not isinstance(data, dict):
+        return
+    source = _source(event)
+    if source in _MOUSE_SOURCES:
+        yield "mouse_activity_count"
+    if source == _INPUT:
+        yield "keypress_count"
+    kind = data.get("type")
+    if source == _INTERACTION and isinstance(kind, int) and kind in _CLICKS:
+        yield "click_count"
+    if event.get("type") == _PLUGIN and data.get("plugin") == _CONSOLE:
+        payload = data.get("payload")
+        level = payload.get("level") if isinstance(payload, dict) else None
+        warns, fails = isinstance(level, str) and level in _WARN, isinstance(level, str) and level in _ERROR
+        yield "console_warn_count" if warns else "console_error_count" if fails else "console_log_count"
+
+
+def _url(event: dict[str, Json]) -> str | None:
+    data = event.get("data")
+    if not isinstance(data, dict):
+        return None
+    payload = data.get("payload")
+    href = data.get("href") or (payload.get("href") if isinstance(payload, dict) else None)
+    return clean(href.strip(), MAX_URL) if isinstance(href, str) else None

@@ -1,0 +1,52 @@
+"""A batch on its way into the store: decoded once, counted, and packed as it will lie in the blob."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from consumers.capture.encodings import MAX_NESTING, compress, dump
+from consumers.capture.facts import Facts, facts_of
+from consumers.capture.refusals import Undecodable
+from consumers.capture.snapshot import Snapshot
+
+PACK_LEVEL = 1
+"""Most of a recording is packed already by the SDK: higher levels cost four times the time for a tenth of the bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`packed` is a gzip member of JSON lines `[window, event]`, events as received."""
+
+    environment_id: int
+    session_id: str
+    uuid: UUID
+    window_id: str
+    packed: bytes
+    facts: Facts
+    unreadable_count: int
+    sent_at: datetime | None
+    received_at: datetime
+
+    @property
+    def session(self) -> tuple[int, str]:
+        return self.environment_id, self.session_id
+
+
+def part_of(snapshot: Snapshot, environment_id: int) -> Part:
+    """Raises Undecodable when no item is an event, TooLarge when one is nested too deeply."""
+    lines = b"".join(dump([snapshot.window_id, item], MAX_NESTING + 1) + b"\n" for item in snapshot.items)
+    found = facts_of(snapshot, len(lines))
+    if found is None:
+        raise Undecodable("No item of the message is an rrweb event.")
+    facts, unreadable = found
+    return Part(
+        environment_id=environment_id,
+        session_id=snapshot.session_id,
+        uuid=snapshot.uuid,
+        window_id=snapshot.window_id,
+        packed=compress(lines, PACK_LEVEL),
+        facts=facts,
+        unreadable_count=unreadable,
+        sent_at=snapshot.sent_at,
+        received_at=snapshot.received_at,
+    )

@@ -1,0 +1,44 @@
+"""Reading a recording back."""
+
+from collections.abc import Iterator
+
+import psycopg
+
+from consumers.capture.blobs import Blobs
+from consumers.capture.encodings import MAX_INFLATED_BYTES, Json, gunzip, parse
+from consumers.capture.facts import readable
+from consumers.capture.inflate import inflate_event
+
+PAGE = 500
+"""Parts looked up at once."""
+
+_PARTS = """
+    SELECT arrival, blob, blob_offset, blob_length
+    FROM capture.part
+    WHERE environment_id = %s AND session_id = %s AND arrival > %s
+    ORDER BY arrival
+    LIMIT %s
+"""
+
+
+def recording(
+    conn: psycopg.Connection, blobs: Blobs, environment_id: int, session_id: str
+) -> Iterator[tuple[str, dict[str, Json]]]:
+    """(window id, rrweb event) in the order of arrival, unpacked, each batch once.
+
+    Not in the order of time: see capture 3. Holds one part in memory (MAX_INFLATED_BYTES at most, 4 MB as a rule). Empty
+    for an unknown session. Items that are no events are left out. Raises MissingBlob when a part's bytes are gone.
+    """
+    arrival = 0
+    while page := conn.execute(_PARTS, (environment_id, session_id, arrival, PAGE)).fetchall():
+        for arrival, blob, offset, length in page:  # noqa: B007 - the last one is where the next page starts
+            yield from _events(blobs.get(blob, offset, length))
+
+
+def _events(packed: bytes) -> Iterator[tuple[str, dict[str, Json]]]:
+    for line in gunzip(packed, MAX_INFLATED_BYTES).splitlines():
+        entry = parse(line)
+        if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
+            found = readable(entry[1])
+            if found is not None:
+                yield entry[0], inflate_event(found[1])

@@ -1,0 +1,176 @@
+"""The rows of sessions and their parts, as the consumer writes them. Everything here runs in the handler's transaction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from consumers.capture.facts import SUMMED, Facts, earliest, from_state, in_order, to_state
+from consumers.capture.parts import Part
+
+_COUNTED = ("first_timestamp", "last_timestamp", *SUMMED)
+
+_MAKE = """
+    INSERT INTO capture.session (environment_id, session_id)
+    SELECT * FROM unnest(%s::integer[], %s::text[])
+    ON CONFLICT DO NOTHING
+"""
+
+_LOCK = f"""
+    SELECT environment_id, session_id, state, {", ".join(_COUNTED)}
+    FROM capture.session
+    JOIN unnest(%s::integer[], %s::text[]) AS wanted (environment_id, session_id) USING (environment_id, session_id)
+    ORDER BY environment_id, session_id
+    FOR UPDATE OF session
+"""
+
+_KNOWN = """
+    SELECT environment_id, session_id, uuid
+    FROM capture.part
+    JOIN unnest(%s::integer[], %s::text[], %s::uuid[]) AS given (environment_id, session_id, uuid)
+        USING (environment_id, session_id, uuid)
+"""
+
+_PART_COLUMNS = {
+    "environment_id": "integer",
+    "session_id": "text",
+    "uuid": "uuid",
+    "window_id": "text",
+    "blob": "text",
+    "blob_offset": "bigint",
+    "blob_length": "bigint",
+    "size": "bigint",
+    "event_count": "integer",
+    "unreadable_count": "integer",
+    "first_timestamp": "bigint",
+    "last_timestamp": "bigint",
+    "sent_at": "timestamptz",
+    "received_at": "timestamptz",
+    "arrived_at": "timestamptz",
+}
+
+_INSERT_PARTS = f"""
+    INSERT INTO capture.part ({", ".join(_PART_COLUMNS)})
+    SELECT {", ".join(_PART_COLUMNS)}
+    FROM jsonb_to_recordset(%s) AS new (place integer, {", ".join(f"{n} {t}" for n, t in _PART_COLUMNS.items())})
+    ORDER BY place
+"""
+
+_SAVED = (
+    *_COUNTED,
+    "active_milliseconds",
+    "distinct_id",
+    "distinct_ids",
+    "start_url",
+    "urls",
+    "windows",
+    "snapshot_source",
+    "snapshot_library",
+    "state",
+)
+
+_SAVE = f"""
+    UPDATE capture.session SET
+        {", ".join(f"{name} = %({name})s" for name in _SAVED)},
+        first_received_at = least(first_received_at, %(first_received_at)s),
+        last_received_at = greatest(last_received_at, %(last_received_at)s),
+        last_arrived_at = greatest(last_arrived_at, %(arrived_at)s),
+        reopened = reopened + (settle_number IS NOT NULL)::integer,
+        settle_number = NULL,
+        settled_at = NULL
+    WHERE environment_id = %(environment_id)s AND session_id = %(session_id)s
+"""
+
+Session = tuple[int, str]
+State = Facts | None
+"""Facts so far; None for a session that this transaction has just made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A part and where its bytes lie."""
+
+    part: Part
+    blob: str
+    offset: int
+
+
+def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, State]:
+    """The sessions' facts so far, their rows made where missing and locked until the transaction ends.
+
+    `wanted` must be sorted: everybody locks in the same order.
+    """
+    environment_ids, session_ids = [one for one, _ in wanted], [other for _, other in wanted]
+    conn.execute(_MAKE, (environment_ids, session_ids))
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_LOCK, (environment_ids, session_ids)).fetchall()
+    return {
+        (row["environment_id"], row["session_id"]): None
+        if row["state"] is None
+        else from_state({name: row[name] for name in _COUNTED}, row["state"])
+        for row in rows
+    }
+
+
+def known_parts(conn: psycopg.Connection, names: Sequence[tuple[int, str, UUID]]) -> set[tuple[int, str, UUID]]:
+    """Which of (environment, session, uuid) are stored already. True until the end only under `lock`."""
+    columns = [list(column) for column in zip(*names, strict=True)]
+    return {(row[0], row[1], row[2]) for row in conn.execute(_KNOWN, columns)}
+
+
+def insert_parts(conn: psycopg.Connection, placed: Sequence[Placed], arrived_at: datetime) -> None:
+    """New parts, in the order in which they arrived."""
+    rows = [
+        {
+            "place": place,
+            "environment_id": part.environment_id,
+            "session_id": part.session_id,
+            "uuid": str(part.uuid),
+            "window_id": part.window_id,
+            "blob": where.blob,
+            "blob_offset": where.offset,
+            "blob_length": len(part.packed),
+            "size": part.facts.size,
+            "event_count": part.facts.event_count,
+            "unreadable_count": part.unreadable_count,
+            "first_timestamp": part.facts.first_timestamp,
+            "last_timestamp": part.facts.last_timestamp,
+            "sent_at": part.sent_at.isoformat() if part.sent_at else None,
+            "received_at": part.received_at.isoformat(),
+            "arrived_at": arrived_at.isoformat(),
+        }
+        for place, where in enumerate(placed)
+        for part in [where.part]
+    ]
+    conn.execute(_INSERT_PARTS, (Jsonb(rows),))
+
+
+def save(
+    conn: psycopg.Connection, session: Session, before: State, new: Sequence[Part], arrived_at: datetime
+) -> None:
+    """Merges new parts (at least one) into the session. A settled session is open again."""
+    found = [part.facts for part in new]
+    facts = reduce(Facts.merge, found if before is None else [before, *found])
+    values = {name: getattr(facts, name) for name in _COUNTED}
+    values |= {
+        "environment_id": session[0],
+        "session_id": session[1],
+        "active_milliseconds": facts.activity.milliseconds,
+        "distinct_id": earliest(facts.distinct_ids),
+        "distinct_ids": in_order(facts.distinct_ids),
+        "start_url": earliest(facts.urls),
+        "urls": in_order(facts.urls),
+        "windows": in_order(facts.windows),
+        "snapshot_source": earliest(facts.sources),
+        "snapshot_library": earliest(facts.libraries),
+        "state": Jsonb(to_state(facts)),
+        "first_received_at": min(part.received_at for part in new),
+        "last_received_at": max(part.received_at for part in new),
+        "arrived_at": arrived_at,
+    }
+    conn.execute(_SAVE, values)

@@ -1,0 +1,142 @@
+"""Reads of recorded sessions: one, many, and those that settled after a number."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import psycopg
+from psycopg.rows import class_row
+
+from domain.session_facts import SessionFacts, SettledSession, activity_score
+from domain.tenant import Tenant
+
+ONGOING = timedelta(minutes=5)
+"""engine 3.2."""
+
+MAX_SESSIONS = 1_000
+"""Sessions of one answer."""
+
+_COLUMNS = """session_id, first_timestamp, last_timestamp, active_milliseconds, click_count, keypress_count,
+    mouse_activity_count, console_log_count, console_warn_count, console_error_count, size, event_count, distinct_id,
+    start_url, urls, windows, snapshot_source, snapshot_library, last_received_at, settle_number, settled_at"""
+
+_BY_IDS = f"""
+    SELECT {_COLUMNS} FROM capture.session
+    WHERE environment_id = %s AND session_id = ANY(%s)
+    ORDER BY session_id
+"""
+
+_SETTLED_AFTER = f"""
+    SELECT {_COLUMNS} FROM capture.session
+    WHERE environment_id = %s AND settle_number > %s
+    ORDER BY settle_number
+    LIMIT %s
+"""
+
+_EXISTS = "SELECT 1 FROM capture.session WHERE environment_id = %s AND session_id = %s"
+
+
+class _Row(NamedTuple):
+    session_id: str
+    first_timestamp: int
+    last_timestamp: int
+    active_milliseconds: int
+    click_count: int
+    keypress_count: int
+    mouse_activity_count: int
+    console_log_count: int
+    console_warn_count: int
+    console_error_count: int
+    size: int
+    event_count: int
+    distinct_id: str | None
+    start_url: str | None
+    urls: list[str]
+    windows: list[str]
+    snapshot_source: str | None
+    snapshot_library: str | None
+    last_received_at: datetime
+    settle_number: int | None
+    settled_at: datetime | None
+
+
+def session_facts(conn: psycopg.Connection, tenant: Tenant, session_id: str, now: datetime) -> SessionFacts | None:
+    """What is known of a session at this moment, settled or not; None when nothing was recorded under that id."""
+    return sessions_facts(conn, tenant, [session_id], now).get(session_id)
+
+
+def sessions_facts(
+    conn: psycopg.Connection, tenant: Tenant, session_ids: Sequence[str], now: datetime
+) -> dict[str, SessionFacts]:
+    """The same for up to MAX_SESSIONS ids; unknown ones are left out. Raises ValueError for more."""
+    if len(session_ids) > MAX_SESSIONS:
+        raise ValueError(f"at most {MAX_SESSIONS} sessions at once")
+    with conn.cursor(row_factory=class_row(_Row)) as cursor:
+        rows = cursor.execute(_BY_IDS, (tenant.environment_id, list(session_ids))).fetchall()
+    return {row.session_id: _facts(row, now) for row in rows}
+
+
+def session_exists(conn: psycopg.Connection, tenant: Tenant, session_id: str) -> bool:
+    return conn.execute(_EXISTS, (tenant.environment_id, session_id)).fetchone() is not None
+
+
+def sessions_settled_after(
+    conn: psycopg.Connection, tenant: Tenant, number: int, limit: int, now: datetime
+) -> list[SettledSession]:
+    """The environment's sessions with a settle number above `number`, lowest first, at most `limit` (up to MAX_SESSIONS).
+
+    A session that was reopened is not among them until it settles again, then under its new number.
+    """
+    with conn.cursor(row_factory=class_row(_Row)) as cursor:
+        rows = cursor.execute(_SETTLED_AFTER, (tenant.environment_id, number, min(limit, MAX_SESSIONS))).fetchall()
+    return [SettledSession(row.settle_number, _facts(row, now)) for row in rows if row.settle_number is not None]
+
+
+def last_settle_number(conn: psycopg.Connection) -> int:
+    """The highest settle number given so far, over all environments; 0 before the first. Watermarks start here."""
+    row = conn.execute("SELECT number FROM capture.settle_counter").fetchone()
+    return row[0] if row else 0
+
+
+def _facts(row: _Row, now: datetime) -> SessionFacts:
+    duration = (row.last_timestamp - row.first_timestamp) / 1000
+    active = row.active_milliseconds / 1000
+    return SessionFacts(
+        id=row.session_id,
+        distinct_id=row.distinct_id,
+        start_time=_instant(row.first_timestamp),
+        end_time=_instant(row.last_timestamp),
+        recording_duration=duration,
+        active_seconds=active,
+        # Every burst counts at least 1 ms, so a session of one moment is active for longer than it lasts.
+        inactive_seconds=max(0, row.last_timestamp - row.first_timestamp - row.active_milliseconds) / 1000,
+        click_count=row.click_count,
+        keypress_count=row.keypress_count,
+        mouse_activity_count=row.mouse_activity_count,
+        console_log_count=row.console_log_count,
+        console_warn_count=row.console_warn_count,
+        console_error_count=row.console_error_count,
+        start_url=row.start_url,
+        urls=tuple(row.urls),
+        windows=tuple(row.windows),
+        event_count=row.event_count,
+        size=row.size,
+        snapshot_source=row.snapshot_source,
+        snapshot_library=row.snapshot_library,
+        activity_score=activity_score(
+            active,
+            duration,
+            clicks=row.click_count,
+            keypresses=row.keypress_count,
+            mouse_activity=row.mouse_activity_count,
+            console_logs=row.console_log_count,
+            console_warns=row.console_warn_count,
+            console_errors=row.console_error_count,
+        ),
+        ongoing=now - row.last_received_at < ONGOING,
+        settled_at=row.settled_at,
+    )
+
+
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
