@@ -1,0 +1,173 @@
+"""The record log inside PostgreSQL: the transport of an installation without Kafka.
+
+The tables and why their order holds: ``schema/0020_log.sql``. Consuming: ``postgres_worker``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from threading import Event
+from typing import TypeVar
+from zlib import crc32
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from consumers.transports.gauges import Gauge, read_gauges
+from consumers.transports.headers import pack
+from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
+from consumers.transports.postgres_worker import Worker
+from consumers.transports.settings import LogSettings, checked_group
+
+_Connection = psycopg.Connection[TupleRow]
+_Answer = TypeVar("_Answer")
+
+MAX_LAG = 100_000
+"""Counting stops here, in each partition."""
+
+_PUBLISH = """
+SELECT log.publish(%s, %s::integer[], %s::text[], %s::bigint[], %b::bytea[], %b::bytea[], %s::jsonb[])
+"""
+
+_LAG = """
+SELECT substr(t.name, length(%(prefix)s) + 1), p.part, (
+    SELECT count(*) FROM (
+        SELECT FROM log.record r WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off LIMIT %(most)s
+    ) unhandled)
+FROM log.position p JOIN log.topic t ON t.id = p.topic_id
+WHERE p.grp = %(group)s AND starts_with(t.name, %(prefix)s)
+"""
+
+_RESUME = """
+UPDATE log.position p
+SET stopped_at = NULL, resume_at = NULL, failures = 0, poison_run = 0, recent_poison = 0, recent_records = 0,
+    updated_at = now()
+FROM log.topic t WHERE t.id = p.topic_id AND p.grp = %s AND t.name = %s AND p.part = %s
+"""
+
+_FORGET = "DELETE FROM log.position WHERE grp = %s"
+
+
+def partition_of(record: Outgoing, partitions: int) -> int:
+    """Where a record goes. Part of the stored format: it may never change. Without a key, spread by event id."""
+    return crc32(record.event_id.encode() if record.key is None else record.key) % partitions
+
+
+class PostgresTransport:
+    """``Transport`` over the log tables.
+
+    ``pool`` serves publishing and the small questions, each for milliseconds; its
+    ``reconnect_timeout`` should be a few seconds, or it comes back late after an outage. ``database_url`` is for the
+    two connections that each ``consume`` call opens for itself: one handles, one listens.
+    """
+
+    def __init__(
+        self, database_url: str, pool: ConnectionPool[_Connection], settings: LogSettings | None = None
+    ) -> None:
+        self._database_url = database_url
+        self._pool = pool
+        self._settings = settings or LogSettings()
+        self._partitions: dict[str, int] = {}
+
+    def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
+        """See the port. Stored in chunks, each in a transaction of its own."""
+        name = self._settings.stored_name(topic)
+        deadline = time.monotonic() + self._settings.publish_seconds
+        for chunk in self._chunks(records):
+            self._ask(partial(self._insert, topic=topic, name=name, records=chunk), f"publish to {topic}", deadline)
+
+    def consume(
+        self,
+        group: str,
+        topics: Collection[str],
+        handler: Handler,
+        *,
+        stop: Event,
+        max_records: int = MAX_BATCH_RECORDS,
+    ) -> None:
+        """See the port."""
+        names = {self._settings.stored_name(topic): topic for topic in topics}
+        Worker(self._database_url, self._settings, checked_group(group), names, handler, stop, max_records).run()
+
+    def lag(self, group: str) -> Mapping[tuple[str, int], int]:
+        """See the port. Records that will be skipped as repetitions count until they are passed."""
+        question = {"prefix": self._settings.prefix, "most": MAX_LAG, "group": checked_group(group)}
+        return self._ask(
+            lambda conn: {(topic, part): behind for topic, part, behind in conn.execute(_LAG, question)},
+            f"read the lag of {group}",
+        )
+
+    def gauges(self) -> Sequence[Gauge]:
+        """The state of every group, as in ``gauges.CATALOGUE``. Raises ``Unavailable``."""
+        return self._ask(
+            lambda conn: read_gauges(conn, prefix=self._settings.prefix, most=MAX_LAG), "read the state of the log"
+        )
+
+    def resume(self, group: str, topic: str, partition: int) -> bool:
+        """Lets a partition go on that dead letters stopped, or that rests after errors. False if there is none such.
+
+        Raises ``Unavailable``.
+        """
+        which = (group, self._settings.stored_name(topic), partition)
+        return self._ask(lambda conn: conn.execute(_RESUME, which).rowcount == 1, f"resume {group}")
+
+    def forget(self, group: str) -> int:
+        """Drops the positions of a group that will not come back: until then it keeps records from being dropped.
+
+        Answers the number of partitions. Workers of the group must be stopped; if it returns it starts at the oldest
+        record. Raises ``Unavailable``.
+        """
+        return self._ask(lambda conn: conn.execute(_FORGET, (group,)).rowcount, f"forget {group}")
+
+    def _chunks(self, records: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
+        start, size = 0, 0
+        for index, record in enumerate(records):
+            full = index - start >= self._settings.publish_batch_records
+            if index > start and (full or size + record.size > self._settings.publish_batch_bytes):
+                yield records[start:index]
+                start, size = index, 0
+            size += record.size
+        if start < len(records):
+            yield records[start:]
+
+    def _ask(self, question: Callable[[_Connection], _Answer], what: str, deadline: float | None = None) -> _Answer:
+        """Asks until there is an answer or the deadline (of the monotonic clock) has come; then ``Unavailable``.
+
+        A pool may hold several connections that an outage has broken, so one failure means little. Every question here
+        may be repeated: publishing because event ids make it harmless, also when only the confirmation was lost.
+        """
+        deadline = time.monotonic() + self._settings.publish_seconds if deadline is None else deadline
+        pause = 0.0
+        while True:
+            try:
+                with self._pool.connection(timeout=max(0.1, deadline - time.monotonic())) as conn:
+                    return question(conn)
+            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                if time.monotonic() + pause >= deadline:
+                    raise Unavailable(f"could not {what}: {error}") from error
+            time.sleep(pause)
+            pause = min(0.5, pause * 2 or 0.02)
+
+    def _insert(self, conn: _Connection, *, topic: str, name: str, records: Sequence[Outgoing]) -> None:
+        partitions = self._partitions.get(name)
+        if partitions is None:
+            row = conn.execute(
+                "SELECT partitions FROM log.make_topic(%s, %s)", (name, self._settings.partition_count(topic))
+            ).fetchone()
+            assert row is not None
+            partitions = self._partitions[name] = int(row[0])
+        conn.execute(
+            _PUBLISH,
+            (
+                name,
+                [partition_of(record, partitions) for record in records],
+                [record.event_id for record in records],
+                [record.source_id for record in records],
+                [record.key for record in records],
+                [record.value for record in records],
+                [pack(record.all_headers()) for record in records],
+            ),
+        )

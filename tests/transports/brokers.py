@@ -1,0 +1,144 @@
+"""What the contract suite runs on: a transport that can be opened, cut off and restarted, whatever is beneath.
+
+A new adapter brings one more ``Broker`` and one more line in ``BROKERS``; the suite stays as it is.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Event
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import ConnectionPool
+
+from consumers.transports.poison import PoisonCap
+from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Transport
+from consumers.transports.postgres import PostgresTransport
+from consumers.transports.settings import Backoff, LogSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTITIONS = 4
+POISON_IN_A_ROW = 5
+
+
+class Broker(Protocol):
+    """Makes transports of one kind. Handlers write to ``database_url`` whatever the transport."""
+
+    database_url: str
+
+    def transport(self) -> Transport: ...
+
+    def spawn(self, group: str, topic: str, *, slow_ms: int = 0) -> subprocess.Popen[str]:
+        """A worker process that writes what it handles to the ledger; see ``worker``."""
+        ...
+
+    def outage(self) -> Generator[None]:
+        """A context during which nobody reaches the transport, and all connections to it are cut."""
+        ...
+
+
+def test_settings() -> LogSettings:
+    """Production's, with waiting times that a test can sit out."""
+    return LogSettings(
+        partitions=PARTITIONS,
+        publish_seconds=1.5,
+        failed=Backoff(first=0.1, longest=0.5),
+        away=Backoff(first=0.05, longest=0.3),
+        poison=PoisonCap(in_a_row=POISON_IN_A_ROW),
+        retention=timedelta(days=1),
+    )
+
+
+class PostgresBroker:
+    """The log in the test's own database; an outage of that database is one of the broker."""
+
+    def __init__(self, database_url: str, stack: ExitStack) -> None:
+        self.database_url = database_url
+        self._stack = stack
+
+    def transport(self) -> PostgresTransport:
+        return self.adjusted(test_settings())
+
+    def adjusted(self, settings: LogSettings) -> PostgresTransport:
+        return PostgresTransport(self.database_url, self.pool(), settings)
+
+    def pool(self) -> ConnectionPool:
+        return self._stack.enter_context(
+            ConnectionPool(
+                self.database_url, min_size=0, max_size=4, kwargs={"autocommit": True}, reconnect_timeout=5, open=True
+            )
+        )
+
+    def spawn(self, group: str, topic: str, *, slow_ms: int = 0) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "tests.transports.worker", self.database_url, group, topic, str(slow_ms)]
+        worker = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
+        self._stack.callback(_end, worker)
+        return worker
+
+    @contextmanager
+    def outage(self) -> Generator[None]:
+        """The database refuses and drops its connections; others on the server are left alone."""
+        name = urlsplit(self.database_url).path.removeprefix("/")
+        allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        elsewhere = urlsplit(self.database_url)._replace(path="/postgres").geturl()
+        with psycopg.connect(elsewhere, autocommit=True) as admin:
+            admin.execute(allow.format(sql.Identifier(name), sql.SQL("false")))
+            try:
+                admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+                yield
+            finally:
+                admin.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
+
+
+def _end(worker: subprocess.Popen[str]) -> None:
+    if worker.poll() is None:
+        worker.kill()
+    worker.wait()
+    if worker.stdout:
+        worker.stdout.close()
+
+
+BROKERS: dict[str, Callable[[str, ExitStack], PostgresBroker]] = {"postgres": PostgresBroker}
+
+
+@contextmanager
+def consuming(
+    transport: Transport,
+    group: str,
+    topics: Collection[str],
+    handler: Handler,
+    *,
+    workers: int = 1,
+    max_records: int = MAX_BATCH_RECORDS,
+) -> Iterator[Sequence[threading.Thread]]:
+    """Workers in threads, stopped at the end. Fails if one died or does not stop in time."""
+    stop = Event()
+    died: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            transport.consume(group, topics, handler, stop=stop, max_records=max_records)
+        except BaseException as error:
+            died.append(error)
+            raise
+
+    threads = [threading.Thread(target=work, name=f"{group}-{n}") for n in range(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield threads
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+    assert not died, died
+    assert not any(thread.is_alive() for thread in threads)

@@ -1,0 +1,43 @@
+"""A worker process for the suite: ``python -m tests.transports.worker DATABASE_URL GROUP TOPIC SLOW_MS``.
+
+Writes what it handles to the ledger, says ``handling`` when its first batch is written but not yet committed, and stops
+on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from threading import Event
+
+import psycopg
+
+from consumers.transports.port import Record
+from tests.transports.brokers import PostgresBroker
+from tests.transports.ledger import enter
+
+
+def main(database_url: str, group: str, topic: str, slow_ms: str) -> None:
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    spoke = False
+
+    def handle(conn: psycopg.Connection, records: Sequence[Record]) -> None:
+        nonlocal spoke
+        enter(conn, group, records, worker=str(os.getpid()))
+        if not spoke:
+            print("handling", flush=True)
+            spoke = True
+        # Stands for work: the batch stays open for a while, so that a kill meets it.
+        time.sleep(int(slow_ms) / 1000)
+
+    with ExitStack() as stack:
+        PostgresBroker(database_url, stack).transport().consume(group, [topic], handle, stop=stop, max_records=20)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
