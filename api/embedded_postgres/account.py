@@ -55,15 +55,15 @@ def current_account() -> Account:
     return Account(entry.pw_name, uid, os.getegid(), admits=(entry.pw_name,), drops_privileges=False)
 
 
-def server_account(name: str = SERVER_ACCOUNT) -> Account:
-    """The account that PostgreSQL runs as when we are root; created by `useradd` the first time.
+def server_account(name: str = SERVER_ACCOUNT, programs: str = SYSTEM_PATH) -> Account:
+    """The account that PostgreSQL runs as when we are root; created the first time, by the `useradd` found in `programs`.
 
     Raises NoServerAccount when it cannot be created or is root itself.
     """
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        _create(name)
+        _create(name, programs)
         entry = pwd.getpwnam(name)
     if entry.pw_uid == 0:
         raise NoServerAccount(f"the user {name} is root under another name; PostgreSQL does not run as root.")
@@ -71,16 +71,16 @@ def server_account(name: str = SERVER_ACCOUNT) -> Account:
     return Account(name, entry.pw_uid, entry.pw_gid, admits=(root, name), drops_privileges=True)
 
 
-def _create(name: str) -> None:
+def _create(name: str, programs: str) -> None:
     advice = (
         "PostgreSQL does not run as root and needs a user of its own. Create it yourself "
         f"(useradd --system {name}), run as an ordinary user, or set REPLAY_VISION_DATABASE_URL."
     )
-    useradd = shutil.which("useradd", path=SYSTEM_PATH)
+    useradd = shutil.which("useradd", path=programs)
     if useradd is None:
         raise NoServerAccount(f"the user {name} does not exist and there is no useradd. {advice}")
     options = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
-    nologin = shutil.which("nologin", path=SYSTEM_PATH) or "/bin/false"
+    nologin = shutil.which("nologin", path=programs) or "/bin/false"
     try:
         made = subprocess.run(
             [useradd, *options, "--shell", nologin, name],

@@ -7,6 +7,8 @@ from api.embedded_postgres.errors import OtherMajorVersion, StartFailed
 from api.embedded_postgres.folders import PRIVATE, make_folder
 from api.embedded_postgres.place import Place
 
+FIRST_WITH_BUILTIN_LOCALES = 17
+
 
 def refuse_other_major_version(place: Place, programs: Binaries) -> None:
     """Raises OtherMajorVersion when the data was written by another major version, which cannot be read."""
@@ -40,10 +42,10 @@ def initialise(place: Place, programs: Binaries, role: str, *, crash_safe: bool)
         "--auth=reject",
         "--encoding=UTF8",
         "--no-locale",
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
         "--no-instructions",
     ]
+    if programs.major_version >= FIRST_WITH_BUILTIN_LOCALES:
+        arguments += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     if not crash_safe:
         arguments.append("--no-sync")
     made = programs.run(place.account, place.unfinished_data, "initdb", *arguments)

@@ -33,7 +33,7 @@ def parameters(place: Place, binaries: Binaries, tuning: Tuning) -> list[str]:
     values = {
         "listen_addresses": "",
         "port": str(PORT),
-        "unix_socket_directories": f'"{place.socket}"',
+        "unix_socket_directories": f'"{_quoted(str(place.socket))}"',
         "unix_socket_permissions": "0700",
         "hba_file": str(place.hba),
         "ident_file": str(place.ident),

@@ -116,6 +116,14 @@ def prepare(home: Path, binaries: Binaries, state: Path = STATE_FOLDER) -> tuple
     return place, binaries
 
 
+def programs_of(place: Place, binaries: Binaries, state: Path = STATE_FOLDER) -> Binaries:
+    """The programs to use in a place that has been prepared."""
+    if not place.account.drops_privileges:
+        return binaries
+    with _state_lock(state):
+        return copied_below(state / "binaries", binaries)
+
+
 def _beside(home: Path) -> Place:
     base = database_folder(home)
     return Place(home, base, _short_enough(base / "socket"), current_account())

@@ -65,14 +65,17 @@ class Stopping:
             self._gone([pid], seconds)
         self._end_orphans()
 
-    def clear_stale_pid_file(self) -> None:
-        """Removes the pid file of a server that is gone, after making sure that none of its processes lives on.
+    def clear_stale_locks(self, socket: Path) -> None:
+        """Removes the lock files of a server that is gone, after making sure that none of its processes lives on.
 
-        PostgreSQL refuses to start when the number in the file belongs to any other process of the same user.
+        PostgreSQL refuses to start when the number in such a file belongs by now to any other process of the same user.
         """
-        if (self.data / "postmaster.pid").exists() and postmaster_pid(self.data) is None:
-            self._end_orphans()
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+        stale = [self.data / "postmaster.pid", *socket.glob(".s.PGSQL.*")]
+        if postmaster_pid(self.data) is not None or not any(path.exists() for path in stale):
+            return
+        self._end_orphans()
+        for path in stale:
+            path.unlink(missing_ok=True)
 
     def _end_orphans(self) -> None:
         """Server processes whose postmaster was killed end by themselves, unless they are busy; then they are killed."""

@@ -84,9 +84,9 @@ class EmbeddedPostgres:
 
         Waits `wait_seconds` for another owner of the home to finish, then raises HomeInUse.
         """
-        if self._lock.held and self.running:
-            return self.url
         try:
+            if self._lock.held and self._answers():
+                return self.url
             self._make_home()
             self._lock.acquire(wait_seconds)
             return self._start_locked()
@@ -145,6 +145,17 @@ class EmbeddedPostgres:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
 
+    def _answers(self) -> bool:
+        """A server whose process is just being killed still looks like a running one, but answers no more."""
+        place = places.find(self._home, self._state)
+        if place is None or postmaster_pid(place.data) is None:
+            return False
+        try:
+            _connect(place).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def _make_home(self) -> None:
         places.find(self._home, self._state)  # a home of another user is refused before anything is made in it
         if not self._home.exists():
@@ -174,7 +185,7 @@ class EmbeddedPostgres:
                 return True
             log.info("stopping the PostgreSQL that an earlier run has left in %s", place.data)
             self._stopping(place, programs).stop()
-        self._stopping(place, programs).clear_stale_pid_file()
+        self._stopping(place, programs).clear_stale_locks(place.socket)
         return False
 
     def _wait_until_settled(self, place: Place) -> None:
@@ -209,8 +220,7 @@ class EmbeddedPostgres:
             raise StartFailed(f"PostgreSQL did not start in {place.data}. The end of its log in {place.log}:\n{tail}")
 
     def _programs(self, place: Place) -> Binaries:
-        source = self._binaries or installed()
-        return places.prepare(self._home, source, self._state)[1] if place.account.drops_privileges else source
+        return places.programs_of(place, self._binaries or installed(), self._state)
 
     def _stopping(self, place: Place, programs: Binaries) -> Stopping:
         return Stopping(programs, place.account, place.data, self._tuning.stop_seconds)
