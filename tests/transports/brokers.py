@@ -46,7 +46,7 @@ class Broker(Protocol):
         ...
 
 
-def test_settings() -> LogSettings:
+def suite_settings() -> LogSettings:
     """Production's, with waiting times that a test can sit out."""
     return LogSettings(
         partitions=PARTITIONS,
@@ -66,7 +66,7 @@ class PostgresBroker:
         self._stack = stack
 
     def transport(self) -> PostgresTransport:
-        return self.adjusted(test_settings())
+        return self.adjusted(suite_settings())
 
     def adjusted(self, settings: LogSettings) -> PostgresTransport:
         return PostgresTransport(self.database_url, self.pool(), settings)
