@@ -1,0 +1,158 @@
+"""The sweep: walks the settled sessions of every enabled scanner and requests observations (architecture 5)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import uuid4
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from commands.context import Context
+from commands.observations import Observations
+from commands.scanners import Scanners
+from consumers.selection.candidates import PAGE, wanted
+from consumers.selection.watermarks import Watermark, advance, enabled_watermarks, note_waiting
+from domain.eligibility import EligibilityLimits
+from domain.errors import NotFound
+from domain.event import Actor
+from domain.scanner import Scanner
+from domain.session_facts import SettledSession
+from domain.tenant import Tenant
+from projections.queries.sessions import last_settle_number, sessions_settled_after
+
+log = logging.getLogger("replay_vision.selection")
+
+SWEEP_SECONDS = 60
+"""Longest one sweep; the scanners that were swept longest ago come first, so the rest has its turn at the next."""
+
+AGAIN_SECONDS = 2.0
+
+_WAITING = {"no_quota": "quota_exhausted", "capped": "in_flight_cap"}
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRules:
+    """`on_exhausted`: wait for quota at the first session that cannot be paid, or skip it and record the gap."""
+
+    limits: EligibilityLimits
+    settle_interval: timedelta
+    on_exhausted: Literal["wait", "skip"] = "wait"
+
+
+class Sweep:
+    """One run over all enabled scanners. Safe to repeat and to run twice at once: requests are unique by pair and
+    watermarks move by compare-and-set."""
+
+    def __init__(
+        self,
+        pool: ConnectionPool[psycopg.Connection[TupleRow]],
+        scanners: Scanners,
+        observations: Observations,
+        rules: SweepRules,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._pool = pool
+        self._scanners = scanners
+        self._observations = observations
+        self._rules = rules
+        self._clock = clock
+
+    def run(self) -> float | None:
+        """Sweeps until every scanner has caught up, waits, or the time is over.
+
+        Returns the seconds after which another sweep is worth while before the next tick: work in flight ends by
+        itself, so a full cap or an unfinished sweep does not wait for a whole interval. None otherwise.
+        """
+        deadline = time.monotonic() + SWEEP_SECONDS
+        unfinished = False
+        with self._pool.connection() as connection:
+            marks = enabled_watermarks(connection)
+        for mark in marks:
+            try:
+                unfinished |= self._sweep_scanner(mark, deadline)
+            except NotFound:
+                continue  # deleted since; its watermark goes with the event
+            except Exception:
+                log.exception("a scanner's sweep failed; the others go on", extra={"scanner": str(mark.scanner_id)})
+        return AGAIN_SECONDS if unfinished or time.monotonic() >= deadline else None
+
+    def _sweep_scanner(self, mark: Watermark, deadline: float) -> bool:
+        """Whether there is more to do as soon as work in flight has ended."""
+        context = self._context(mark)
+        scanner = self._scanners.load(context, mark.scanner_id)
+        while time.monotonic() < deadline:
+            now = self._clock()
+            with self._pool.connection() as connection:
+                head = last_settle_number(connection)
+                page = sessions_settled_after(connection, context.owned(), mark.settle_number, PAGE, now)
+            reached, waiting = self._request(context, scanner, page)
+            if reached is None and not page:
+                reached, passed = head, now
+            else:
+                passed = _passed(page, reached) or now
+            with self._pool.connection() as connection:
+                if reached is not None and not advance(
+                    connection, mark, reached, passed, self._rules.settle_interval
+                ):
+                    return False  # stopped, re-enabled or swept by somebody else meanwhile
+                if reached is not None:
+                    mark = _at(mark, reached)
+                if waiting is not None:
+                    note_waiting(connection, mark, waiting, now)
+                    return waiting == _WAITING["capped"]
+            if len(page) < PAGE:
+                return False
+        return True
+
+    def _request(
+        self, context: Context, scanner: Scanner, page: list[SettledSession]
+    ) -> tuple[int | None, str | None]:
+        """Requests what the scanner wants of a page.
+
+        Returns the settle number that is done with (None: nothing is), and what it waits for.
+        """
+        chosen = [
+            session
+            for session in page
+            if wanted(scanner.id, scanner.query, scanner.sampling_rate, self._rules.limits, session)
+        ]
+        if not chosen:
+            return (page[-1].settle_number if page else None), None
+        answers = self._observations.request(
+            context, scanner.id, [session.facts.id for session in chosen], "schedule"
+        )
+        stuck = next((i for i, answer in enumerate(answers) if answer.outcome in _WAITING), None)
+        if stuck is None:
+            return page[-1].settle_number, None
+        if answers[stuck].outcome == "no_quota" and self._rules.on_exhausted == "skip":
+            first, last = chosen[stuck].settle_number, page[-1].settle_number
+            self._scanners.skip_gap(context, scanner.id, first, last, "quota_exhausted")
+            return last, None
+        before = [session.settle_number for session in page if session.settle_number < chosen[stuck].settle_number]
+        return (before[-1] if before else None), _WAITING[answers[stuck].outcome]
+
+    def _context(self, mark: Watermark) -> Context:
+        return Context(
+            actor=Actor(type="system", role="selection"),
+            now=self._clock(),
+            correlation_id=uuid4(),
+            tenant=Tenant(mark.environment_id, mark.organization_id),
+        )
+
+
+def _at(mark: Watermark, number: int) -> Watermark:
+    return Watermark(mark.scanner_id, mark.environment_id, mark.organization_id, number)
+
+
+def _passed(page: list[SettledSession], reached: int | None) -> datetime | None:
+    if reached is None:
+        return None
+    times = [session.facts.settled_at for session in page if session.settle_number <= reached]
+    return times[-1] if times else None
