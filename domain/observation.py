@@ -134,10 +134,12 @@ class ObservationIneligible(_Ending):
 
 @stored
 class ObservationRetried(Event):
-    """Opens the next run of a failed or ineligible observation."""
+    """Opens the next run of a failed or ineligible observation. Carries what a worker needs to find the work."""
 
     TOPIC = "ObservationRetried"
     run: int
+    scanner_id: UUID
+    session_id: str
     triggered_by_user: int | None
     period: str
 
@@ -248,7 +250,13 @@ class Observation(Aggregate):
             message = "A succeeded observation cannot be retried."
             raise Conflict(message)
         self._record(
-            ObservationRetried, stamp, run=self.run + 1, triggered_by_user=stamp.actor.user_id, period=period
+            ObservationRetried,
+            stamp,
+            run=self.run + 1,
+            scanner_id=self.scanner_id,
+            session_id=self.session_id,
+            triggered_by_user=stamp.actor.user_id,
+            period=period,
         )
 
     def _check_lease(self, run: int, lease_token: UUID | None) -> None:
