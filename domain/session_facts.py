@@ -9,8 +9,8 @@ class SessionFacts:
     """The fields of the session read API. Times of the session are by the visitor's clock, `settled_at` by ours.
 
     `recording_duration` and the `*_seconds` are seconds, exact to the millisecond; `size` is bytes of JSON lines as
-    received. `urls` and `windows` are in the order in which they were first seen. `ongoing`: data came within the last 5
-    minutes. `settled_at` is None while the session is open, and again when late data has reopened it.
+    received. `urls` and `windows` are in the order in which they were first seen. `ongoing`: data came within the last
+    5 minutes. `settled_at` is None while the session is open, and again when late data has reopened it.
     """
 
     id: str
@@ -43,6 +43,7 @@ class SettledSession:
     """A session at the place where it settled. Numbers grow in the order of commits, over all environments."""
 
     settle_number: int
+    distinct_ids: tuple[str, ...]
     facts: SessionFacts
 
 

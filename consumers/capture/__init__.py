@@ -1,0 +1,7 @@
+"""From a browser's POST to a recording that can be read: decode, count, store, settle."""
+
+from consumers.capture.blobs import Blobs, FolderBlobs, MissingBlob
+from consumers.capture.inflate import inflate_event
+from consumers.capture.recording import recording
+
+__all__ = ["Blobs", "FolderBlobs", "MissingBlob", "inflate_event", "recording"]

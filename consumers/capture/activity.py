@@ -1,8 +1,8 @@
 """How long the visitor was active: the reference rule (capture 5), over the whole session, in a form that merges.
 
-The rule: sort all events by time. A segment starts at the first event, when an active event follows an inactive segment,
-or when the current segment is active and the event is more than 5000 ms after the last active event. Later events extend
-the segment. Sum the active segments, at least 1 ms each.
+The rule: sort all events by time. A segment starts at the first event, when an active event follows an inactive
+segment, or when the current segment is active and the event is more than 5000 ms after the last active event. Later
+events extend the segment. Sum the active segments, at least 1 ms each.
 
 So an active segment is a run of active events that are at most 5000 ms apart (a burst), extended by the last inactive
 event within 5000 ms of its end. Events inside a burst change nothing, whatever arrives later. What remains, bursts and
@@ -16,14 +16,14 @@ from itertools import islice
 
 GAP_MS = 5_000
 MAX_QUIET = 100_000
-"""Inactive moments kept between bursts, earliest first: a day of one event a second. Beyond it the figure may miss up to
-5 s a burst."""
+"""Inactive moments kept between bursts, earliest first: a day of one event a second. Beyond it the figure may miss up
+to 5 s a burst."""
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """`bursts`: first and last active event of each, ascending, over GAP_MS apart; `quiet`: inactive moments outside them.
-    All in milliseconds since 1970. Made by `activity` and `merge` only."""
+    """`bursts`: first and last active event of each, ascending, over GAP_MS apart; `quiet`: inactive moments outside
+    them. All in milliseconds since 1970. Made by `activity` and `merge` only."""
 
     bursts: tuple[tuple[int, int], ...] = ()
     quiet: tuple[int, ...] = ()

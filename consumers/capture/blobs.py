@@ -28,8 +28,8 @@ class Blobs(Protocol):
     """Safe to share between threads and processes."""
 
     def put(self, environment_id: int, session_id: str, data: bytes) -> str:
-        """Stores the bytes and returns their key, once they would survive a power failure. The same bytes again are the
-        same key. Raises TooLarge over MAX_BLOB_BYTES, OSError when the store is away or full."""
+        """Stores the bytes and returns their key, once they would survive a power failure. The same bytes again have
+        the same key. Raises TooLarge over MAX_BLOB_BYTES, OSError when the store is away or full."""
         ...
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
@@ -46,7 +46,7 @@ class Blobs(Protocol):
 
 
 class FolderBlobs:
-    """Blobs in a local folder: folders 0700, files 0600, written beside and renamed, so a reader sees all or nothing."""
+    """Blobs in a local folder: folders 0700, files 0600; renamed into place, so a reader sees all or nothing."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

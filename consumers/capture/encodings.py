@@ -22,8 +22,8 @@ MAX_INFLATED_BYTES = 64 * 1024 * 1024
 """One HTTP body unpacked. The SDK splits its buffers at 6.6 MB and sends up to 3 of them in a body (capture 3)."""
 
 MAX_VALUES = 4_000_000
-"""Commas and opening brackets in one document, which bounds the Python objects it can become (about 300 MB). Counted before
-parsing, those inside strings too: a document at MAX_INFLATED_BYTES with a comma in every 16 bytes just passes."""
+"""Commas and opening brackets in one document, which bounds the Python objects it can become (about 300 MB). Counted
+before parsing, those inside strings too: a document at MAX_INFLATED_BYTES with one in every 16 bytes just passes."""
 
 MAX_NESTING = 500
 """Levels of one rrweb event: a page nested 250 elements deep, two levels an element."""
@@ -58,7 +58,7 @@ def decode_body(body: bytes, content_type: str = "", compression: str = "") -> J
 
 
 def gunzip(data: bytes, max_bytes: int) -> bytes:
-    """Every member of a gzip stream. Raises Undecodable when damaged or cut short, TooLarge over `max_bytes` unpacked."""
+    """Every member of a gzip stream. Raises Undecodable when damaged or cut short, TooLarge over `max_bytes`."""
     return _inflate(data, _GZIP, max_bytes)
 
 
@@ -68,7 +68,7 @@ def unzlib(data: bytes, max_bytes: int) -> bytes:
 
 
 def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
-    """A JSON document. Lone surrogates and bytes that are not UTF-8 become U+FFFD, since nothing downstream can hold them.
+    """A JSON document. Lone surrogates and bytes that are not UTF-8 become U+FFFD: nothing downstream can hold them.
 
     Raises Undecodable, or TooLarge over `max_values` or the parser's own nesting limit.
     """
@@ -138,8 +138,8 @@ def _parse_leniently(document: bytes, refusal: Exception) -> Json:
     """For what orjson refuses and browsers send: lone surrogates (a text cut between the halves of an emoji)."""
     try:
         value = json.loads(_text(document), parse_constant=_no_constant)
-        whole = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-        return json.loads(whole)
+        halves = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+        return json.loads(halves.decode("utf-16-le", "replace"))
     except RecursionError:
         raise TooLarge("The document is nested too deeply.") from None
     except ValueError:

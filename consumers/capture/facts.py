@@ -6,7 +6,7 @@ repeated batches are removed before (by uuid).
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from consumers.capture.activity import Activity, activity
@@ -40,52 +40,47 @@ Firsts = Mapping[str, int]
 """What was seen, and the earliest time (milliseconds) at which it was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Times in milliseconds since 1970 by the visitor's clock; `size` in bytes of JSON lines as received."""
+COUNTS = (
+    "click_count",
+    "keypress_count",
+    "mouse_activity_count",
+    "console_log_count",
+    "console_warn_count",
+    "console_error_count",
+    "size",
+    "event_count",
+    "message_count",
+)
+"""What is summed. `size` is in bytes of JSON lines as received."""
 
-    first_timestamp: int
-    last_timestamp: int
-    click_count: int
-    keypress_count: int
-    mouse_activity_count: int
-    console_log_count: int
-    console_warn_count: int
-    console_error_count: int
-    size: int
-    event_count: int
-    message_count: int
-    urls: Firsts
-    windows: Firsts
-    distinct_ids: Firsts
-    sources: Firsts
-    libraries: Firsts
-    activity: Activity
-
-    def merge(self, other: "Facts") -> "Facts":
-        summed = {name: getattr(self, name) + getattr(other, name) for name in SUMMED}
-        united = {name: _union(getattr(self, name), getattr(other, name), limit) for name, limit in UNITED.items()}
-        return Facts(
-            first_timestamp=min(self.first_timestamp, other.first_timestamp),
-            last_timestamp=max(self.last_timestamp, other.last_timestamp),
-            activity=self.activity.merge(other.activity),
-            **summed,
-            **united,
-        )
-
-
-UNITED = {
+SEEN = {
     "urls": MAX_URLS,
     "windows": MAX_WINDOWS,
     "distinct_ids": MAX_DISTINCT_IDS,
     "sources": MAX_SOURCES,
     "libraries": MAX_SOURCES,
 }
-SUMMED = tuple(
-    field.name
-    for field in fields(Facts)
-    if field.name not in UNITED and field.name not in ("first_timestamp", "last_timestamp", "activity")
-)
+"""What is collected, and how many of each are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Times in milliseconds since 1970 by the visitor's clock; `counts` has all of COUNTS, `seen` all of SEEN."""
+
+    first_timestamp: int
+    last_timestamp: int
+    counts: Mapping[str, int]
+    seen: Mapping[str, Firsts]
+    activity: Activity
+
+    def merge(self, other: "Facts") -> "Facts":
+        return Facts(
+            first_timestamp=min(self.first_timestamp, other.first_timestamp),
+            last_timestamp=max(self.last_timestamp, other.last_timestamp),
+            counts={name: self.counts[name] + other.counts[name] for name in COUNTS},
+            seen={name: _union(self.seen[name], other.seen[name], limit) for name, limit in SEEN.items()},
+            activity=self.activity.merge(other.activity),
+        )
 
 
 def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
@@ -100,7 +95,7 @@ def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
     if not events:
         return None
     first = min(moment for moment, _ in events)
-    counts = dict.fromkeys(SUMMED, 0)
+    counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
     urls: dict[str, int] = {}
     for moment, event in events:
         for name in _counted(event):
@@ -111,13 +106,15 @@ def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
     found = Facts(
         first_timestamp=first,
         last_timestamp=max(moment for moment, _ in events),
-        urls=_union(urls, {}, MAX_URLS),
-        windows={snapshot.window_id: first},
-        distinct_ids=_one(snapshot.distinct_id, first),
-        sources={snapshot.source: first},
-        libraries=_one(snapshot.library, first),
+        counts=counts,
+        seen={
+            "urls": _union(urls, {}, MAX_URLS),
+            "windows": {snapshot.window_id: first},
+            "distinct_ids": _one(snapshot.distinct_id, first),
+            "sources": {snapshot.source: first},
+            "libraries": _one(snapshot.library, first),
+        },
         activity=activity((moment, _active(event)) for moment, event in events),
-        **counts,
     )
     return found, len(snapshot.items) - len(events)
 
@@ -145,17 +142,12 @@ def in_order(seen: Firsts) -> list[str]:
 
 def to_state(facts: Facts) -> dict[str, Any]:
     """The part of the facts that has no column of its own, as JSON."""
-    united = {name: dict(getattr(facts, name)) for name in UNITED}
-    return {**united, "bursts": facts.activity.bursts, "quiet": facts.activity.quiet}
+    return {"seen": facts.seen, "bursts": facts.activity.bursts, "quiet": facts.activity.quiet}
 
 
-def from_state(columns: Mapping[str, int], state: Mapping[str, Any]) -> Facts:
+def from_state(first_timestamp: int, last_timestamp: int, counts: Mapping[str, int], state: Mapping[str, Any]) -> Facts:
     bursts = tuple((first, last) for first, last in state["bursts"])
-    return Facts(
-        **columns,
-        **{name: state[name] for name in UNITED},
-        activity=Activity(bursts, tuple(state["quiet"])),
-    )
+    return Facts(first_timestamp, last_timestamp, counts, state["seen"], Activity(bursts, tuple(state["quiet"])))
 
 
 def _union(one: Firsts, other: Firsts, limit: int) -> dict[str, int]:

@@ -32,8 +32,8 @@ TokenLookup = Callable[[psycopg.Connection, str], int | None]
 class SnapshotHandler:
     """A transport handler. Safe for any number of copies; everything it decides is in the handler's transaction.
 
-    Blobs are written before the rows that name them, so a crash can leave a blob without a row but never a row without a
-    blob. `pool` is for reports of undecodable messages, which must outlive the rolled back transaction.
+    Blobs are written before the rows that name them, so a crash can leave a blob without a row but never a row without
+    a blob. `pool` is for reports of undecodable messages, which must outlive the rolled back transaction.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
 """The second compression layer inside a recording: single fields of single rrweb events (capture 2, "the main trap").
 
-posthog-js packs the heavy fields of full snapshots and mutations with gzip, rrweb's `packFn` whole events with zlib; both
-put the bytes into a JSON string, one character a byte. Counting needs none of this; only the mirror of the page does.
+posthog-js packs the heavy fields of full snapshots and mutations with gzip, rrweb's `packFn` whole events with zlib;
+both put the bytes into a JSON string, one character a byte. Only the mirror of the page needs what is
+packed; counting does not.
 """
 
 from consumers.capture.encodings import Json, gunzip, parse, unzlib

@@ -26,8 +26,8 @@ def recording(
 ) -> Iterator[tuple[str, dict[str, Json]]]:
     """(window id, rrweb event) in the order of arrival, unpacked, each batch once.
 
-    Not in the order of time: see capture 3. Holds one part in memory (MAX_INFLATED_BYTES at most, 4 MB as a rule). Empty
-    for an unknown session. Items that are no events are left out. Raises MissingBlob when a part's bytes are gone.
+    Not in the order of time: see capture 3. Holds one part in memory (4 MB as a rule, MAX_INFLATED_BYTES at most).
+    Empty for an unknown session. What is no event is left out. Raises MissingBlob when bytes are gone.
     """
     arrival = 0
     while page := conn.execute(_PARTS, (environment_id, session_id, arrival, PAGE)).fetchall():

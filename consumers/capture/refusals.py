@@ -1,4 +1,4 @@
-"""Why a body from a browser is refused. A browser repeats 5xx and drops 4xx: every one of these means data is lost for good."""
+"""Why a body from a browser is refused. Browsers repeat 5xx and drop 4xx: each of these means data is lost for good."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""The rows of sessions and their parts, as the consumer writes them. Everything here runs in the handler's transaction."""
+"""The rows of sessions and their parts, as the consumer writes them, all in the handler's transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from consumers.capture.facts import SUMMED, Facts, earliest, from_state, in_order, to_state
+from consumers.capture.facts import COUNTS, Facts, earliest, from_state, in_order, to_state
 from consumers.capture.parts import Part
 
-_COUNTED = ("first_timestamp", "last_timestamp", *SUMMED)
+_COUNTED = ("first_timestamp", "last_timestamp", *COUNTS)
 
 _MAKE = """
     INSERT INTO capture.session (environment_id, session_id)
@@ -112,7 +112,9 @@ def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, S
     return {
         (row["environment_id"], row["session_id"]): None
         if row["state"] is None
-        else from_state({name: row[name] for name in _COUNTED}, row["state"])
+        else from_state(
+            row["first_timestamp"], row["last_timestamp"], {name: row[name] for name in COUNTS}, row["state"]
+        )
         for row in rows
     }
 
@@ -135,8 +137,8 @@ def insert_parts(conn: psycopg.Connection, placed: Sequence[Placed], arrived_at:
             "blob": where.blob,
             "blob_offset": where.offset,
             "blob_length": len(part.packed),
-            "size": part.facts.size,
-            "event_count": part.facts.event_count,
+            "size": part.facts.counts["size"],
+            "event_count": part.facts.counts["event_count"],
             "unreadable_count": part.unreadable_count,
             "first_timestamp": part.facts.first_timestamp,
             "last_timestamp": part.facts.last_timestamp,
@@ -147,30 +149,30 @@ def insert_parts(conn: psycopg.Connection, placed: Sequence[Placed], arrived_at:
         for place, where in enumerate(placed)
         for part in [where.part]
     ]
-    conn.execute(_INSERT_PARTS, (Jsonb(rows),))
+    conn.execute(_INSERT_PARTS.encode(), (Jsonb(rows),))
 
 
-def save(
-    conn: psycopg.Connection, session: Session, before: State, new: Sequence[Part], arrived_at: datetime
-) -> None:
+def save(conn: psycopg.Connection, session: Session, before: State, new: Sequence[Part], arrived_at: datetime) -> None:
     """Merges new parts (at least one) into the session. A settled session is open again."""
     found = [part.facts for part in new]
     facts = reduce(Facts.merge, found if before is None else [before, *found])
-    values = {name: getattr(facts, name) for name in _COUNTED}
-    values |= {
+    values: dict[str, object] = {
+        **facts.counts,
+        "first_timestamp": facts.first_timestamp,
+        "last_timestamp": facts.last_timestamp,
         "environment_id": session[0],
         "session_id": session[1],
         "active_milliseconds": facts.activity.milliseconds,
-        "distinct_id": earliest(facts.distinct_ids),
-        "distinct_ids": in_order(facts.distinct_ids),
-        "start_url": earliest(facts.urls),
-        "urls": in_order(facts.urls),
-        "windows": in_order(facts.windows),
-        "snapshot_source": earliest(facts.sources),
-        "snapshot_library": earliest(facts.libraries),
+        "distinct_id": earliest(facts.seen["distinct_ids"]),
+        "distinct_ids": in_order(facts.seen["distinct_ids"]),
+        "start_url": earliest(facts.seen["urls"]),
+        "urls": in_order(facts.seen["urls"]),
+        "windows": in_order(facts.seen["windows"]),
+        "snapshot_source": earliest(facts.seen["sources"]),
+        "snapshot_library": earliest(facts.seen["libraries"]),
         "state": Jsonb(to_state(facts)),
         "first_received_at": min(part.received_at for part in new),
         "last_received_at": max(part.received_at for part in new),
         "arrived_at": arrived_at,
     }
-    conn.execute(_SAVE, values)
+    conn.execute(_SAVE.encode(), values)

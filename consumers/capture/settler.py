@@ -1,7 +1,8 @@
 """Which sessions are over: nothing received for the settle interval (architecture 5, "Settling and selection").
 
-By our own clock, at the moment a batch was stored: the visitor's clock may be wrong, and a consumer that catches up must
-not settle sessions whose next batch is still in the queue. Late data reopens a session, and it gets a new number later.
+By our own clock, at the moment a batch was stored: the visitor's clock may be wrong, and a consumer that catches up
+must not settle sessions whose next batch is still in the queue. Late data reopens a session, which gets a new number
+when it settles again.
 """
 
 from collections.abc import Sequence

@@ -27,13 +27,13 @@ MAX_TOKEN = 200
 MAX_LIBRARY = 100
 
 SPLIT_AT_BYTES = 4 * 1024 * 1024
-"""JSON bytes of rrweb events in one message. A longer batch travels as several; one longer event travels alone."""
+"""JSON bytes of rrweb events in one message. A longer batch travels as several, one longer event alone."""
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """One message as published. A broker for this product takes 10 MB (capture 7)."""
 
 MAX_PLAIN_BYTES = 128 * 1024 * 1024
-"""The same message before gzip: what may be accepted twice over, because JSON inside a JSON string doubles its quotes."""
+"""The same before gzip: twice what a body may have, because JSON inside a JSON string doubles its quotes."""
 
 GZIP_FROM_BYTES = 64 * 1024
 """Shorter messages stay plain: packing them costs more than it saves."""
@@ -44,7 +44,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """`items` are rrweb events as received: objects that may have packed fields, or strings made by rrweb's `packFn`."""
+    """`items` are rrweb events as received: objects with fields that may be packed, or strings made by `packFn`."""
 
     token: str
     environment_id: int | None
@@ -219,7 +219,7 @@ def _headers(snapshot: Snapshot) -> dict[str, str]:
 
 
 def _event_id(snapshot: Snapshot) -> str:
-    """Tells environments and sessions apart: a uuid is the browser's word, and must not displace somebody else's batch."""
+    """Tells environments and sessions apart: a uuid is the browser's word and must not displace another's batch."""
     return f"{snapshot.environment_id}/{snapshot.session_id}/{snapshot.uuid}"
 
 

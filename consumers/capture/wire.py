@@ -49,51 +49,73 @@ class Accepted:
     refused: tuple[CaptureRefused, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The recorded batches of a body; `ignored` and `refused` as in Accepted."""
+
+    snapshots: tuple[Snapshot, ...]
+    ignored: int
+    refused: tuple[CaptureRefused, ...]
+
+
 def accept(
     body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
 ) -> Accepted:
     """Everything that `POST /s/` does before it publishes.
 
-    `body` is as sent, `headers` have lower-case names, `query` one value a name, `now` is the server's clock with a zone.
+    `body` is as sent, `headers` have lower-case names, `query` one value a name, `now` the server's clock with a zone.
     Answer 503 when publishing fails: the browser sends the same body again, with the same uuids.
     Raises a CaptureRefused (its `status` is the answer) only when nothing in the body can be taken.
     """
-    document = decode_body(body, headers.get("content-type", ""), query.get("compression", ""))
-    return _gather(_posthog_events(document), document, query, now, environment_of)
+    return _published(_posthog_snapshots(_document(body, headers, query), query, now, environment_of))
 
 
 def accept_rrweb(
     body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
 ) -> Accepted:
-    """The same for `POST /rrweb?token=...`: `{session_id, window_id?, distinct_id?, source?, events: [...]}` (capture 2).
+    """The same for `POST /rrweb?token=...` (capture 2): `{session_id, window_id?, distinct_id?, source?, events}`.
 
     Events may be plain or made strings by `packFn`. A body may carry the token itself, as `token` or `api_key`.
     """
-    document = decode_body(body, headers.get("content-type", ""), query.get("compression", ""))
-    token = _token({}, document, query)
-    taken = _rrweb(document, token, _environment(token, environment_of), now)
-    return Accepted(tuple(to_messages(taken)), 1, 0, ())
+    return _published(_rrweb_snapshots(_document(body, headers, query), query, now, environment_of))
 
 
-def accept_any(
+def snapshots_of(
     body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
-) -> Accepted:
-    """Either of the two, told by the body: for imports, where no path can be trusted to say."""
-    document = decode_body(body, headers.get("content-type", ""), query.get("compression", ""))
-    if isinstance(document, dict) and "events" in document and "session_id" in document:
-        token = clean(document.get("token") or query.get("token"), MAX_TOKEN) or ""
-        taken = _rrweb(document, token, _environment(token, environment_of), now)
-        return Accepted(tuple(to_messages(taken)), 1, 0, ())
-    return _gather(_posthog_events(document), document, query, now, environment_of)
+) -> Found:
+    """What either of the two would take, told by the body: for files, where no path says which it is.
+
+    Raises a CaptureRefused only when the body as a whole cannot be read.
+    """
+    document = _document(body, headers, query)
+    plain = isinstance(document, dict) and "events" in document and "session_id" in document
+    return (_rrweb_snapshots if plain else _posthog_snapshots)(document, query, now, environment_of)
 
 
-def _gather(
-    events: Iterator[Json], document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
-) -> Accepted:
+def _document(body: bytes, headers: Mapping[str, str], query: Mapping[str, str]) -> Json:
+    return decode_body(body, headers.get("content-type", ""), query.get("compression", ""))
+
+
+def _published(found: Found) -> Accepted:
     messages: list[Outgoing] = []
+    refused = [*found.refused]
+    taken = 0
+    for snapshot in found.snapshots:
+        try:
+            messages += to_messages(snapshot)
+            taken += 1
+        except CaptureRefused as refusal:
+            refused.append(refusal)
+    if refused and not taken:
+        raise refused[0]
+    return Accepted(tuple(messages), taken, found.ignored, tuple(refused))
+
+
+def _posthog_snapshots(document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf) -> Found:
+    snapshots: list[Snapshot] = []
     refused: list[CaptureRefused] = []
-    snapshots = ignored = 0
-    for event in events:
+    ignored = 0
+    for event in _posthog_events(document):
         try:
             if not isinstance(event, dict):
                 raise Malformed("An event is not an object.")
@@ -101,13 +123,19 @@ def _gather(
                 ignored += 1
                 continue
             token = _token(event, document, query)
-            messages += to_messages(_posthog(event, token, _environment(token, environment_of), query, now))
-            snapshots += 1
+            snapshots.append(_posthog(event, token, _environment(token, environment_of), query, now))
         except CaptureRefused as refusal:
             refused.append(refusal)
-    if refused and not snapshots:
-        raise refused[0]
-    return Accepted(tuple(messages), snapshots, ignored, tuple(refused))
+    return Found(tuple(snapshots), ignored, tuple(refused))
+
+
+def _rrweb_snapshots(document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf) -> Found:
+    token = _token({}, document, query)
+    try:
+        snapshot = _rrweb(document, token, _environment(token, environment_of), now)
+    except CaptureRefused as refusal:
+        return Found((), 0, (refusal,))
+    return Found((snapshot,), 0, ())
 
 
 def _posthog_events(document: Json) -> Iterator[Json]:
@@ -172,7 +200,7 @@ def _rrweb(document: Json, token: str, environment_id: int, now: datetime) -> Sn
 
 def _items(data: Json) -> list[Json]:
     """Mobile SDKs may send one object where browsers send a list (capture 2)."""
-    items = [data] if isinstance(data, dict) else data
+    items: Json = [data] if isinstance(data, dict) else data
     if not isinstance(items, list) or not items:
         raise Malformed("A snapshot has no data.")
     if len(items) > MAX_ITEMS:

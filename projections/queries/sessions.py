@@ -18,7 +18,8 @@ MAX_SESSIONS = 1_000
 
 _COLUMNS = """session_id, first_timestamp, last_timestamp, active_milliseconds, click_count, keypress_count,
     mouse_activity_count, console_log_count, console_warn_count, console_error_count, size, event_count, distinct_id,
-    start_url, urls, windows, snapshot_source, snapshot_library, last_received_at, settle_number, settled_at"""
+    start_url, urls, windows, snapshot_source, snapshot_library, distinct_ids, last_received_at,
+    settle_number, settled_at"""
 
 _BY_IDS = f"""
     SELECT {_COLUMNS} FROM capture.session
@@ -55,6 +56,7 @@ class _Row(NamedTuple):
     windows: list[str]
     snapshot_source: str | None
     snapshot_library: str | None
+    distinct_ids: list[str]
     last_received_at: datetime
     settle_number: int | None
     settled_at: datetime | None
@@ -83,13 +85,17 @@ def session_exists(conn: psycopg.Connection, tenant: Tenant, session_id: str) ->
 def sessions_settled_after(
     conn: psycopg.Connection, tenant: Tenant, number: int, limit: int, now: datetime
 ) -> list[SettledSession]:
-    """The environment's sessions with a settle number above `number`, lowest first, at most `limit` (up to MAX_SESSIONS).
+    """The environment's sessions with a settle number above `number`, lowest first, at most `limit` or MAX_SESSIONS.
 
     A session that was reopened is not among them until it settles again, then under its new number.
     """
     with conn.cursor(row_factory=class_row(_Row)) as cursor:
         rows = cursor.execute(_SETTLED_AFTER, (tenant.environment_id, number, min(limit, MAX_SESSIONS))).fetchall()
-    return [SettledSession(row.settle_number, _facts(row, now)) for row in rows if row.settle_number is not None]
+    return [
+        SettledSession(row.settle_number, tuple(row.distinct_ids), _facts(row, now))
+        for row in rows
+        if row.settle_number is not None
+    ]
 
 
 def last_settle_number(conn: psycopg.Connection) -> int:

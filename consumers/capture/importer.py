@@ -1,0 +1,174 @@
+"""`replay-vision sessions import`: recordings in files go the way of a browser's, through the topic `snapshots`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid5
+
+from consumers.capture.encodings import Json
+from consumers.capture.facts import readable
+from consumers.capture.files import bodies, recordings_in
+from consumers.capture.refusals import CaptureRefused, Malformed
+from consumers.capture.snapshot import TOPIC, Snapshot, to_messages
+from consumers.capture.wire import snapshots_of
+from consumers.transports.port import Outgoing
+from domain.ids import NAMESPACE
+
+PUBLISHED_AT_ONCE = 100
+"""Messages of one publish call."""
+
+NOTHING = "There is no recording in it."
+
+_NETWORK = "rrweb/network@1"
+
+
+class Publisher(Protocol):
+    """The half of a transport that an import needs."""
+
+    def publish(self, topic: str, records: Sequence[Outgoing]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One file: the sessions that it held in the order of their first batch, how much, and why it stopped, if it did.
+
+    What was published before an error stays; importing the file again adds only what is missing.
+    """
+
+    path: Path
+    session_ids: tuple[str, ...]
+    events: int
+    bytes: int
+    error: str | None
+
+
+def import_files(
+    paths: Sequence[Path],
+    transport: Publisher,
+    environment_id: int,
+    now: datetime,
+    *,
+    ending: datetime | None = None,
+    renew: str | None = None,
+) -> Iterator[Imported]:
+    """Publishes the recordings and yields a result for each file, folders opened.
+
+    With `ending` the times of each file are moved so that its newest event happens then (the demo). With `renew`
+    sessions get new ids made from it and the old id, so the same files can be imported again as other sessions. What is
+    bad in a file is named in its error and does not stop the rest; what the transport raises (Unavailable) does.
+    """
+    for given in paths:
+        try:
+            found = recordings_in(given)
+        except (CaptureRefused, OSError) as error:
+            yield Imported(given, (), 0, 0, _reason(error))
+            continue
+        for path in found:
+            yield _import(_File(path, environment_id, now, renew), transport, ending)
+
+
+class _File:
+    """A recording, read as often as asked. Counts what is bad in it on each pass."""
+
+    def __init__(self, path: Path, environment_id: int, now: datetime, renew: str | None) -> None:
+        self.path = path
+        self.refused: list[str] = []
+        self._environment_id = environment_id
+        self._now = now
+        self._renew = renew
+
+    def snapshots(self) -> Iterator[Snapshot]:
+        """Raises a CaptureRefused or OSError when the file itself cannot be read on."""
+        self.refused = []
+        for body in bodies(self.path):
+            try:
+                # The token in the body is not asked: whoever imports has said where to.
+                found = snapshots_of(body.content, body.headers, body.query, self._now, lambda _: self._environment_id)
+            except CaptureRefused as refusal:
+                self.refused.append(refusal.message)
+                continue
+            self.refused += [refusal.message for refusal in found.refused]
+            for snapshot in found.snapshots:
+                yield replace(snapshot, session_id=_renewed(snapshot.session_id, self._renew, self._environment_id))
+
+    def newest(self) -> int:
+        """Milliseconds of the newest event. Raises Malformed when there is none."""
+        moments = (readable(item) for snapshot in self.snapshots() for item in snapshot.items)
+        newest = max((found[0] for found in moments if found is not None), default=None)
+        if newest is None:
+            raise Malformed(self.error or NOTHING)
+        return newest
+
+    @property
+    def error(self) -> str | None:
+        if not self.refused:
+            return None
+        return f"{len(self.refused)} not taken; the first: {self.refused[0]}"
+
+
+def _import(file: _File, transport: Publisher, ending: datetime | None) -> Imported:
+    sessions: dict[str, None] = {}
+    events = size = 0
+    waiting: list[Outgoing] = []
+    try:
+        shift_ms = 0 if ending is None else int(ending.timestamp() * 1000) - file.newest()
+        for snapshot in file.snapshots():
+            messages = to_messages(_shifted(snapshot, shift_ms) if shift_ms else snapshot)
+            sessions[snapshot.session_id] = None
+            events += len(snapshot.items)
+            size += sum(message.size for message in messages)
+            waiting += messages
+            if len(waiting) >= PUBLISHED_AT_ONCE:
+                transport.publish(TOPIC, waiting)
+                waiting = []
+        error = file.error if sessions or file.error else NOTHING
+    except (CaptureRefused, OSError) as failure:
+        error = _reason(failure)
+    if waiting:
+        transport.publish(TOPIC, waiting)
+    return Imported(file.path, tuple(sessions), events, size, error)
+
+
+def _renewed(session_id: str, renew: str | None, environment_id: int) -> str:
+    if renew is None:
+        return session_id
+    return str(uuid5(NAMESPACE, f"imported/{environment_id}/{renew}/{session_id}"))
+
+
+def _shifted(snapshot: Snapshot, shift_ms: int) -> Snapshot:
+    """Every time that a reader of the recording relates to others: of events, and of the requests that pages made."""
+    items: list[Json] = []
+    for item in snapshot.items:
+        found = readable(item)
+        items.append(item if found is None else _shifted_event(found[1], shift_ms))
+    return replace(snapshot, items=items)
+
+
+def _shifted_event(event: Mapping[str, Json], shift_ms: int) -> dict[str, Json]:
+    moved = {**event, **_moved(event, ("timestamp",), shift_ms)}
+    data = event.get("data")
+    payload = data.get("payload") if isinstance(data, dict) and data.get("plugin") == _NETWORK else None
+    requests = payload.get("requests") if isinstance(payload, dict) else None
+    if isinstance(data, dict) and isinstance(payload, dict) and isinstance(requests, list):
+        later: list[Json] = [
+            {**request, **_moved(request, ("timestamp", "timeOrigin"), shift_ms)}
+            if isinstance(request, dict)
+            else request
+            for request in requests
+        ]
+        moved["data"] = {**data, "payload": {**payload, "requests": later}}
+    return moved
+
+
+def _moved(values: Mapping[str, Json], names: tuple[str, ...], shift_ms: int) -> dict[str, Json]:
+    return {
+        name: value + shift_ms
+        for name in names
+        if isinstance(value := values.get(name), int | float) and not isinstance(value, bool)
+    }
+
+
+def _reason(error: CaptureRefused | OSError) -> str:
+    return error.message if isinstance(error, CaptureRefused) else error.strerror or type(error).__name__
