@@ -1,0 +1,1 @@
+"""Scanning: evidence of a recorded session, providers that answer questions about it, leased jobs."""

@@ -1,0 +1,47 @@
+"""From a recording to its evidence."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from consumers.scanning.evidence import readout
+from consumers.scanning.evidence.arrival import ordered
+from consumers.scanning.evidence.evidence import Captured, Evidence
+from consumers.scanning.evidence.observe import observe
+from consumers.scanning.evidence.scene import Scene
+from consumers.scanning.evidence.signals import detect
+from consumers.scanning.evidence.timeline import timeline
+
+
+def build_evidence(recording: Iterable[tuple[str, Any]]) -> Evidence:
+    """The evidence of a recording: ``(window id, rrweb event)`` pairs, inflated, in order of arrival.
+
+    Pure and deterministic: the same events give the same text and digest. Never raises for what a recording holds;
+    what cannot be read is counted in ``skipped_events``. Personal data is masked (masking.mask).
+    """
+    arrived = ordered(recording)
+    story = observe(arrived)
+    scene = Scene(story)
+    signals = detect(scene)
+    shown = readout.kept_signals(signals)
+    captured = Captured(console=story.console_captured, network=story.network_captured)
+    lines = timeline(story)
+    head = readout.header(story.duration, story.windows, captured, len(lines), story.skipped)
+    kept = readout.fit(head, shown, lines)
+    head = readout.header(story.duration, story.windows, captured, len(lines) - len(kept), story.skipped)
+    text = readout.render(head, shown, kept)
+    counts = Counter(signal.kind for signal in signals)
+    return Evidence(
+        started_at_ms=story.started_at_ms,
+        duration_ms=story.duration,
+        windows=story.windows,
+        captured=captured,
+        lines=tuple(kept),
+        signals=tuple(shown),
+        counts=dict(counts) | {"clicks": len(story.clicks), "pages": len(story.pages), "inputs": len(story.typings)},
+        text=text,
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        dropped_lines=len(lines) - len(kept),
+        skipped_events=story.skipped,
+    )

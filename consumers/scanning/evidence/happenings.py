@@ -1,0 +1,126 @@
+"""What happened in a session, in the words of this product: the input of signals and timeline.
+
+Times are ms since the first event. ``window`` is an index in order of first appearance.
+"""
+
+from dataclasses import dataclass, field
+
+from consumers.scanning.evidence.naming import Target
+from consumers.scanning.evidence.reading import PageText
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page or view came up. ``how``: opened, moved (in-page navigation), reloaded, view (another heading, same URL)."""
+
+    t: int
+    window: int
+    url: str
+    how: str
+    text: PageText
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """``error_in_view``: an error message shown before was still there. ``by_key``: Enter pressed, no pointer."""
+
+    t: int
+    window: int
+    x: float
+    y: float
+    target: Target
+    url: str
+    error_in_view: bool
+    by_key: bool
+
+
+@dataclass(slots=True)
+class Typing:
+    """Input into one field, collapsed. ``events`` counts input events, ``erased`` those that made the text shorter."""
+
+    t: int
+    end: int
+    window: int
+    target: Target
+    url: str
+    events: int
+    length: int
+    erased: int = 0
+    checked: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Text that appeared by a change of the page. ``fresh_page``: while a page or view was being built."""
+
+    t: int
+    window: int
+    text: str
+    place: str
+    node: int
+    url: str
+    fresh_page: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request the page made. ``status`` is None where unknown; ``failed`` by status or for want of any answer."""
+
+    t: int
+    end: int
+    window: int
+    method: str
+    url: str
+    status: int | None
+    kind: str
+    failed: bool
+
+    @property
+    def duration(self) -> int:
+        return self.end - self.t
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A console line. ``uncaught``: an exception or rejection nothing handled."""
+
+    t: int
+    window: int
+    level: str
+    text: str
+    uncaught: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something short the recorder says itself: idle markers, tab hidden or visible, offline, paused, focus moved."""
+
+    t: int
+    window: int
+    kind: str
+    text: str
+
+
+@dataclass(slots=True)
+class Story:
+    """Everything that happened, each list in order of time. ``changes`` and ``activity`` are times, per window
+    and over all windows; ``removed_groups`` says when the form of a group id left the page."""
+
+    started_at_ms: int = 0
+    duration: int = 0
+    windows: int = 0
+    pages: list[Page] = field(default_factory=list)
+    clicks: list[Click] = field(default_factory=list)
+    typings: list[Typing] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    logged: list[Logged] = field(default_factory=list)
+    scrolls: list[Mark] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    changes: dict[int, list[int]] = field(default_factory=dict)
+    activity: list[int] = field(default_factory=list)
+    removed_groups: dict[tuple[int, int], int] = field(default_factory=dict)
+    console_captured: bool = False
+    network_captured: bool = False
+    skipped: int = 0
+    events: int = 0

@@ -1,0 +1,105 @@
+"""Messages the page gave the person: which shown texts are errors, successes, empty results."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Final
+
+from consumers.scanning.evidence.happenings import Page, Shown, Story
+from consumers.scanning.evidence.vocabulary import ERRORS, error_tone, tone
+
+ANSWER_MS: Final = 15_000
+"""A text within this time after an act is taken as an answer to it; slow answers take up to that long in recordings."""
+AFTER_FAILURE_MS: Final = 1_500
+"""A message this soon after a request failed is about the failure."""
+_MESSAGE_PLACES: Final = ("error", "alert", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A text with a tone (vocabulary.tone). ``on_page``: it came with a new page, not by a change of one."""
+
+    t: int
+    window: int
+    text: str
+    tone: str
+    place: str
+    on_page: bool
+    url: str
+
+
+def messages(story: Story) -> list[Message]:
+    """Every message, in order of time. A text that merely stays from one page to the next counts once."""
+    reader = _Reader(story)
+    found = [m for shown in story.shown if not shown.fresh_page and (m := reader.shown(shown)) is not None]
+    before: dict[int, Page] = {}
+    for page in story.pages:
+        found += reader.page(page, before.get(page.window))
+        before[page.window] = page
+    found.sort(key=lambda m: m.t)
+    return _once(found)
+
+
+class _Reader:
+    def __init__(self, story: Story) -> None:
+        self.acts = sorted([c.t for c in story.clicks] + [t.end for t in story.typings if t.events])
+        self.failures = sorted(r.end for r in story.requests if r.failed and r.kind == "call")
+
+    def shown(self, shown: Shown) -> Message | None:
+        kind = tone(shown.text)
+        answers = _within(self.acts, shown.t, ANSWER_MS)
+        after_failure = _within(self.failures, shown.t, AFTER_FAILURE_MS)
+        if shown.place == "error" and kind not in ERRORS and kind not in ("progress", "empty", "step", "success"):
+            kind = "error"
+        elif shown.place in _MESSAGE_PLACES and after_failure and kind in ("", "success", "step"):
+            kind = error_tone(shown.text) or "error"
+        elif shown.place in ("cell", "control") or (shown.place == "heading" and kind in ("validation", "error")):
+            kind = kind if shown.place == "control" and kind in ("progress",) else ""
+        elif not answers and shown.place == "text" and not after_failure:
+            kind = ""
+        elif kind == "success" and shown.place == "text" and len(shown.text) > 120:
+            kind = ""
+        if not kind:
+            return None
+        return Message(shown.t, shown.window, shown.text, kind, shown.place, False, shown.url)
+
+    def page(self, page: Page, before: Page | None) -> list[Message]:
+        known = _texts(before) if before is not None else set()
+        again = before is not None and before.url == page.url
+        found: list[tuple[str, str, str]] = []
+        for block in page.text.messages:
+            kind = tone(block.text)
+            if block.place == "error" and kind not in (*ERRORS, "progress", "empty", "step", "success"):
+                kind = "error"
+            if block.text not in known and kind:
+                found.append((block.text, kind, block.place))
+        for text in (*page.text.headings[:2], page.text.title):
+            kind = tone(text)
+            if kind in ("empty", "success", "declined", "denied", "server", "missing_page") and text not in known:
+                found.append((text, kind, "heading"))
+        for block in page.text.blocks:
+            kind = tone(block.text) if block.place == "text" else ""
+            fresh = block.text not in known
+            if fresh and (kind == "empty" or (again and kind in ERRORS and len(block.text) < 120)):
+                found.append((block.text, kind, block.place))
+        return [Message(page.t, page.window, t, kind, place, True, page.url) for t, kind, place in found]
+
+
+def _texts(page: Page) -> set[str]:
+    return {b.text for b in (*page.text.messages, *page.text.blocks)} | set(page.text.headings) | {page.text.title}
+
+
+def _within(times: list[int], t: int, span: int) -> bool:
+    """Whether one of ``times`` (sorted) lies in the ``span`` ms up to ``t``."""
+    at = bisect_right(times, t)
+    return at > 0 and t - times[at - 1] <= span
+
+
+def _once(found: list[Message]) -> list[Message]:
+    last: dict[tuple[int, str], int] = {}
+    kept: list[Message] = []
+    for message in found:
+        key = (message.window, message.tone if message.on_page else message.text)
+        if message.t - last.get(key, -10_000) > 300:
+            kept.append(message)
+        last[key] = message.t
+    return kept

@@ -1,0 +1,241 @@
+"""Naming the element a person touched, and telling what kind of thing it is."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from consumers.scanning.evidence.masking import clean, clean_url
+from consumers.scanning.evidence.mirror import ELEMENT, Mirror, Node, walk
+from consumers.scanning.evidence.reading import FIELDS, text_of, tokens
+
+NAME_CHARS: Final = 60
+
+BUTTON_INPUTS: Final = frozenset({"submit", "button", "reset", "image"})
+CHECKS: Final = frozenset({"checkbox", "radio"})
+_ROLES: Final = frozenset(
+    {"button", "link", "tab", "menuitem", "option", "switch", "checkbox", "radio", "menuitemcheckbox", "treeitem"}
+)
+_CLICKABLE_WORDS: Final = frozenset(
+    {"btn", "button", "link", "clickable", "cta", "tab", "chip", "toggle", "dropdown", "menu", "accordion", "pill"}
+)
+_SEARCH_WORDS: Final = re.compile(r"\b(?:search|find|filter|query|look ?up|keywords?)\b|^q$", re.I)
+_SUBMIT_WORDS: Final = re.compile(
+    r"\b(?:submit|save|send|create|confirm|continue|next|finish|done|apply|update|add|place|pay|buy|order|book|reserve|"
+    r"sign|log ?in|register|join|upgrade|subscribe|start|checkout|check out|complete|publish|post|invite|request|"
+    r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go)\b",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The element of a click or an input.
+
+    ``role`` is button, link, field, checkbox, select or text; ``group`` the id of the form (or what stands for one);
+    ``search`` whether it looks for or filters something; ``clickable`` whether it looks as if a click did something.
+    """
+
+    node: int
+    name: str
+    role: str
+    group: int
+    clickable: bool
+    search: bool
+    submit: bool
+    href: str = ""
+    leaves: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} {self.role}" if self.name else self.role
+
+    @property
+    def field(self) -> bool:
+        return self.role in ("field", "select", "checkbox")
+
+
+def describe(mirror: Mirror, node: Node, pointers: "Pointers") -> Target:
+    """Name the nearest meaningful element at or above ``node``."""
+    owner, role = _owner(node, pointers)
+    name = _field_name(mirror, owner) if role in ("field", "select", "checkbox") else _control_name(owner)
+    form = _form(owner)
+    group = form or _panel(owner)
+    href = owner.attribute("href")
+    clickable = role in ("button", "link") or any(pointers.match(above) for above in node.ancestors())
+    search = _is_search(owner, form, name) if role != "text" else False
+    return Target(
+        node=owner.id,
+        name=name,
+        role=role,
+        group=group.id if group is not None else 0,
+        clickable=clickable,
+        search=search,
+        submit=role == "button" and (_submits(owner, form) or bool(_SUBMIT_WORDS.search(name))),
+        href=clean_url(href) if href and not href.startswith("#") else href[:1],
+        leaves=owner.attribute("target") == "_blank"
+        or "download" in owner.attributes
+        or href.startswith(("mailto", "tel")),
+    )
+
+
+class Pointers:
+    """Which elements the page's own style sheets give a pointer cursor: what looks clickable without being a link.
+
+    Only the last part of each selector is looked at (tag, class, id), which is enough for what pages write.
+    """
+
+    _RULE = re.compile(r"([^{}]{1,500})\{[^{}]*cursor\s*:\s*pointer", re.I)
+    _PART = re.compile(r"^([a-z][a-z0-9]*)?((?:[.#][\w-]+)*)(?:\[.*\])?(?::{1,2}[\w-]+(?:\(.*\))?)*$", re.I)
+
+    def __init__(self) -> None:
+        self._selectors: set[tuple[str, frozenset[str], str]] = set()
+
+    def read(self, css: str) -> None:
+        if "pointer" not in css:
+            return
+        for match in self._RULE.finditer(css[:500_000]):
+            for selector in match.group(1).split(","):
+                last = re.split(r"[\s>+~]+", selector.strip())[-1]
+                part = self._PART.match(last)
+                if part and len(self._selectors) < 400:
+                    pieces = re.findall(r"[.#][\w-]+", part.group(2) or "")
+                    classes = frozenset(p[1:] for p in pieces if p[0] == ".")
+                    ids = [p[1:] for p in pieces if p[0] == "#"]
+                    if part.group(1) or pieces:
+                        self._selectors.add(((part.group(1) or "").lower(), classes, ids[0] if ids else ""))
+
+    def match(self, node: Node) -> bool:
+        if node.type != ELEMENT or not self._selectors:
+            return False
+        classes, node_id = set(node.attribute("class").split()), node.attribute("id")
+        return any(
+            (not tag or tag == node.tag) and wanted <= classes and (not wanted_id or wanted_id == node_id)
+            for tag, wanted, wanted_id in self._selectors
+        )
+
+
+def _owner(node: Node, pointers: Pointers) -> tuple[Node, str]:
+    """The element that takes the click, and its role; the node itself with role text where nothing does."""
+    for height, above in enumerate(node.ancestors()):
+        if above.type != ELEMENT or height > 8:
+            continue
+        kind = above.attribute("type").lower()
+        if above.tag == "input" and kind not in BUTTON_INPUTS:
+            return above, "checkbox" if kind in CHECKS else "field"
+        if above.tag == "select" or above.attribute("role") in ("combobox", "listbox"):
+            return above, "select"
+        if above.tag == "option":
+            return next((up for up in above.ancestors() if up.tag == "select"), above), "select"
+        if (
+            above.tag == "textarea"
+            or above.attribute("contenteditable") in ("true", "")
+            and "contenteditable" in above.attributes
+        ):
+            return above, "field"
+        if above.tag == "label":
+            inner = next((below for below in walk(above) if below.tag in FIELDS), None)
+            return (inner or above), _field_role(inner)
+        if above.tag == "a" and "href" in above.attributes:
+            return above, "link"
+        if above.tag in ("button", "summary") or above.tag == "input" or above.attribute("role") in _ROLES:
+            return above, "button"
+        if height < 3 and not _CLICKABLE_WORDS.isdisjoint(tokens(above)):
+            return above, "button"
+    element = node if node.type == ELEMENT or node.parent is None else node.parent
+    row = next((above for above in element.ancestors() if above.tag != "body" and pointers.match(above)), None)
+    if row is not None:
+        return row, "button" if row.tag not in ("tr", "td", "li", "article") else "row"
+    return element, "text"
+
+
+def _field_role(field: Node | None) -> str:
+    if field is None:
+        return "field"
+    if field.tag == "select":
+        return "select"
+    return "checkbox" if field.attribute("type").lower() in CHECKS else "field"
+
+
+def _control_name(node: Node) -> str:
+    """aria-label, text, title, alt, value, then id or tag: the order Mixpanel's analyser uses, text first (capture 6)."""
+    for name in ("aria-label",):
+        if node.attribute(name):
+            return _quote(node.attribute(name))
+    text = text_of(node, NAME_CHARS)
+    if text:
+        return _quote(text)
+    for name in ("title", "alt", "value", "placeholder"):
+        if node.attribute(name):
+            return _quote(node.attribute(name))
+    image = next((below.attribute("alt") for below in walk(node) if below.tag == "img" and below.attribute("alt")), "")
+    if image:
+        return _quote(image)
+    return f"{node.tag}#{clean(node.attribute('id'), 30)}" if node.attribute("id") else node.tag
+
+
+def _field_name(mirror: Mirror, node: Node) -> str:
+    for above in node.ancestors():
+        if above.tag == "label":
+            text = text_of(above, NAME_CHARS)
+            if text:
+                return _quote(text)
+    label = _label_before(node)
+    for candidate in (node.attribute("aria-label"), label, node.attribute("placeholder"), node.attribute("name")):
+        if candidate:
+            return _quote(candidate)
+    return f"{node.tag}#{clean(node.attribute('id'), 30)}" if node.attribute("id") else node.tag
+
+
+def _label_before(node: Node) -> str:
+    """Text of the nearest label that stands before the field, up to two levels out."""
+    current: Node | None = node
+    for _ in range(2):
+        sibling = current.previous if current is not None else None
+        while sibling is not None:
+            if sibling.tag == "label":
+                return text_of(sibling, NAME_CHARS)
+            if sibling.tag in FIELDS:
+                return ""
+            sibling = sibling.previous
+        current = current.parent if current is not None else None
+    return ""
+
+
+def _form(node: Node) -> Node | None:
+    return next((above for above in node.ancestors() if above.tag == "form" or above.attribute("role") == "form"), None)
+
+
+def _panel(node: Node) -> Node | None:
+    """What stands for a form where there is none: the nearest part above that holds both a field and a button."""
+    for height, above in enumerate(node.ancestors()):
+        if height > 10 or above.tag == "body":
+            return above
+        if above.tag in ("main", "dialog", "section", "article", "fieldset") or above.attribute("role") in (
+            "dialog",
+            "main",
+        ):
+            return above
+        if height and above.type == ELEMENT:
+            tags = {below.tag for below in walk(above)}
+            if "button" in tags and not tags.isdisjoint(FIELDS):
+                return above
+    return None
+
+
+def _is_search(node: Node, form: Node | None, name: str) -> bool:
+    if node.attribute("type").lower() == "search" or node.attribute("role") in ("search", "searchbox"):
+        return True
+    own = " ".join((node.attribute("name"), name, node.attribute("placeholder"), node.attribute("id")))
+    if any(_SEARCH_WORDS.search(word) for word in (*own.replace('"', "").split(), *tokens(node))):
+        return True
+    return form is not None and (form.attribute("role") == "search" or "search" in form.attribute("action").lower())
+
+
+def _submits(node: Node, form: Node | None) -> bool:
+    kind = node.attribute("type").lower()
+    return kind == "submit" or kind == "image" or (node.tag == "button" and not kind and form is not None)
+
+
+def _quote(text: str) -> str:
+    safe = clean(text, NAME_CHARS)
+    return '"' + safe.replace("\\", "\\\\").replace('"', '\\"') + '"' if safe else ""

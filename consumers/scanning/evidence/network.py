@@ -1,0 +1,90 @@
+"""Requests as the recorder's network plugin reports them, in its new and its old form (capture 4)."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from consumers.scanning.evidence.happenings import Request
+from consumers.scanning.evidence.masking import clean_url
+
+MAX_REQUESTS: Final = 5_000
+PLUGINS: Final = ("rrweb/network@1", "posthog/network@1")
+
+_OWN: Final = re.compile(
+    r"/(?:s|e|i/v0/e|flags|decide)/?$|/array/[^/]+/config(?:\.js)?$|/static/[^?]*recorder[^/]*\.js$"
+)
+"""The recorder's own traffic (capture 1): it says nothing about the page."""
+_OLD_KEYS: Final = {"0": "entryType", "2": "name", "18": "initiatorType", "21": "status", "39": "duration"}
+_KINDS: Final = ("navigation", "resource")
+
+
+def requests(payload: object, at: int, window: int, started_at_ms: int) -> Iterator[Request]:
+    """Every request of one plugin payload; ``at`` is the event's offset. Unreadable entries are left out."""
+    if not isinstance(payload, dict):
+        return
+    entries = payload.get("requests")
+    for entry in entries if isinstance(entries, list) else [payload]:
+        if isinstance(entry, dict):
+            request = _request(_renamed(entry), at, window, started_at_ms)
+            if request is not None:
+                yield request
+
+
+def _renamed(entry: dict[str, Any]) -> dict[str, Any]:
+    if "2" not in entry:
+        return entry
+    return {_OLD_KEYS[key]: value for key, value in entry.items() if key in _OLD_KEYS}
+
+
+def _request(entry: dict[str, Any], at: int, window: int, started_at_ms: int) -> Request | None:
+    url = clean_url(entry.get("name") or entry.get("url"))
+    kind = entry.get("entryType", "resource")
+    if not url or kind not in _KINDS or _OWN.search(url):
+        return None
+    initiator = entry.get("initiatorType")
+    wrapped = "method" in entry or initiator in ("fetch", "xmlhttprequest")
+    duration = max(0, _int(entry.get("duration")) or 0)
+    if kind == "navigation":
+        duration = _int(entry.get("responseEnd")) or duration
+    start = _start(entry, at, duration, started_at_ms)
+    status = _int(entry.get("status"))
+    if status is None:
+        status = _int(entry.get("responseStatus"))
+    return Request(
+        t=start,
+        end=max(start, start + duration) if duration else max(start, at) if kind == "resource" and wrapped else start,
+        window=window,
+        method=_method(entry, kind),
+        url=url,
+        status=status or None,
+        kind="page" if kind == "navigation" else "call" if wrapped else "file",
+        failed=_failed(entry, status, kind),
+    )
+
+
+def _failed(entry: dict[str, Any], status: int | None, kind: str) -> bool:
+    """By status 400 and up; without any status only where the recorder wrapped the call, so that it would know one."""
+    if status:
+        return status >= 400
+    return kind == "resource" and isinstance(entry.get("method"), str) and not _int(entry.get("responseStatus"))
+
+
+def _start(entry: dict[str, Any], at: int, duration: int, started_at_ms: int) -> int:
+    """The entry's own clock time where it is plausible; else the event's time less the duration."""
+    stamp = _int(entry.get("timestamp"))
+    if stamp is not None and started_at_ms - 60_000 <= stamp <= started_at_ms + at + 1_000:
+        return max(0, stamp - started_at_ms)
+    return max(0, at - duration)
+
+
+def _method(entry: dict[str, Any], kind: object) -> str:
+    method = entry.get("method")
+    return (
+        method[:10].upper() if isinstance(method, str) and method.isalpha() else "GET" if kind == "navigation" else ""
+    )
+
+
+def _int(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+        return None
+    return int(value)

@@ -1,0 +1,194 @@
+"""Reading a recording once, event by event, into the story of what happened."""
+
+from typing import Any, Final
+
+from consumers.scanning.evidence import console, network
+from consumers.scanning.evidence.arrival import Item, Ordered
+from consumers.scanning.evidence.happenings import Click, Mark, Story, Typing
+from consumers.scanning.evidence.masking import clean, clean_url
+from consumers.scanning.evidence.naming import describe
+from consumers.scanning.evidence.window import Window
+
+MAX_CLICKS: Final = 10_000
+MAX_SHOWN: Final = 20_000
+SCROLL_EVERY_MS: Final = 2_000
+"""At most one scroll line in this time (capture 6, timeline recipe)."""
+TYPING_GAP_MS: Final = 5_000
+
+_CLICK, _FOCUS, _BLUR = 2, 5, 6
+_QUIET_TAGS: Final = frozenset(
+    {"$remote_config_received", "$session_options", "$posthog_config", "$recording_started", "$session_id_change"}
+)
+_HREF_TAGS: Final = frozenset({"$pageview", "$url_changed"})
+
+
+def observe(recording: Ordered) -> Story:
+    """The story of an ordered recording. Events that make no sense are left out; nothing raises."""
+    return _Observer(recording).story
+
+
+class _Observer:
+    def __init__(self, recording: Ordered) -> None:
+        self.story = Story(
+            started_at_ms=recording.started_at_ms,
+            duration=recording.items[-1].t if recording.items else 0,
+            windows=recording.windows,
+            skipped=recording.skipped,
+            events=len(recording.items),
+        )
+        self.windows: dict[int, Window] = {}
+        self.scrolled: dict[int, int] = {}
+        for item in recording.items:
+            self._read(item)
+        for window in self.windows.values():
+            window.settle()
+        self._finish()
+
+    def _read(self, item: Item) -> None:
+        window = self.windows.get(item.window)
+        if window is None:
+            window = self.windows[item.window] = Window(item.window, self.story)
+        if window.draft is not None and item.t - window.draft.t > 1_000:
+            window.settle()
+        if item.type == 3:
+            self._incremental(item, window)
+        elif item.type == 2:
+            window.snapshot(item.t, item.data.get("node"))
+        elif item.type == 4:
+            self._meta(item, window)
+        elif item.type in (0, 1):
+            window.loaded_at = item.t
+        elif item.type == 5:
+            self._custom(item, window)
+        elif item.type == 6:
+            self._plugin(item, window)
+
+    def _meta(self, item: Item, window: Window) -> None:
+        url = clean_url(item.data.get("href"))
+        if url != window.url:
+            window.open(item.t, url, "opened")
+        elif item.t - window.loaded_at <= 3_000:
+            window.open(item.t, url, "reloaded")
+
+    def _custom(self, item: Item, window: Window) -> None:
+        tag, payload = item.data.get("tag"), item.data.get("payload")
+        if not isinstance(tag, str):
+            return
+        if tag in _HREF_TAGS and isinstance(payload, dict):
+            url = clean_url(payload.get("href"))
+            if url and url != window.url:
+                window.open(item.t, url, "moved")
+        elif tag == "$session_options" and isinstance(payload, dict):
+            plugins = payload.get("activePlugins")
+            for name in plugins if isinstance(plugins, list) else []:
+                self.story.console_captured |= name == console.PLUGIN
+                self.story.network_captured |= name in network.PLUGINS
+        elif tag not in _QUIET_TAGS and tag not in _HREF_TAGS:
+            self.story.marks.append(Mark(item.t, item.window, "custom", clean(tag.lstrip("$"), 60)))
+
+    def _plugin(self, item: Item, window: Window) -> None:
+        plugin, payload = item.data.get("plugin"), item.data.get("payload")
+        if plugin == console.PLUGIN:
+            self.story.console_captured = True
+            line = console.logged(payload, item.t, item.window)
+            if line is not None and len(self.story.logged) < console.MAX_LINES:
+                self.story.logged.append(line)
+        elif plugin in network.PLUGINS:
+            self.story.network_captured = True
+            for request in network.requests(payload, item.t, item.window, self.story.started_at_ms):
+                if len(self.story.requests) < network.MAX_REQUESTS or request.failed:
+                    self.story.requests.append(request)
+
+    def _incremental(self, item: Item, window: Window) -> None:
+        source = item.data.get("source")
+        if source == 0:
+            if len(self.story.shown) < MAX_SHOWN:
+                window.mutate(item.t, item.data)
+        elif source == 2:
+            self._interaction(item, window)
+        elif source == 5:
+            self._input(item, window)
+        elif source == 3:
+            self._scroll(item, window)
+        elif source in (1, 6, 12):
+            self.story.activity.append(item.t)
+
+    def _interaction(self, item: Item, window: Window) -> None:
+        kind, node = item.data.get("type"), window.mirror.node(item.data.get("id"))
+        if kind in (_FOCUS, _BLUR):
+            if kind == _FOCUS and node is not None:
+                window.reached.add(node.id)
+                self.story.marks.append(Mark(item.t, item.window, "focus", str(node.id)))
+            return
+        self.story.activity.append(item.t)
+        if kind != _CLICK or node is None or len(self.story.clicks) >= MAX_CLICKS:
+            return
+        window.settle()
+        target = describe(window.mirror, node, window.pointers)
+        last_t, last_node = window.last_click
+        if item.t - last_t <= 50 and last_node == target.node:
+            return
+        window.last_click = (item.t, target.node)
+        window.acted_at = item.t
+        window.reached.update((node.id, target.node))
+        if not target.field:
+            window.typing = None
+        x, y = _number(item.data.get("x")), _number(item.data.get("y"))
+        self.story.clicks.append(
+            Click(item.t, item.window, x, y, target, window.url, window.message_in_view(), x == 0 and y == 0)
+        )
+
+    def _input(self, item: Item, window: Window) -> None:
+        node = window.mirror.node(item.data.get("id"))
+        text, checked = item.data.get("text"), item.data.get("isChecked")
+        if node is None or not isinstance(text, str):
+            return
+        by_hand = node.id in window.reached
+        typing = window.typing
+        if typing is None or typing.target.node != node.id or item.t - typing.end > TYPING_GAP_MS:
+            typing = window.tentative.get(node.id) if not by_hand else None
+            if typing is None:
+                typing = Typing(
+                    item.t, item.t, item.window, describe(window.mirror, node, window.pointers), window.url, 0, 0
+                )
+                if not by_hand:
+                    window.tentative[node.id] = typing
+        typing.events += 1
+        typing.end = item.t
+        typing.erased += len(text) < typing.length
+        typing.length = len(text)
+        typing.checked = bool(checked) if typing.target.role == "checkbox" else None
+        if by_hand or typing.events >= 3:
+            self._typed(item, window, typing)
+
+    def _typed(self, item: Item, window: Window, typing: Typing) -> None:
+        """Typing by hand: it follows a click or focus on the field, or comes as several events."""
+        self.story.activity.append(item.t)
+        window.acted_at = item.t
+        window.tentative.pop(typing.target.node, None)
+        window.fields[typing.target.node] = (item.window, typing.url, typing.target.group)
+        if window.typing is not typing:
+            window.settle()
+            window.typing = typing
+            self.story.typings.append(typing)
+
+    def _scroll(self, item: Item, window: Window) -> None:
+        if item.t - window.loaded_at > 500 and window.draft is None:
+            self.story.activity.append(item.t)
+            if item.t - self.scrolled.get(item.window, -SCROLL_EVERY_MS) >= SCROLL_EVERY_MS:
+                self.scrolled[item.window] = item.t
+                y = _number(item.data.get("y"))
+                self.story.scrolls.append(Mark(item.t, item.window, "scroll", f"scrolled to {y:.0f}px"))
+
+    def _finish(self) -> None:
+        story = self.story
+        story.activity.sort()
+        story.pages.sort(key=lambda page: page.t)
+        story.typings.sort(key=lambda typing: typing.t)
+        story.requests.sort(key=lambda request: (request.t, request.url))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9:
+        return float(value)
+    return 0.0

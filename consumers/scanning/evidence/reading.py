@@ -1,0 +1,189 @@
+"""Reading a mirrored page: what is visible, what it says, and where it says it."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from consumers.scanning.evidence.masking import clean
+from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, walk
+
+UNSEEN: Final = frozenset(
+    {"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas", "iframe"}
+)
+INLINE: Final = frozenset(
+    "a abbr b bdi bdo big cite code data del dfn em font i ins kbd mark q s samp small span strike strong sub sup"
+    " time tt u var".split()
+)
+CHROME: Final = frozenset({"nav", "header", "footer", "aside"})
+HEADINGS: Final = frozenset({"h1", "h2", "h3"})
+FIELDS: Final = frozenset({"input", "textarea", "select"})
+
+BLOCK_CHARS: Final = 160
+MAIN_CHARS: Final = 400
+MAX_BLOCKS: Final = 80
+
+_HIDDEN_CLASSES: Final = frozenset({"hidden", "hide", "d-none", "is-hidden", "invisible", "sr-only", "visually-hidden"})
+_HIDING = re.compile(
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:!|;|$))", re.I
+)
+_TOKENS = re.compile(r"[A-Za-z][a-z]*")
+_ERRORISH = re.compile(r"^(?:\w*err|\w*error|errors|errmsg|invalid|danger|fail|failed|failure|bad|negative|critical)$")
+_ALERTISH = frozenset({"alert", "warning", "warn", "flash", "notice", "message", "msg", "feedback", "hint", "banner"})
+_STATUSISH = frozenset({"toast", "snackbar", "notification", "status", "success", "confirmation"})
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A visible run of text. ``place`` is heading, error, alert, status, control, cell or text; ``node`` its element."""
+
+    text: str
+    place: str
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageText:
+    """What a page says: title, headings, messages (error, alert, status blocks) and the beginning of the main text."""
+
+    title: str = ""
+    headings: tuple[str, ...] = ()
+    messages: tuple[Block, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    main: str = ""
+
+
+def hidden(node: Node) -> bool:
+    """Whether the element itself hides what is below it, as far as attributes tell; style sheets are not applied."""
+    attributes = node.attributes
+    if not attributes:
+        return False
+    if "hidden" in attributes and attributes["hidden"] is not False:
+        return True
+    if node.attribute("aria-hidden") == "true" or (node.tag == "input" and node.attribute("type") == "hidden"):
+        return True
+    classes = attributes.get("class")
+    if isinstance(classes, str) and not _HIDDEN_CLASSES.isdisjoint(classes.split()):
+        return True
+    style = attributes.get("style")
+    return isinstance(style, str) and bool(_HIDING.search(style))
+
+
+def visible(node: Node) -> bool:
+    return not any(above.tag in UNSEEN or hidden(above) for above in node.ancestors())
+
+
+def tokens(node: Node) -> list[str]:
+    """Lower-case words of the element's class, id and data-testid."""
+    raw = f"{node.attribute('class')} {node.attribute('id')} {node.attribute('data-testid')}"
+    return [word.lower() for word in _TOKENS.findall(raw)] if raw != "  " else []
+
+
+def place_of(node: Node) -> str:
+    """Where a text stands: its element and up to four above it decide, the nearest first."""
+    for height, above in enumerate(node.ancestors()):
+        if height > 4:
+            break
+        if above.type != ELEMENT:
+            continue
+        if above.tag in HEADINGS or above.attribute("role") == "heading":
+            return "heading"
+        if above.tag in ("button", "option", "select") or above.attribute("role") == "button":
+            return "control"
+        words = tokens(above)
+        if any(_ERRORISH.match(word) for word in words):
+            return "error"
+        role, live = above.attribute("role"), above.attribute("aria-live")
+        if role in ("alert", "alertdialog") or live == "assertive":
+            return "alert"
+        if role == "status" or live == "polite" or not _STATUSISH.isdisjoint(words):
+            return "status"
+        if not _ALERTISH.isdisjoint(words):
+            return "alert"
+        if above.tag in ("td", "th", "tr"):
+            return "cell"
+    return "text"
+
+
+def text_of(node: Node, limit: int = BLOCK_CHARS) -> str:
+    """The visible text below ``node`` as one run."""
+    parts: list[str] = []
+    size = 0
+    for piece in _visible_texts(node):
+        parts.append(piece.text)
+        size += len(piece.text)
+        if size > limit * 4:
+            break
+    return clean(" ".join(parts), limit)
+
+
+def blocks_of(node: Node, limit: int = MAX_BLOCKS) -> list[Block]:
+    """Visible text below ``node``, one block per block-level element, in document order."""
+    grouped: dict[int, tuple[Node, list[str]]] = {}
+    for piece in _visible_texts(node):
+        owner = owner_of(piece.parent or piece, node)
+        grouped.setdefault(owner.id, (owner, []))[1].append(piece.text)
+        if len(grouped) > limit:
+            break
+    found: list[Block] = []
+    for owner, parts in list(grouped.values())[:limit]:
+        text = clean(" ".join(parts), BLOCK_CHARS)
+        if text:
+            found.append(Block(text, place_of(owner), owner.id))
+    return found
+
+
+def read_page(mirror: Mirror) -> PageText:
+    """Title, headings, messages and main text of the whole page; navigation, header and footer are left out."""
+    if mirror.root is None:
+        return PageText()
+    title, body, main = "", None, None
+    for node in walk(mirror.root):
+        if node.tag == "title" and not title:
+            title = clean(" ".join(child.text for child in node.children()), BLOCK_CHARS)
+        elif node.tag == "body" and body is None:
+            body = node
+        elif main is None and (node.tag == "main" or node.attribute("role") == "main") and visible(node):
+            main = node
+    top = body or mirror.root
+    # Messages are looked for in the whole body: toasts and banners stand outside of the main part.
+    everything = blocks_of(top, MAX_BLOCKS * 3)
+    inside = blocks_of(main) if main is not None else [b for b in everything if not _in_chrome(mirror, b.node)]
+    return PageText(
+        title=title,
+        headings=tuple(dict.fromkeys(b.text for b in inside if b.place == "heading"))[:4],
+        messages=tuple(b for b in everything if b.place in ("error", "alert", "status"))[:8],
+        blocks=tuple(inside[:MAX_BLOCKS]),
+        main=clean(" | ".join(b.text for b in inside if b.place in ("text", "cell")), MAIN_CHARS),
+    )
+
+
+def owner_of(node: Node, top: Node | None = None) -> Node:
+    """The element a run of text belongs to: inline elements belong to their parent unless they are a live region."""
+    while node.tag in INLINE and node.parent is not None and node is not top:
+        if "role" in node.attributes or "aria-live" in node.attributes:
+            break
+        node = node.parent
+    return node
+
+
+def _visible_texts(top: Node) -> list[Node]:
+    found: list[Node] = []
+    stack = [top]
+    while stack and len(found) < 4_000:
+        node = stack.pop()
+        if node.type == TEXT:
+            if node.text and not node.text.isspace():
+                found.append(node)
+            continue
+        if node.type == ELEMENT and (node.tag in UNSEEN or hidden(node) or node.tag == "select"):
+            continue
+        child = node.last
+        while child is not None:
+            stack.append(child)
+            child = child.previous
+    return found
+
+
+def _in_chrome(mirror: Mirror, node_id: int) -> bool:
+    node = mirror.node(node_id)
+    return node is not None and any(above.tag in CHROME for above in node.ancestors())

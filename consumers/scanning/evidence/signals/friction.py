@@ -1,0 +1,184 @@
+"""Signs of a page that does not answer: rage clicks, dead clicks, impatient repeats, slow answers."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from consumers.scanning.evidence.evidence import Signal
+from consumers.scanning.evidence.happenings import Click
+from consumers.scanning.evidence.scene import Scene
+from consumers.scanning.evidence.vocabulary import stepper
+
+RAGE_CLICKS: Final = 3
+RAGE_SPAN_MS: Final = 2_000
+RAGE_PX: Final = 30
+"""3 clicks within 30 px: the recorder's own rule and PostHog's (capture 5). They ask for 1 s between neighbours'
+span; 2 s for the whole burst of three is what operators' questions say and what slow hands do."""
+DEAD_MUTATION_MS: Final = 2_500
+DEAD_PAGE_MS: Final = 4_000
+"""No change in 2.5 s and no new page in 4 s (capture 6, timeline recipe; the recorder's dead click rule is 2.5 s)."""
+SLOW_MS: Final = 3_000
+"""An answer that takes 3 s or more is slow to a person waiting for it."""
+IMPATIENT_MS: Final = 15_000
+
+
+def rage_clicks(scene: Scene) -> Iterator[Signal]:
+    """Bursts on one control: at least 3 clicks, 2 s between the first and the third, no pause over 2 s inside."""
+    for burst in _bursts(scene.story.clicks):
+        target = burst[0].target
+        if len(burst) >= RAGE_CLICKS and not target.field and not stepper(target.name):
+            yield Signal(
+                "rage_click",
+                burst[0].t,
+                burst[-1].t,
+                f"{len(burst)} clicks on {target.label} within {(burst[-1].t - burst[0].t) / 1000:.1f} s",
+                subject=target.label,
+                count=len(burst),
+            )
+
+
+def _bursts(clicks: list[Click]) -> list[list[Click]]:
+    bursts: list[list[Click]] = []
+    for click in clicks:
+        if click.by_key:
+            continue
+        burst = bursts[-1] if bursts else []
+        if burst and _same_spot(burst[-1], click) and click.t - burst[max(0, len(burst) - 2)].t <= RAGE_SPAN_MS:
+            burst.append(click)
+        elif burst and _same_spot(burst[-1], click) and len(burst) == 2 and click.t - burst[-1].t <= RAGE_SPAN_MS / 2:
+            bursts.append([burst[-1], click])
+        else:
+            bursts.append([click])
+    return bursts
+
+
+def _same_spot(one: Click, other: Click) -> bool:
+    if one.window != other.window:
+        return False
+    near = abs(one.x - other.x) <= RAGE_PX and abs(one.y - other.y) <= RAGE_PX
+    return one.target.node == other.target.node or (near and one.url == other.url)
+
+
+def dead_clicks(scene: Scene) -> Iterator[Signal]:
+    """Clicks on what looks clickable after which nothing changed. Repeats on one control join."""
+    joined: dict[tuple[int, str, int], list[Click]] = {}
+    for click in scene.story.clicks:
+        if is_dead(scene, click):
+            joined.setdefault((click.window, click.url, click.target.node), []).append(click)
+    for clicks in joined.values():
+        target = clicks[0].target
+        if target.role == "text" and not target.clickable and len(clicks) < 2:
+            continue
+        times = "" if len(clicks) == 1 else f" ({len(clicks)} times)"
+        yield Signal(
+            "dead_click",
+            clicks[0].t,
+            clicks[-1].t,
+            f"click on {target.label} without any visible reaction{times}",
+            subject=target.label,
+            count=len(clicks),
+            note="control" if target.role in ("button", "link") else "text",
+        )
+
+
+def is_dead(scene: Scene, click: Click) -> bool:
+    """No reaction at all. Fields, repeated refusals still in view, links to where one is, and waits do not count."""
+    target = click.target
+    if target.field or target.leaves or click.by_key or click.error_in_view:
+        return False
+    if target.href and target.href != "#" and target.href.rstrip("/") == click.url.rstrip("/"):
+        return False
+    if scene.story.duration - click.t < 1_000:
+        return False  # the recording ends before a reaction could be seen
+    if scene.changed(click.window, click.t, click.t + DEAD_MUTATION_MS):
+        return False
+    if scene.new_page(click.window, click.t, click.t + DEAD_PAGE_MS):
+        return False
+    if any(page.window != click.window and 0 <= page.t - click.t <= DEAD_PAGE_MS for page in scene.story.pages):
+        return False  # it opened another window
+    if waiting_at(scene, click):
+        return False
+    if any(0 <= mark.t - click.t <= 100 for mark in scene.story.scrolls):
+        return False  # a link into the page
+    return not any(scene.changed(click.window, call.end, call.end + 1_000) for call in scene.calls_from(click.t))
+
+
+def waiting_at(scene: Scene, click: Click) -> bool:
+    """Whether something the person started was still on its way when they clicked."""
+    if any(call.t < click.t - 50 and call.end > click.t for call in scene.calls if call.duration >= 500):
+        return True
+    before = [m for m in scene.messages if m.window == click.window and m.t <= click.t]
+    return bool(before) and before[-1].tone == "progress" and click.t - before[-1].t < IMPATIENT_MS
+
+
+def impatient_repeats(scene: Scene) -> Iterator[Signal]:
+    """Clicks on the same control while its first answer was still on its way."""
+    first: Click | None = None
+    repeats: list[Click] = []
+    for click in [*scene.story.clicks, None]:
+        same = first is not None and click is not None and click.target.node == first.target.node
+        if (
+            same
+            and click is not None
+            and first is not None
+            and click.t - first.t < IMPATIENT_MS
+            and waiting_at(scene, click)
+        ):
+            repeats.append(click)
+            continue
+        if first is not None and repeats:
+            yield Signal(
+                "impatient_repeat",
+                repeats[0].t,
+                repeats[-1].t,
+                f"{first.target.label} clicked again {len(repeats)} times while waiting",
+                subject=first.target.label,
+                count=len(repeats),
+            )
+        first, repeats = (click if click is not None and not click.target.field else None), []
+
+
+def slow_answers(scene: Scene) -> Iterator[Signal]:
+    """Answers to an act of the person that took 3 s or more, by request time or by what the page showed."""
+    told: list[tuple[int, int]] = []
+    for request in scene.story.requests:
+        if request.kind == "file" or request.duration < SLOW_MS:
+            continue
+        click = scene.last_click_before(request.t + 50, 1_500)
+        typing = scene.typed_before(request.t, 1_500)
+        if click is None and typing is None:
+            continue
+        start = click.t if click is not None else request.t
+        if any(a <= start <= b for a, b in told):
+            continue
+        told.append((start, request.end))
+        yield _slow(start, min(request.end, scene.story.duration), request.duration, click)
+    for start, end, click in _shown_waits(scene):
+        if not any(a <= start <= b or start <= a <= end for a, b in told):
+            told.append((start, end))
+            yield _slow(start, end, end - start, click)
+
+
+def _shown_waits(scene: Scene) -> Iterator[tuple[int, int, Click]]:
+    """A progress text after a click, and the next text or page only 3 s or more later."""
+    for message in scene.messages:
+        click = scene.last_click_before(message.t, 1_500) if message.tone == "progress" else None
+        if click is None:
+            continue
+        shown = [s.t for s in scene.story.shown if s.window == message.window and s.t > message.t]
+        pages = [p.t for p in scene.story.pages if p.window == message.window and p.t > message.t]
+        end = min([*shown[:1], *pages[:1], 10**12])
+        others = scene.next_act_elsewhere(click)
+        if end < 10**12 and end - click.t >= SLOW_MS and end <= others:
+            yield click.t, end, click
+
+
+def _slow(start: int, end: int, duration: int, click: Click | None) -> Signal:
+    subject = click.target.label if click is not None else "typing"
+    return Signal(
+        "slow_response",
+        start,
+        end,
+        f"{subject} was answered after {duration / 1000:.1f} s",
+        subject=subject,
+        measure_ms=duration,
+    )

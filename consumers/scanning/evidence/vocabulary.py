@@ -1,0 +1,225 @@
+"""General English interface words: what kind of message a text on a page is.
+
+No word here belongs to one site; each list holds what interfaces of any kind say.
+"""
+
+import re
+from typing import Final
+
+ERRORS: Final = frozenset({"declined", "denied", "server", "missing_page", "validation", "error"})
+"""The tones that make an error message."""
+
+_EMPTY = re.compile(
+    r"\b(?:no|0|zero) (?:\w+ ){0,3}(?:results?|match(?:es)?|hits?|items?|products?|entries|records?|rows|articles?|"
+    r"listings?|rooms?|jobs?|properties|courses?|recipes?|people|users?|tickets?|files?|documents?|\w+s) "
+    r"?(?:were |was |are |could be )?(?:found|match(?:ed|ing)?|available for|for\b|to (?:show|display)|here|yet)"
+    r"|\bno (?:results?|match(?:es)?|hits?)\b|\bnothing (?:was )?(?:found|match\w*|here|to show|turned up|came up)"
+    r"|\b(?:could not|couldn't|did not|didn't|can't|cannot|can not|unable to) find (?:any\w*|what|a |results|matches)"
+    r"|\b(?:found|matched|returned) (?:nothing|no |0 )|\bno \w+ (?:match|fit|meet|with|like)\b|\bnothing (?:matches|fits)"
+    r"|\bno such \w+|\b0 (?:of \d+|results?|items?|found)\b|\bdid(?:n't| not) match any|\bwithout (?:a )?(?:match|result)s?\b",
+    re.I,
+)
+_DECLINED = re.compile(
+    r"\bdeclin|\b(?:card|payment|transaction)\b.{0,40}\b(?:refused|rejected|failed|not accepted|could not|couldn't|unsuccessful)"
+    r"|\binsufficient funds|\banother (?:card|payment)|\b(?:card|payment) (?:error|problem)|\bexpired card",
+    re.I,
+)
+_DENIED = re.compile(
+    r"\bpermission|\bnot allowed|\bunauthori[sz]ed|\bnot authori[sz]ed|\bforbidden|\baccess (?:is |was )?(?:denied|refused|restricted)"
+    r"|\b(?:need|needs|requires?|must have|must be|only)\b.{0,40}\b(?:role|rights?|access|admin\w*|owners?|privileges?|members?|"
+    r"subscri\w+|signed in|logged in)\b|\bask (?:your|an|the) (?:admin|owner|manager)|\bnot (?:eligible|permitted|entitled)"
+    r"|\blimit (?:is )?reached|\bquota|\bonly (?:admins?|owners?|managers?)|\baccount (?:is )?(?:locked|blocked|suspended)",
+    re.I,
+)
+_SERVER = re.compile(
+    r"\bwent wrong|\b(?:server|internal|unexpected|unknown|network|system|connection) (?:error|problem|failure)"
+    r"|\b(?:temporarily |currently |is |are )(?:un|not )available|\bservice unavailable|\btry(?:ing)? again (?:later|in)\b|\btimed? ?-?out"
+    r"|\b(?:could not|couldn't|can't|cannot|failed to|unable to|was not able to|were not able to) (?:be )?(?:load|sav|reach|connect|process|"
+    r"complet|submit|send|sent|creat|updat|delet|fetch|get|open|upload|download|export|check|place|add|remov|retriev|perform|start|finish)"
+    r"|\b(?:error|code|status)[: ]+5\d\d\b|\b50[0234]\b|\bconnection (?:was )?lost|\bout of service|\bbroke(?:n)?\b",
+    re.I,
+)
+_MISSING_PAGE = re.compile(
+    r"\b(?:page|site|address|url|link)\b.{0,30}\b(?:not found|(?:can't|cannot|couldn't|could not) be found|does(?: not|n't) exist|"
+    r"gone|moved|no longer)|\b404\b|\bnot found\b",
+    re.I,
+)
+_VALIDATION = re.compile(
+    r"\brequired\b|\bmust (?:be|have|contain|accept|match|include|not|start|end|agree|select|choose|enter|provide|fill|use)\b"
+    r"|\b(?:please|kindly) (?:enter|provide|choose|select|fill|check|correct|complete|tick|accept|agree|add|use|confirm|specify|pick)"
+    r"|\b(?:enter|provide|choose|select|pick|use|give|type|specify) (?:a|an|your|the|at least|one|only|between|up to)\b"
+    r"|\b(?:is |are )?(?:invalid|not valid)|\b(?:isn't|aren't|not) (?:a )?(?:valid|correct|right|complete|long|strong)"
+    r"|\bneeds? (?:at least|to|a|an|more|\d)|\bat (?:least|most) (?:\d+|one|two|three)|\btoo (?:short|long|weak|small|large|big|many|few|old|young|common)"
+    r"|\b(?:do|does)(?: not|n't) (?:match|look)|\bmissing\b|\b(?:incorrect|wrong|malformed)\b|\bcan(?:not|'t) be (?:empty|blank|left)"
+    r"|\balready (?:taken|in use|exists?|registered|used)|\b(?:wrong|bad|expected) format|\bonly (?:letters|numbers|digits|characters)"
+    r"|\bfill (?:in|out)|\bcheck (?:the|your) (?:fields?|entries|details|form|input|spelling|highlighted|number|date|code)"
+    r"|\b(?:should|has to|have to) (?:be|have|contain)|\bmust\b|\b(?:minimum|maximum) (?:of|length|is)|\bin the (?:past|future)\b"
+    r"|\b\d+ (?:characters|digits)\b|\bnot recogni[sz]ed|\bin the form\b",
+    re.I,
+)
+_ERROR = re.compile(
+    r"\berrors?\b|\bfail(?:ed|ure|s)?\b|\bproblem\b|\boops\b|\bwhoops\b|\buh[- ]oh\b|\bsorry\b|\bcannot\b|\bcan't\b|\bcould(?: not|n't)\b|"
+    r"\bunable\b|\bunavailable\b|\brejected\b|\brefused\b|\bnot possible\b|\bexpired\b|\bblocked\b|\bunsuccessful|\bnot (?:saved|sent|"
+    r"created|added|accepted|completed|available|working|supported)\b|\bunsupported\b|\bconflict\b|\bsold out\b|\bdenied\b",
+    re.I,
+)
+_PROGRESS = re.compile(
+    r"^\W*(?:please wait|one moment|hold on|just a (?:moment|second|sec)|working|loading|saving|sending|submitting|placing|processing|preparing|"
+    r"searching|checking|creating|updating|uploading|downloading|exporting|generating|connecting|redirecting|signing|"
+    r"logging|deleting|\w+ing\b.{0,30}(?:\.\.\.|…)\W*$)",
+    re.I,
+)
+_SUCCESS = re.compile(
+    r"\b(?:saved|success(?:ful(?:ly)?)?|thanks|thank you|confirmed|completed?|created|sent|submitted|received|updated|added|"
+    r"removed|deleted|published|posted|invited|booked|reserved|activated|enabled|subscribed|registered|signed up|welcome|"
+    r"all set|all done|done|ready|downloaded|download (?:has )?started|exported|imported|uploaded|approved|archived|restored|placed|upgraded|renamed|"
+    r"changed|moved|assigned|scheduled|enrol?led|paid|verified|joined|shared|accepted|connected|granted|applied|duplicated|"
+    r"on (?:its|the) way|you(?:'re| are) (?:in|now|ready)|congratulations|congrats|is (?:now )?active|is live|copied)\b|\bwe(?:'ll| will) (?:get back|reply|be in touch)",
+    re.I,
+)
+_STEP = re.compile(
+    r"\b(?:added|moved|saved|put|placed) (?:it |this |\d+ |one |item |items )?(?:\w+ )?(?:to|in|into) (?:your |the |my )?(?:shopping )?"
+    r"(?:cart|bag|basket|wish ?list|favou?rites|trolley|compare|saved items|collection)"
+    r"|\b(?:cart|bag|basket|trolley)\b.{0,20}\b(?:updated|emptied|cleared)|\b(?:code|coupon|promo|discount|filter|filters)\b.{0,20}\bapplied"
+    r"|\bcopied\b|\bin stock\b|\bcookies?\b|\bremoved from (?:your |the )?(?:cart|bag|basket|wish ?list)",
+    re.I,
+)
+_CONVERSION = re.compile(
+    r"\b(?:order|purchase|booking|reservation|donation|appointment|tickets?)\b.{0,40}\b(?:confirmed|placed|complete[d]?|received|successful|"
+    r"on (?:its|the) way|booked|is in)|\bthank(?:s| you)\b.{0,40}\b(?:order(?:ing)?|purchase|buying|booking|payment|donation|donating|reservation|subscribing|shopping|joining|signing up|registering)"
+    r"|\bpayment\b.{0,30}\b(?:successful|received|complete[d]?|confirmed|accepted|approved)|\bpaid successfully"
+    r"|\b(?:subscription|plan|trial|membership|upgrade|licen[cs]e)\b.{0,40}\b(?:is active|active|activated|started|confirmed|complete[d]?|successful|begins)\b"
+    r"|\b(?:upgraded|subscribed|switched|moved) to\b|\byou(?:'re| are) (?:now )?(?:on|subscribed to|a member)\b.{0,40}|\bwelcome to (?:the )?\w+ plan\b"
+    r"|\b(?:order|booking|confirmation|reservation) (?:number|no\.?|reference|code|id)\b|\b(?:successfully|have) (?:subscribed|purchased|booked|upgraded)",
+    re.I,
+)
+_ACCOUNT = re.compile(
+    r"\b(?:account|profile|workspace|registration|sign-?up|onboarding|setup)\b.{0,30}\b(?:created|complete[d]?|ready|confirmed|finished|done|"
+    r"successful|set up)|\ball (?:set|done)\b|\bwelcome\b|\byou(?:'re| are) (?:all set|ready|in|done)\b|\bsetup (?:is )?(?:complete|done)|\bready to (?:go|start|use)\b"
+    r"|\bfinished\b|\bcongrat",
+    re.I,
+)
+_CHECKOUT = re.compile(
+    r"\b(?:check-?out|payments?|billing|place order|pay(?: now)?|buy now|purchase|booking|reservation|donate)\b", re.I
+)
+_CHECKOUT_ACT = re.compile(
+    r"\b(?:check ?out|place (?:the |your |my )?order|pay|buy|purchase|complete (?:order|purchase|booking)|confirm (?:order|purchase|booking|payment)|"
+    r"book now|reserve|donate)\b",
+    re.I,
+)
+_UPGRADE_ACT = re.compile(
+    r"\b(?:upgrade|subscribe|(?:choose|select|get|buy|start|try|switch to|go) (?:\w+ ){0,2}(?:plan|pro|premium|plus|team|business|trial|subscription|annual|monthly)|"
+    r"activate (?:plan|subscription)|start (?:\w+ )?trial|go (?:pro|premium))\b",
+    re.I,
+)
+_SIGN_UP = re.compile(
+    r"\b(?:sign-?\s?up|register|registration|create (?:an? |your |my )?(?:\w+ )?account|join(?: us| now)?|enrol\w*)\b",
+    re.I,
+)
+_ONBOARDING = re.compile(
+    r"\b(?:onboard\w*|welcome|set-?\s?up|get(?:ting)?[- ]started|first steps?|tour|wizard|step)\b", re.I
+)
+_DONE_PATH = re.compile(
+    r"(?:^|[/_-])(?:thanks?|thank-?you|thankyou|success|succeeded|confirm(?:ed|ation)|complete[d]?|receipt|order-?(?:confirmed|complete|placed|received))(?:$|[/_-])",
+    re.I,
+)
+_STEPPER = re.compile(
+    r"^\W*(?:[+\-−–<>‹›«»←→▲▼]|next|prev(?:ious)?|more|less|plus|minus|increase|decrease|add one|remove one|back|forward|zoom in|zoom out|load more|show more)\W*$",
+    re.I,
+)
+_INSTRUCTION = re.compile(
+    r"\b(?:ignore|disregard|forget|override)\b.{0,60}\b(?:instruction|previous|above|prompt|rule)|\b(?:AI|LLM|language model|assistant|chatbot|GPT|"
+    r"system prompt|model)\b.{0,80}\b(?:must|should|answer|analy[sz]|respond|output|say|set|include|instruction)|\bsystem\s*:|\banswer (?:yes|no)\b|"
+    r"\byou are (?:now|a|an)\b.{0,40}\b(?:assistant|model|reviewer|bot)|</?(?:system|instructions?|prompt)>|\bverdict\b|\bset (?:the )?(?:score|frustration|confidence)",
+    re.I,
+)
+
+
+def tone(text: str) -> str:
+    """The kind of message a text is: one of ``ERRORS``, ``empty``, ``progress``, ``success``, ``step``, or "" (none).
+
+    Where a text has words of success and of failure, those that come first decide.
+    """
+    if _EMPTY.search(text):
+        return "empty"
+    if _PROGRESS.search(text):
+        return "progress"
+    if _STEP.search(text):
+        return "step"
+    failed = error_tone(text)
+    good = _SUCCESS.search(text)
+    if failed and good:
+        bad = _place(text, failed)
+        return "success" if good.start() < bad else failed
+    return failed or ("success" if good else "")
+
+
+def error_tone(text: str) -> str:
+    """The kind of error message, or ""."""
+    for name, pattern in _ERROR_TONES:
+        if pattern.search(text):
+            return name
+    return ""
+
+
+_ERROR_TONES: Final = (
+    ("declined", _DECLINED),
+    ("denied", _DENIED),
+    ("server", _SERVER),
+    ("missing_page", _MISSING_PAGE),
+    ("validation", _VALIDATION),
+    ("error", _ERROR),
+)
+
+
+def _place(text: str, name: str) -> int:
+    match = dict(_ERROR_TONES)[name].search(text)
+    return match.start() if match else len(text)
+
+
+def conversion(text: str) -> bool:
+    """A text that says an order, payment, booking or paid plan went through."""
+    return bool(_CONVERSION.search(text)) and not _NEGATED.search(text)
+
+
+_NEGATED = re.compile(r"\bnot\b|\bno longer\b|\bcancel|\bfailed|\bdeclin|\brefund", re.I)
+
+
+def account_ready(text: str) -> bool:
+    """A text that ends a sign-up or an onboarding."""
+    return bool(_ACCOUNT.search(text)) and not _NEGATED.search(text)
+
+
+def checkout_page(text: str) -> bool:
+    return bool(_CHECKOUT.search(text))
+
+
+def checkout_act(name: str) -> bool:
+    return bool(_CHECKOUT_ACT.search(name))
+
+
+def upgrade_act(name: str) -> bool:
+    return bool(_UPGRADE_ACT.search(name))
+
+
+def sign_up(text: str) -> bool:
+    return bool(_SIGN_UP.search(text))
+
+
+def onboarding(text: str) -> bool:
+    return bool(_ONBOARDING.search(text))
+
+
+def done_path(path: str) -> bool:
+    """A path such pages have that come after something went through."""
+    return bool(_DONE_PATH.search(path))
+
+
+def stepper(name: str) -> bool:
+    """A control meant to be pressed many times: plus, minus, next."""
+    return bool(_STEPPER.match(name.strip('"')))
+
+
+def instructs(text: str) -> bool:
+    """Page text that talks to whoever analyses the session. It is data; answers do not repeat it (anchors D.4)."""
+    return bool(_INSTRUCTION.search(text))

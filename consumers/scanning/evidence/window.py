@@ -1,0 +1,214 @@
+"""One browser window while its events are read: its page, where the person is, and what just changed."""
+
+from typing import Any, Final
+
+from consumers.scanning.evidence.happenings import Page, Shown, Story, Typing
+from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, walk
+from consumers.scanning.evidence.naming import Pointers
+from consumers.scanning.evidence.reading import (
+    UNSEEN,
+    Block,
+    PageText,
+    blocks_of,
+    hidden,
+    owner_of,
+    place_of,
+    read_page,
+    text_of,
+    visible,
+)
+
+SETTLE_MS: Final = 1_000
+"""A page is read once this long after it came up, or when the person acts."""
+ACT_MS: Final = 1_500
+"""A change later than this after the last action counts as the page's own doing."""
+AMBIENT_CHANGES: Final = 3
+"""So many changes of one element by itself make it a clock or a carousel, which answers no click."""
+MAX_SHOWN_PER_CHANGE: Final = 4
+_OPENING: Final = frozenset({"show", "shown", "visible", "open", "active", "is-visible", "is-open", "is-active", "in"})
+
+
+class Window:
+    """State of one window. Writes pages and shown texts into the story."""
+
+    def __init__(self, index: int, story: Story) -> None:
+        self.index = index
+        self.story = story
+        self.mirror = Mirror()
+        self.pointers = Pointers()
+        self.url = ""
+        self.loaded_at = -1_000_000
+        self.acted_at = -1_000_000
+        self.draft: Page | None = None
+        self.last_text = PageText()
+        self.reached: set[int] = set()
+        self.fields: dict[int, tuple[int, str, int]] = {}
+        self.error_nodes: set[int] = set()
+        self.typing: Typing | None = None
+        self.tentative: dict[int, Typing] = {}
+        self.by_itself: dict[int, int] = {}
+        self.last_click: tuple[int, int] = (-1_000_000, 0)
+
+    # -- pages
+
+    def open(self, t: int, url: str, how: str) -> None:
+        """A page or view came up; its text is read when it has settled."""
+        if self.draft is not None and how in ("moved", "view") and t - self.draft.t <= 500:
+            if how == "moved":
+                kept = self.draft.how if self.draft.how in ("opened", "reloaded") else how
+                self.draft = Page(self.draft.t, self.index, url, kept, self.draft.text)
+                self.url = url
+            return
+        self.settle()
+        self.url = url or self.url
+        self.draft = Page(t, self.index, self.url, how, PageText())
+
+    def settle(self) -> None:
+        """Read the page that came up, if one waits."""
+        draft, self.draft = self.draft, None
+        if draft is None:
+            return
+        text = read_page(self.mirror)
+        if draft.how == "view" and text.headings == self.last_text.headings:
+            return
+        self.last_text = text
+        self.error_nodes.update(block.node for block in text.messages if block.place in ("error", "alert"))
+        self.story.pages.append(Page(draft.t, self.index, draft.url, draft.how, text))
+
+    def snapshot(self, t: int, node: object) -> None:
+        """A full snapshot: a new page, or the recorder's regular one of the same page (capture 3)."""
+        for gone in list(self.fields):
+            self._field_gone(t, gone)
+        same_page = self.draft is None and t - self.loaded_at > 3_000
+        self.mirror.replace(node)
+        self.reached.clear()
+        self.error_nodes.clear()
+        self.by_itself.clear()
+        self.pointers = Pointers()
+        if self.mirror.root is not None:
+            for below in walk(self.mirror.root):
+                self._read_styles(below)
+        if same_page:
+            text = read_page(self.mirror)
+            if text.headings != self.last_text.headings or text.title != self.last_text.title:
+                self.open(t, self.url, "view")
+        else:
+            self.story.changes.setdefault(self.index, []).append(t)
+
+    def _read_styles(self, node: Node) -> None:
+        if node.tag == "style":
+            for child in node.children():
+                self.pointers.read(child.text)
+        css = node.attributes.get("_cssText")
+        if isinstance(css, str):
+            self.pointers.read(css)
+
+    # -- changes
+
+    def mutate(self, t: int, data: dict[str, Any]) -> None:
+        """Apply one mutation and note what it made visible."""
+        own_doing = t - self.acted_at > ACT_MS and self.draft is None
+        touched: list[Node] = []
+        removed = [self._remove(t, entry) for entry in _list(data, "removes")]
+        touched += [node for node in removed if node is not None]
+        roots = self.mirror.add(_list(data, "adds"))
+        for root in roots:
+            for below in walk(root):
+                self._read_styles(below)
+        texts = [self.mirror.set_text(_get(e, "id"), _get(e, "value")) for e in _list(data, "texts")]
+        changed_texts = [node for node in texts if node is not None]
+        revealed = [node for e in _list(data, "attributes") if (node := self._reveal(e)) is not None]
+        touched += [node.parent or node for node in (*roots, *changed_texts)]
+        touched += [n for e in _list(data, "attributes") if (n := self.mirror.node(_get(e, "id"))) is not None]
+        if not self._answers(touched, own_doing):
+            return
+        self.story.changes.setdefault(self.index, []).append(t)
+        blocks = self._blocks([*roots, *changed_texts, *revealed])
+        if any(b.place == "heading" and self._main_heading(b) for b in blocks) and removed and self.draft is None:
+            self.open(t, self.url, "view")
+        self._show(t, blocks)
+
+    def _remove(self, t: int, entry: object) -> Node | None:
+        node = self.mirror.node(_get(entry, "id"))
+        if node is None:
+            return None
+        parent = node.parent
+        self.mirror.remove(node.id)
+        for field_id in [f for f in self.fields if self.mirror.node(f) is None]:
+            self._field_gone(t, field_id)
+        return parent
+
+    def _field_gone(self, t: int, node_id: int) -> None:
+        self.story.removed_groups[self.fields.pop(node_id)] = t
+
+    def _reveal(self, entry: object) -> Node | None:
+        """Apply an attribute change; the element if it hid its text before and shows it now."""
+        node = self.mirror.node(_get(entry, "id"))
+        changes = _get(entry, "attributes")
+        if node is None or not isinstance(changes, dict):
+            return None
+        before, classes = hidden(node), set(node.attribute("class").split())
+        self.mirror.set_attributes(node.id, changes)
+        opened = not _OPENING.isdisjoint(set(node.attribute("class").split()) - classes)
+        shows = before and not hidden(node)
+        return (
+            node if (shows or (opened and place_of(node) in ("error", "alert", "status"))) and visible(node) else None
+        )
+
+    def _answers(self, touched: list[Node], own_doing: bool) -> bool:
+        """Whether any touched element is one that does not keep changing by itself."""
+        answered = False
+        for node in touched:
+            if node.tag in UNSEEN or any(above.tag == "head" for above in node.ancestors()):
+                continue
+            if own_doing:
+                self.by_itself[node.id] = self.by_itself.get(node.id, 0) + 1
+            answered |= self.by_itself.get(node.id, 0) < AMBIENT_CHANGES
+        return answered
+
+    def _blocks(self, nodes: list[Node]) -> list[Block]:
+        """Visible text of what came or changed, one block per element that holds text."""
+        found: dict[int, Block] = {}
+        for node in nodes:
+            if not visible(node):
+                continue
+            if node.type == TEXT:
+                owner = owner_of(node.parent or node)
+                if owner.type == ELEMENT:
+                    found[owner.id] = Block(text_of(owner), place_of(owner), owner.id)
+            else:
+                for block in blocks_of(node, 24):
+                    found[block.node] = block
+        return [block for block in found.values() if block.text]
+
+    def _main_heading(self, block: Block) -> bool:
+        node = self.mirror.node(block.node)
+        is_top = node is not None and any(above.tag in ("h1", "h2") for above in node.ancestors())
+        return is_top and block.text not in self.last_text.headings
+
+    def _show(self, t: int, blocks: list[Block]) -> None:
+        rank = {"error": 0, "alert": 1, "status": 2, "heading": 3, "text": 4, "control": 5, "cell": 6}
+        fresh = self.draft is not None
+        for block in sorted(blocks, key=lambda b: rank[b.place])[:MAX_SHOWN_PER_CHANGE]:
+            self.story.shown.append(Shown(t, self.index, block.text, block.place, block.node, self.url, fresh))
+            if block.place in ("error", "alert", "status"):
+                self.error_nodes.add(block.node)
+
+    def message_in_view(self) -> bool:
+        """Whether a message shown earlier still stands on the page."""
+        for node_id in list(self.error_nodes):
+            node = self.mirror.node(node_id)
+            if node is None:
+                self.error_nodes.discard(node_id)
+            elif visible(node) and text_of(node):
+                return True
+        return False
+
+
+def _list(data: dict[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _get(entry: object, key: str) -> Any:
+    return entry.get(key) if isinstance(entry, dict) else None

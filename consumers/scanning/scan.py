@@ -1,0 +1,205 @@
+"""One scan: a leased job becomes an ending of its observation, or another try."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from threading import Event
+
+import orjson
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from commands.context import Context
+from commands.observations import Lease, Observations, Success
+from consumers.capture.blobs import Blobs, MissingBlob
+from consumers.capture.recording import recording
+from consumers.scanning.evidence import Evidence, build_evidence
+from consumers.scanning.jobs import Job
+from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
+from domain.eligibility import NO_RECORDING, EligibilityLimits, Ineligible, ineligible
+from domain.errors import LeaseLost, NotFound
+from domain.event import Actor
+from domain.observation import Observation
+from domain.scanner_types import check_output, model_output, split_private
+from domain.session_facts import SessionFacts
+from domain.tenant import Tenant
+from projections.queries.sessions import session_facts
+
+log = logging.getLogger("replay_vision.scanning")
+
+MAX_TRIES = 3
+"""Tries of one run; the reference product's retry chain has three to four (engine 1.3)."""
+
+_PAUSES = (timedelta(seconds=15), timedelta(seconds=60))
+"""Before the second and the third try (engine 1.3), unless the provider names a time."""
+
+_LONGEST_PAUSE = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The job shall be leased again at this time."""
+
+    at: datetime
+
+
+class Scanning:
+    """Does jobs. Shared by all worker threads of a process."""
+
+    def __init__(
+        self,
+        pool: ConnectionPool[psycopg.Connection[TupleRow]],
+        observations: Observations,
+        blobs: Blobs,
+        providers: Mapping[str, Provider],
+        limits: EligibilityLimits,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._pool = pool
+        self._observations = observations
+        self._blobs = blobs
+        self._providers = providers
+        self._limits = limits
+        self._clock = clock
+
+    def scan(self, job: Job, lost: Event) -> Retry | None:
+        """Does one try. Returns when to try again, or None when the run has ended or is somebody else's.
+
+        `lost` is set by the lease's keeper; nothing is reported after that. Database outages are raised: the lease
+        then runs out and the job is taken up again.
+        """
+        lease = Lease(job.observation_id, job.run, job.lease_token)
+        try:
+            facts = self._facts(job)
+            subject = {"distinct_id": facts.distinct_id, "email": None} if facts and facts.distinct_id else None
+            observation = self._observations.start(
+                self._context(job), lease, try_number=job.try_number, subject=subject
+            )
+            return self._judge(job, lease, observation, facts, lost)
+        except (LeaseLost, NotFound) as gone:
+            log.info("a scan was given up: %s", gone.message, extra={"observation": str(job.observation_id)})
+            return None
+
+    def _judge(
+        self, job: Job, lease: Lease, observation: Observation, facts: SessionFacts | None, lost: Event
+    ) -> Retry | None:
+        refusal = self._ineligible(facts)
+        if refusal is not None:
+            self._observations.judge_ineligible(
+                self._context(job), lease, kind=refusal.kind, message=refusal.message
+            )
+            return None
+        began = self._clock()
+        question = Question(
+            scanner_type=str(observation.scanner_snapshot["scanner_type"]),
+            scanner_config=_config(observation),
+        )
+        try:
+            evidence = self._evidence(job)
+            answer = self._ask(observation, question, evidence)
+        except ProviderError as error:
+            return None if lost.is_set() else self._failed(job, lease, error)
+        except MissingBlob:
+            error = ProviderError("internal_error", "A part of the recording is missing from the blob store.")
+            return self._failed(job, lease, error)
+        if not lost.is_set():
+            success = _success(question, evidence, answer, facts, self._clock() - began)
+            self._observations.succeed(self._context(job), lease, success)
+        return None
+
+    def _ask(self, observation: Observation, question: Question, evidence: Evidence) -> Answer:
+        """Raises ProviderError, also for an answer that breaks the type's rules: checks fail closed."""
+        name = str(observation.scanner_snapshot["provider"])
+        provider = self._providers.get(name)
+        if provider is None:
+            message = f"No provider '{name}' is configured on this server."
+            raise ProviderError("provider_rejected", message)
+        try:
+            answer = provider.analyse(question, evidence)
+        except ProviderError:
+            raise
+        except (psycopg.OperationalError, OSError):
+            raise
+        except Exception as error:
+            log.exception("a provider broke", extra={"provider": name})
+            message = f"The analysis broke with {type(error).__name__}."
+            raise ProviderError("internal_error", message) from error
+        problems = check_output(
+            question.scanner_type, question.scanner_config, answer.output, duration_ms=evidence.duration_ms
+        )
+        if problems:
+            raise ProviderError("validation_failed", f"The answer breaks the rules: {problems[0]}"[:500])
+        return answer
+
+    def _failed(self, job: Job, lease: Lease, error: ProviderError) -> Retry | None:
+        if error.kind == "provider_transient" and job.try_number < MAX_TRIES:
+            wished = timedelta(seconds=error.retry_after) if error.retry_after is not None else None
+            pause = min(_LONGEST_PAUSE, wished or _PAUSES[min(job.try_number, len(_PAUSES)) - 1])
+            at = self._clock() + pause
+            self._observations.fail_try(
+                self._context(job), lease, kind=error.kind, message=error.message, retry_at=at
+            )
+            return Retry(at)
+        self._observations.fail(self._context(job), lease, kind=error.kind, message=error.message)
+        return None
+
+    def _ineligible(self, facts: SessionFacts | None) -> Ineligible | None:
+        if facts is None:
+            return NO_RECORDING
+        return ineligible(facts.recording_duration, facts.active_seconds, self._limits)
+
+    def _facts(self, job: Job) -> SessionFacts | None:
+        with self._pool.connection() as connection:
+            return session_facts(connection, _tenant(job), job.session_id, self._clock())
+
+    def _evidence(self, job: Job) -> Evidence:
+        with self._pool.connection() as connection:
+            return build_evidence(recording(connection, self._blobs, job.environment_id, job.session_id))
+
+    def _context(self, job: Job) -> Context:
+        return Context(
+            actor=Actor(type="system", role="scanning"),
+            now=self._clock(),
+            correlation_id=job.correlation_id,
+            tenant=_tenant(job),
+            causation_id=f"{job.observation_id}:run{job.run}",
+        )
+
+
+def _tenant(job: Job) -> Tenant:
+    return Tenant(job.environment_id, job.organization_id)
+
+
+def _config(observation: Observation) -> dict[str, object]:
+    config = observation.scanner_snapshot["scanner_config"]
+    return dict(config) if isinstance(config, dict) else {}
+
+
+def _success(
+    question: Question, evidence: Evidence, answer: Answer, facts: SessionFacts | None, took: timedelta
+) -> Success:
+    document = model_output(question.scanner_type, question.scanner_config, answer.output, evidence.duration_ms)
+    result, private = split_private(document)
+    asked = orjson.dumps([question.scanner_type, question.scanner_config], option=orjson.OPT_SORT_KEYS)
+    return Success(
+        result=orjson.loads(orjson.dumps(result)),
+        private=private,
+        subject=facts.distinct_id if facts else None,
+        signals_count=0,
+        evidence_digest=evidence.digest,
+        prompt_digest=sha256(asked).hexdigest(),
+        answer_digest=sha256(orjson.dumps(answer.output, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        provider=answer.provider,
+        model=answer.model,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cost_usd=answer.cost_usd,
+        duration_ms=round(took.total_seconds() * 1000),
+    )
+
+

@@ -1,0 +1,98 @@
+"""Workers that lease scan jobs, and the reaper of leases that ran out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from threading import Event
+from uuid import uuid4
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from commands.context import Context
+from commands.observations import Observations
+from consumers.scanning import jobs
+from consumers.scanning.jobs import Job, LeaseKeeper
+from consumers.scanning.scan import MAX_TRIES, Scanning
+from domain.errors import LeaseLost, NotFound
+from domain.event import Actor
+from domain.tenant import Tenant
+
+log = logging.getLogger("replay_vision.scanning")
+
+Pool = ConnectionPool[psycopg.Connection[TupleRow]]
+
+REAPED = 100
+"""Expired leases looked at in one run of the reaper."""
+
+
+class ScanWorker:
+    """One thread that does one job at a time. Any number may run, in any number of processes."""
+
+    def __init__(self, pool: Pool, scanning: Scanning, name: str) -> None:
+        self._pool = pool
+        self._scanning = scanning
+        self._name = name
+
+    def run(self, stop: Event) -> None:
+        """Works until `stop` is set; an outage of the database is waited out."""
+        while not stop.is_set():
+            try:
+                if not self._once():
+                    jobs.wait_for_work(self._pool, stop)
+            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+                log.warning("a scan worker waits for the database: %s", error)
+                stop.wait(1.0)
+
+    def _once(self) -> bool:
+        """Does one job; False when there is none."""
+        with self._pool.connection() as connection:
+            job = jobs.lease(connection, self._name)
+        if job is None:
+            return False
+        with LeaseKeeper(self._pool, job) as keeper:
+            retry = self._scanning.scan(job, keeper.lost)
+        with self._pool.connection() as connection:
+            if retry is None:
+                jobs.finish(connection, job)
+            else:
+                jobs.retry_at(connection, job, retry.at)
+        return True
+
+
+class Reaper:
+    """Gives jobs whose lease ran out to somebody else; after MAX_TRIES the run ends as `orphaned`."""
+
+    def __init__(self, pool: Pool, observations: Observations, clock: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._observations = observations
+        self._clock = clock
+
+    def run(self) -> None:
+        """One round. Safe to repeat and to run twice at once."""
+        with self._pool.connection() as connection:
+            found = jobs.expired(connection, REAPED)
+        for job in found:
+            if job.try_number < MAX_TRIES:
+                with self._pool.connection() as connection:
+                    jobs.requeue(connection, job)
+            else:
+                self._abandon(job)
+
+    def _abandon(self, job: Job) -> None:
+        message = f"The workers of {job.try_number} tries stopped without an answer."
+        context = Context(
+            actor=Actor(type="system", role="reaper"),
+            now=self._clock(),
+            correlation_id=uuid4(),
+            tenant=Tenant(job.environment_id, job.organization_id),
+        )
+        try:
+            self._observations.abandon(context, job.observation_id, job.run, message=message)
+        except (LeaseLost, NotFound):
+            log.info("an expired job had ended already", extra={"observation": str(job.observation_id)})
+        with self._pool.connection() as connection:
+            jobs.finish(connection, job)
