@@ -13,6 +13,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from api.embedded_postgres import EmbeddedPostgres, Tuning
@@ -29,7 +30,7 @@ SESSION_LOCK = pytest.StashKey[int]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controller makes the session's folder; workers are told its name. Servers start in it when a test needs one."""
+    """The controller makes the session's folder and tells workers. Servers start in it when a test needs one."""
     worker_input = getattr(config, "workerinput", None)
     if worker_input is not None:
         config.stash[SESSION] = Path(worker_input["postgres_session"])
@@ -105,7 +106,7 @@ class Server:
     def __init__(self, session: Path, name: str, tuning: Tuning) -> None:
         self._session = session
         self._postgres = EmbeddedPostgres(session / f"server-{name}", tuning)
-        # Copying files is four times as fast as logging every block, but makes a checkpoint, which costs where fsync is on.
+        # Copying files is four times as fast as logging every block, but makes a checkpoint, costly with fsync on.
         self._strategy = sql.SQL("wal_log" if tuning.crash_safe else "file_copy")
         migrations = _migrations()
         self._template = f"template_{migrations.checksum[:16]}"
@@ -144,7 +145,9 @@ class Server:
             with psycopg.connect(_in_database(self.url, unfinished), autocommit=True) as connection:
                 migrations.apply(connection)
             admin.execute(
-                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(unfinished), sql.Identifier(self._template))
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    sql.Identifier(unfinished), sql.Identifier(self._template)
+                )
             )
 
 
@@ -186,7 +189,10 @@ def durable_database_url(durable_server: Server) -> Iterator[str]:
 @pytest.fixture
 def pool(database_url: str) -> Iterator[ConnectionPool]:
     """Connections in autocommit mode to `database_url`."""
-    with ConnectionPool(
+    connections: ConnectionPool[psycopg.Connection[TupleRow]] = ConnectionPool(
         database_url, min_size=1, max_size=POOL_CONNECTIONS, kwargs={"autocommit": True}, open=True
-    ) as connections:
+    )
+    try:
         yield connections
+    finally:
+        connections.close()

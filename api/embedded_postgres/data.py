@@ -18,17 +18,17 @@ def refuse_other_major_version(place: Place, programs: Binaries) -> None:
         return
     if found != str(programs.major_version):
         raise OtherMajorVersion(
-            f"{place.data} was written by PostgreSQL {found}; this release of Replay Vision brings {programs.major_version} "
-            "and cannot read it. Nothing was changed. Either run the release that wrote it, dump with its pg_dump, and load the "
-            f"dump into a new home; or run PostgreSQL {found} yourself and set REPLAY_VISION_DATABASE_URL; or begin with "
-            "an empty database by choosing another folder with --home."
+            f"{place.data} was written by PostgreSQL {found}; this release of Replay Vision brings "
+            f"{programs.major_version} and cannot read it. Nothing was changed. Either run the release that wrote it, "
+            f"dump with its pg_dump, and load the dump into a new home; or run PostgreSQL {found} yourself and set "
+            "REPLAY_VISION_DATABASE_URL; or begin with an empty database by choosing another folder with --home."
         )
 
 
 def initialise(place: Place, programs: Binaries, role: str, *, crash_safe: bool) -> None:
     """Makes the data directory when there is none. One whose making was interrupted is made again.
 
-    Text sorts by code point on every machine (the builtin C.UTF-8 locale), so that answers do not depend on the system's library.
+    Text sorts by code point on every machine (builtin locale C.UTF-8): answers do not depend on the system's library.
     """
     if (place.data / "PG_VERSION").exists():
         return

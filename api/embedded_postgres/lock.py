@@ -17,7 +17,7 @@ POLL_SECONDS = 0.05
 class HomeLock:
     """An advisory file lock that ends with its process, however that ends.
 
-    Child processes that were forked while it is held share it, so that a home stays taken until the last of them is gone.
+    Child processes that were forked while it is held share it: a home stays taken until the last of them is gone.
     """
 
     def __init__(self, path: Path) -> None:

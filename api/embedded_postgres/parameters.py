@@ -29,7 +29,7 @@ class Tuning:
 
 
 def parameters(place: Place, binaries: Binaries, tuning: Tuning) -> list[str]:
-    """Command line arguments for `postgres`. They end with a fingerprint of themselves, by which a running server is known."""
+    """Command line arguments for `postgres`. They end with a fingerprint, by which a running server is known."""
     values = {
         "listen_addresses": "",
         "port": str(PORT),
@@ -64,7 +64,9 @@ def parameters(place: Place, binaries: Binaries, tuning: Tuning) -> list[str]:
             "max_wal_senders": "0",
             "autovacuum": "off",
         }
-    print_of = hashlib.sha256(repr((sorted(values.items()), str(binaries.folder), binaries.release)).encode()).hexdigest()[:12]
+    print_of = hashlib.sha256(
+        repr((sorted(values.items()), str(binaries.folder), binaries.release)).encode()
+    ).hexdigest()[:12]
     values["cluster_name"] = f"replay-vision-{print_of}"
     return [argument for name, value in values.items() for argument in ("-c", f"{name}={value}")]
 

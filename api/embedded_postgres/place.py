@@ -28,7 +28,7 @@ IDENTITY = "identity"
 
 @dataclass(frozen=True)
 class Place:
-    """All paths of one home's database. `base` holds everything; only `data`, `log` and `socket` are PostgreSQL's to write."""
+    """All paths of one home's database. Below `base`, only `data`, `log` and `socket` are PostgreSQL's to write."""
 
     home: Path
     base: Path
@@ -97,7 +97,8 @@ def _name(uid: int) -> str:
 def prepare(home: Path, binaries: Binaries, state: Path = STATE_FOLDER) -> tuple[Place, Binaries]:
     """Makes whatever is missing of a home's place, and returns it with the programs to run there.
 
-    The caller holds the home's lock. Existing folders keep their permissions; one that others could change raises UnsafeFolder.
+    The caller holds the home's lock. Existing folders keep their permissions; one that others could change raises
+    UnsafeFolder.
     """
     place = find(home, state)
     if os.geteuid() != 0:
@@ -105,10 +106,9 @@ def prepare(home: Path, binaries: Binaries, state: Path = STATE_FOLDER) -> tuple
         make_own(place.base)
     else:
         with _state_lock(state):
-            account = server_account()
             binaries = copied_below(state / "binaries", binaries)
             place = place or _new_below_state(home, state)
-            _make_base(place, account)
+            _make_base(place)
     for folder in (place.log, place.socket):
         if make_folder(folder, PRIVATE):
             place.account.own(folder)
@@ -130,7 +130,7 @@ def _beside(home: Path) -> Place:
 
 
 def _short_enough(folder: Path) -> Path:
-    """`folder`, or a folder of a short name that follows from user and home when a socket's path would be too long in it."""
+    """`folder`, or one of a short name that follows from user and home when a socket's path would be too long."""
     if len(os.fsencode(folder / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_BYTES:
         return folder
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
@@ -148,8 +148,8 @@ def _new_below_state(home: Path, state: Path) -> Place:
     return _below_state(home, identity, state)
 
 
-def _make_base(place: Place, account: Account) -> None:
-    """The root-owned folder of one home below the state folder; remembers the home, so that a copied home is noticed."""
+def _make_base(place: Place) -> None:
+    """The root-owned folder of one home below the state folder; remembers the home, to notice a copied one."""
     make_folder(place.base.parent, TRAVERSABLE)
     make_folder(place.base, TRAVERSABLE)
     require_own(place.base, 0, TRAVERSABLE)
@@ -158,8 +158,8 @@ def _make_base(place: Place, account: Account) -> None:
         recorded = Path(record.read_text(encoding="utf-8"))
         if recorded != place.home and _same_identity(recorded, place.home):
             raise HomeBelongsToAnother(
-                f"{place.home} is a copy of {recorded}, and both name the same database. Remove {database_folder(place.home)} "
-                "to begin with an empty database there, or remove the other home."
+                f"{place.home} is a copy of {recorded}, and both name the same database. Remove "
+                f"{database_folder(place.home)} to begin with an empty database there, or remove the other home."
             )
     write_whole(record, str(place.home), 0o644)
 
@@ -175,8 +175,8 @@ def _state_lock(state: Path) -> Generator[None]:
     for parent in state.parents:
         if not parent.stat().st_mode & 0o001:
             raise UnsafeFolder(
-                f"{parent} cannot be entered by the user that PostgreSQL runs as, and its permissions are not ours to change. "
-                "Run as an ordinary user, or set REPLAY_VISION_DATABASE_URL."
+                f"{parent} cannot be entered by the user that PostgreSQL runs as, and its permissions are not ours to "
+                "change. Run as an ordinary user, or set REPLAY_VISION_DATABASE_URL."
             )
     make_own(state, TRAVERSABLE)
     descriptor = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -18,7 +18,7 @@ KILL_SECONDS = 5.0
 def postmaster_pid(data: Path) -> int | None:
     """Process id of the live server of `data`; None when there is none, whatever a stale postmaster.pid says.
 
-    The number in the file may since have been given to any other process, so it counts only when that process works in `data`.
+    The number in the file may since have been given to any other process: it counts only when that one works in `data`.
     """
     try:
         first = (data / "postmaster.pid").read_text(encoding="utf-8", errors="replace").partition("\n")[0].strip()
@@ -55,7 +55,7 @@ class Stopping:
     fast_seconds: float
 
     def stop(self) -> None:
-        """Stops the server if it runs and removes what a killed one has left. Raises StopFailed when something still lives."""
+        """Stops the server if it runs and ends what a killed one has left. Raises StopFailed if any lives on."""
         for mode, seconds in (("fast", self.fast_seconds), ("immediate", IMMEDIATE_SECONDS)):
             pid = postmaster_pid(self.data)
             if pid is None:
@@ -78,7 +78,7 @@ class Stopping:
             path.unlink(missing_ok=True)
 
     def _end_orphans(self) -> None:
-        """Server processes whose postmaster was killed end by themselves, unless they are busy; then they are killed."""
+        """Server processes whose postmaster was killed end by themselves; those that are too busy are killed."""
         left = server_processes(self.data)
         if not left or self._gone(left, IMMEDIATE_SECONDS / 2):
             return

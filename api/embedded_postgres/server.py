@@ -43,8 +43,9 @@ log = logging.getLogger(__name__)
 class EmbeddedPostgres:
     """One PostgreSQL server for one home folder, reachable only through a socket that other users cannot open.
 
-    `start` and `stop` may be called any number of times. While started, the home is locked against other processes. The server
-    outlives a killed owner; the next `start` takes it over. Every method raises an EmbeddedPostgresError that says what to do.
+    `start` and `stop` may be called any number of times. While started, the home is locked against other processes.
+    The server outlives a killed owner; the next `start` takes it over. Every method raises an EmbeddedPostgresError
+    that says what to do.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class EmbeddedPostgres:
         """
         place = places.find(self._home, self._state)
         if place is None:
-            raise EmbeddedPostgresError(f"{self._home} has no database yet. Start it with: replay-vision up --home {self._home}")
+            raise EmbeddedPostgresError(
+                f"{self._home} has no database yet. Start it with: replay-vision up --home {self._home}"
+            )
         return _url(place, DATABASE)
 
     def start(self, wait_seconds: float = 0.0) -> str:
@@ -98,7 +101,7 @@ class EmbeddedPostgres:
             raise
 
     def stop(self) -> None:
-        """Ends the server within the limits of `Tuning.stop_seconds` and gives the home back. Does nothing unless started here."""
+        """Ends the server, within `Tuning.stop_seconds`, and gives the home back. Does nothing unless started here."""
         if not self._lock.held:
             return
         place = places.find(self._home, self._state)
@@ -111,7 +114,7 @@ class EmbeddedPostgres:
         self._lock.release()
 
     def destroy(self) -> None:
-        """Stops the server and removes the database with all its data. Raises HomeInUse when another process runs the home."""
+        """Stops the server and removes the database with all its data. Raises HomeInUse when another process has it."""
         if not places.database_folder(self._home).exists():
             return
         self._lock.acquire()
@@ -142,7 +145,9 @@ class EmbeddedPostgres:
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     def _answers(self) -> bool:
@@ -200,7 +205,17 @@ class EmbeddedPostgres:
         startup = place.log / STARTUP_LOG
         startup.unlink(missing_ok=True)
         seconds = self._tuning.start_seconds
-        command = ["start", "-s", "-w", "-t", str(int(seconds)), "-l", f"log/{STARTUP_LOG}", "-o", shlex.join(arguments)]
+        command = [
+            "start",
+            "-s",
+            "-w",
+            "-t",
+            str(int(seconds)),
+            "-l",
+            f"log/{STARTUP_LOG}",
+            "-o",
+            shlex.join(arguments),
+        ]
         # pg_ctl leaves a server behind that would keep pipes of ours open, so it gets none.
         started = time.monotonic()
         process = subprocess.Popen(
@@ -247,10 +262,12 @@ def _status(place: Place) -> str:
 
 
 def _take_over(place: Place, name: str) -> bool:
-    """Checks that the server at the socket is ours, with the same settings, and ends what a killed run has left in it."""
+    """Checks that the server at the socket is ours, with the same settings, and ends sessions of a killed run."""
     try:
         with _connect(place) as connection:
-            found = connection.execute("SELECT current_setting('data_directory'), current_setting('cluster_name')").fetchone()
+            found = connection.execute(
+                "SELECT current_setting('data_directory'), current_setting('cluster_name')"
+            ).fetchone()
             if found != (str(place.data), name):
                 return False
             connection.execute(
@@ -271,4 +288,6 @@ def _create_database(place: Place) -> None:
 
 def _log_tail(place: Place) -> str:
     files = [place.log / STARTUP_LOG, *sorted(place.log.glob("postgresql-*.log"))[-1:]]
-    return "\n".join(file.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL_BYTES:] for file in files if file.exists())
+    return "\n".join(
+        file.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL_BYTES:] for file in files if file.exists()
+    )

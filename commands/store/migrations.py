@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -55,7 +56,7 @@ class MigrationsBusy(MigrationError):
 
 @dataclass(frozen=True, order=True)
 class Migration:
-    """One file. `checksum` is the SHA-256 of its text with line ends as `\\n`."""
+    """One file. `checksum` is the SHA-256 of its text with Unix line ends."""
 
     number: int
     name: str
@@ -99,7 +100,7 @@ class Migrations:
         Raises InvalidMigration for a misnamed file and for two files with one number.
         """
         found = sorted(Migration.from_file(path) for folder in folders for path in folder.glob("*.sql"))
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in pairwise(found):
             if one.number == other.number:
                 raise InvalidMigration(f"{one} and {other} have the same number")
         return Migrations(tuple(found))
@@ -121,11 +122,11 @@ class Migrations:
             _compare(row, known.get(row.number))
         return [migration for migration in self.migrations if migration.number not in applied]
 
-    def apply(self, conn: Connection, dry_run: bool = False) -> list[Migration]:
+    def apply(self, conn: Connection, *, dry_run: bool = False) -> list[Migration]:
         """Applies what is pending and returns it; `conn` must be in autocommit mode (ValueError otherwise).
 
-        A dry run executes the same statements in one transaction and rolls it back. Raises FailedMigration, MigrationsBusy, and
-        what `pending` raises.
+        A dry run executes the same statements in one transaction and rolls it back. Raises FailedMigration,
+        MigrationsBusy, and what `pending` raises.
         """
         if not conn.autocommit or conn.info.transaction_status != TransactionStatus.IDLE:
             raise ValueError("migrations need a connection in autocommit mode with no transaction open")
@@ -150,13 +151,13 @@ def _compare(row: Applied, migration: Migration | None) -> None:
     label = f"{row.number:04d}_{row.name}"
     if migration is None:
         raise UnknownMigration(
-            f"the database has migration {label}, applied {row.applied_at:%Y-%m-%d %H:%M}, which this release does not know. "
-            "Run the release that applied it, or a newer one."
+            f"the database has migration {label}, applied {row.applied_at:%Y-%m-%d %H:%M}, which this release does not "
+            "know. Run the release that applied it, or a newer one."
         )
     if migration.checksum != row.checksum:
         raise ChangedMigration(
-            f"migration {label} was applied {row.applied_at:%Y-%m-%d %H:%M} with checksum {row.checksum[:12]}, but the file "
-            f"{migration}.sql now has {migration.checksum[:12]}. Restore the file and put the change into a new migration."
+            f"migration {label} was applied {row.applied_at:%Y-%m-%d %H:%M} with checksum {row.checksum[:12]}, but the "
+            f"file {migration}.sql now has {migration.checksum[:12]}. Restore the file and put the change into another."
         )
 
 
@@ -185,7 +186,8 @@ def _only_one(conn: Connection) -> Generator[None]:
         conn.execute("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
     except psycopg.errors.LockNotAvailable as error:
         raise MigrationsBusy(
-            f"another process has been migrating this database for {LOCK_WAIT_SECONDS} s; look for a stuck one, then try again."
+            f"another process has been migrating this database for {LOCK_WAIT_SECONDS} s; end it if it is stuck, then "
+            "try again."
         ) from error
     finally:
         conn.execute("RESET lock_timeout")

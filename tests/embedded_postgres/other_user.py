@@ -57,6 +57,6 @@ class OtherUser:
         os.chdir("/")
         try:
             answers.send((True, call()))
-        except BaseException:  # also a test's failed assertion has to reach the test
+        except BaseException:  # noqa: BLE001  also a test's failed assertion has to reach the test
             answers.send((False, traceback.format_exc()))
         answers.recv()  # wait to be ended, so that no exit handler of the parent runs here

@@ -154,7 +154,9 @@ def test_a_socket_folder_that_others_have_made_is_refused(
         folder.rmdir()
 
 
-def test_a_home_of_another_user_is_refused_untouched(homes: Path, ordinary: OtherUser, readable_binaries: Binaries) -> None:
+def test_a_home_of_another_user_is_refused_untouched(
+    homes: Path, ordinary: OtherUser, readable_binaries: Binaries
+) -> None:
     home = homes / "home"
     home.mkdir(mode=0o777)
     home.chmod(0o777)
@@ -173,7 +175,9 @@ def test_a_home_of_another_user_is_refused_untouched(homes: Path, ordinary: Othe
 
 def test_a_copied_home_does_not_share_the_database(homes: Path) -> None:
     if os.geteuid() != 0:
-        pytest.skip("NOT RUN: only root keeps data outside the home, so only root's homes can be copied without their data")
+        pytest.skip(
+            "NOT RUN: only root keeps data outside the home, so only root's homes can be copied without their data"
+        )
     with EmbeddedPostgres(homes / "home", QUICK):
         pass
     shutil.copytree(homes / "home", homes / "copy")

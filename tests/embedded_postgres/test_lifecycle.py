@@ -78,7 +78,9 @@ def test_url_of_an_unused_home_says_what_to_do(homes: Path) -> None:
 def test_settings_are_production_like(homes: Path) -> None:
     with EmbeddedPostgres(homes / "home") as postgres, psycopg.connect(postgres.url) as connection:
         shown = dict(connection.execute("SELECT name, setting FROM pg_settings").fetchall())
-        locale = connection.execute("SELECT datlocprovider, datlocale FROM pg_database WHERE datname = current_database()")
+        locale = connection.execute(
+            "SELECT datlocprovider, datlocale FROM pg_database WHERE datname = current_database()"
+        )
         assert locale.fetchone() == ("b", "C.UTF-8")
     assert {name: shown[name] for name in ("listen_addresses", "fsync", "full_page_writes", "synchronous_commit")} == {
         "listen_addresses": "",
@@ -130,7 +132,7 @@ def test_destroy_leaves_nothing(homes: Path) -> None:
 
 
 def test_a_failed_start_shows_the_log_and_frees_the_home(homes: Path) -> None:
-    with pytest.raises(StartFailed, match="invalid value for parameter \"shared_buffers\""):
+    with pytest.raises(StartFailed, match='invalid value for parameter "shared_buffers"'):
         EmbeddedPostgres(homes / "home", Tuning(shared_buffers="much")).start()
     with EmbeddedPostgres(homes / "home", QUICK) as postgres:
         assert postgres.running

@@ -20,7 +20,9 @@ def test_data_of_another_major_version_is_refused_and_left_alone(homes: Path) ->
     older = EmbeddedPostgres(homes / "home", QUICK, binaries=installed(16))
     with older:
         assert version(older.url) == 16
-    with pytest.raises(OtherMajorVersion, match=r"written by PostgreSQL 16; .* brings 18 .* Nothing was changed") as refused:
+    with pytest.raises(
+        OtherMajorVersion, match=r"written by PostgreSQL 16; .* brings 18 .* Nothing was changed"
+    ) as refused:
         EmbeddedPostgres(homes / "home", QUICK).start()
     assert "REPLAY_VISION_DATABASE_URL" in str(refused.value)
     with older:

@@ -66,7 +66,9 @@ def test_each_is_applied_once_in_the_order_of_its_number(conn: Connection, tmp_p
     assert names(migrations.pending(conn)) == ["0001_first", "0010_later"]
     assert names(migrations.apply(conn)) == ["0001_first", "0010_later"]
     assert migrations.pending(conn) == migrations.apply(conn) == []
-    rows = conn.execute("SELECT number, name, length(checksum) FROM public.replay_vision_migration ORDER BY number").fetchall()
+    rows = conn.execute(
+        "SELECT number, name, length(checksum) FROM public.replay_vision_migration ORDER BY number"
+    ).fetchall()
     assert rows == [(1, "first", 64), (10, "later", 64)]
 
 
@@ -154,7 +156,9 @@ def test_many_processes_may_migrate_at_once(empty_url: str, tmp_path: Path) -> N
 
 def test_the_migrations_of_this_release_apply_to_an_empty_database(conn: Connection) -> None:
     root = Path(__file__).resolve().parents[2]
-    folders = [folder for room in ("commands", "projections", "consumers") for folder in sorted((root / room).rglob("schema"))]
+    folders = [
+        folder for room in ("commands", "projections", "consumers") for folder in sorted((root / room).rglob("schema"))
+    ]
     migrations = Migrations.from_folders(folders)
     assert migrations.apply(conn) == list(migrations.migrations)
     assert migrations.pending(conn) == []
