@@ -124,8 +124,13 @@ class Accounts:
             raise Conflict(message) from refused
 
     @property
+    def set_up_organization(self) -> UUID | None:
+        """The organization that the set-up made; None while the database is empty."""
+        return self._store.owner(_SET_UP, "once")
+
+    @property
     def is_set_up(self) -> bool:
-        return self._store.owner(_SET_UP, "once") is not None
+        return self.set_up_organization is not None
 
     def create_organization(self, context: Context, name: str, monthly_quota: int | None) -> CreatedOrganization:
         """Raises Invalid. `monthly_quota` None means the configured default."""
@@ -150,14 +155,13 @@ class Accounts:
 
     def grant_quota(
         self, context: Context, organization_id: UUID, amount: int, expires_at: datetime
-    ) -> Organization:
-        """Adds a bonus until it expires. Raises NotFound, Invalid."""
+    ) -> int | None:
+        """Adds a bonus until it expires. Returns the position. Raises NotFound, Invalid."""
 
-        def attempt() -> Organization:
+        def attempt() -> int | None:
             organization = self._store.load(Organization, organization_id)
             organization.grant(context.stamp(), amount, expires_at)
-            self._store.save(organization, guards=[grant_quota(organization_id, amount, expires_at)])
-            return organization
+            return self._store.save(organization, guards=[grant_quota(organization_id, amount, expires_at)])
 
         return decide_again(attempt)
 

@@ -1,0 +1,164 @@
+"""The composition root: builds every part from the settings and hands it what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from api import credentials
+from api.credentials import Credentials
+from api.settings import Settings
+from commands.accounts import Accounts, FirstAccounts, new_key, new_token
+from commands.context import Context
+from commands.observations import Observations
+from commands.scanners import Scanners
+from commands.store.application import Store
+from commands.store.migrations import Migrations
+from consumers.capture.blobs import Blobs, FolderBlobs
+from consumers.transports.port import Transport
+from consumers.transports.postgres import PostgresTransport
+from consumers.transports.settings import LogSettings
+from domain.errors import Conflict
+from domain.event import Actor
+from projections.catalogue import PROJECTIONS
+from projections.engine import install
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRST_USER = "admin@localhost.localdomain"
+
+CATALOGUE = {
+    "google": ("gemini-3-flash-preview", "gemini-3.1-flash-lite-preview"),
+    "builtin": ("builtin",),
+}
+"""Providers and models that scanners may name: the reference product's two (contract 3.1) and our own analyser."""
+
+Pool = ConnectionPool[psycopg.Connection[TupleRow]]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class NotSetUp(Exception):
+    """The database is empty: `up` or `admin bootstrap` must set it up first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Everything a process of ours works with. Thread-safe; one per process."""
+
+    settings: Settings
+    database_url: str
+    pool: Pool
+    store: Store
+    transport: Transport
+    blobs: Blobs
+    secret: bytes
+    scanners: Scanners
+    observations: Observations
+    accounts: Accounts
+    clock: Callable[[], datetime] = now
+
+    def context(self, role: str) -> Context:
+        """A command context of the system acting in a role, without a tenant."""
+        return Context(actor=Actor(type="system", role=role), now=self.clock(), correlation_id=uuid4())
+
+
+@contextmanager
+def runtime(settings: Settings, database_url: str, secret: bytes, connections: int = 8) -> Iterator[Runtime]:
+    """Opens the parts and closes them again. `connections` bounds the shared pool; the store has half as many more."""
+    pool: Pool = ConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=connections,
+        kwargs={"autocommit": True, "application_name": "replay-vision"},
+        check=ConnectionPool.check_connection,
+        timeout=10,
+        open=False,
+    )
+    pool.open()
+    store = Store(database_url, pool_size=max(2, connections // 2))
+    try:
+        yield Runtime(
+            settings=settings,
+            database_url=database_url,
+            pool=pool,
+            store=store,
+            transport=PostgresTransport(database_url, pool, LogSettings(prefix=settings.kafka_topic_prefix)),
+            blobs=FolderBlobs(settings.blobs_folder),
+            secret=secret,
+            scanners=Scanners(store, CATALOGUE),
+            observations=Observations(store, settings.observation_limits),
+            accounts=Accounts(store, secret),
+        )
+    finally:
+        store.close()
+        pool.close()
+
+
+def migrations() -> Migrations:
+    """All numbered migrations of all rooms."""
+    rooms = ("commands", "projections", "consumers")
+    return Migrations.from_folders(folder for room in rooms for folder in sorted((ROOT / room).rglob("schema")))
+
+
+def set_up(running: Runtime) -> Credentials | None:
+    """Sets up an empty database once; returns the credentials of this home, None when another home did it.
+
+    The credentials are on disk before the append that makes them valid, so a crash in between loses nothing: the
+    draft becomes the file when the database says that its organization is the one that was set up.
+    """
+    home, path = running.settings.home, credentials.path_in(running.settings.home)
+    draft = home / "credentials.pending.json"
+    if not running.accounts.is_set_up:
+        fresh = Credentials(
+            url=running.settings.links,
+            environment_id=1,
+            api_key=new_key(),
+            project_token=new_token(),
+            organization_id=str(uuid4()),
+            user_email=FIRST_USER,
+        )
+        credentials.write(draft, fresh)
+        first = FirstAccounts(fresh.organization, fresh.project_token, fresh.api_key, fresh.user_email)
+        try:
+            running.accounts.set_up(running.context("bootstrap"), first)
+        except Conflict:
+            draft.unlink()
+    pending = credentials.read(draft)
+    if pending is not None and running.accounts.set_up_organization == pending.organization:
+        draft.replace(path)
+    return credentials.read(path)
+
+
+def prepare(running: Runtime) -> tuple[bool, Credentials | None]:
+    """Migrates the database, installs the projections and sets up an empty database.
+
+    Returns whether this call found it empty, and this home's credentials.
+    """
+    with psycopg.connect(running.database_url, autocommit=True) as connection:
+        migrations().apply(connection)
+        install(connection, PROJECTIONS)
+    first = not running.accounts.is_set_up
+    return first, set_up(running)
+
+
+def refuse_empty(database_url: str) -> None:
+    """Raises NotSetUp unless the database is migrated to exactly these files and set up."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        pending = migrations().pending(connection)
+        if pending:
+            message = f"the database lacks {len(pending)} migrations; run `replay-vision admin bootstrap` or `up` first"
+            raise NotSetUp(message)
+        row = connection.execute("SELECT 1 FROM store.claim WHERE scope = 'set_up'").fetchone()
+    if row is None:
+        message = "the database is not set up; run `replay-vision admin bootstrap` or `up` first"
+        raise NotSetUp(message)

@@ -1,0 +1,39 @@
+"""`projections`: the read side's upkeep."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from api.cli.failures import Failure
+from api.cli.opening import Home, opened, settings_for
+from commands.store.event_log import EventLog
+from projections.catalogue import PROJECTIONS
+from projections.engine import Projection, rebuild, replay
+
+app = typer.Typer(help="Read tables built from the event log.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of the projection.")]
+
+
+@app.command("rebuild")
+def rebuild_projection(name: Name, home: Home = None) -> None:
+    """Builds the tables anew beside the live ones, compares, and swaps."""
+    with opened(settings_for(home)) as running, running.pool.connection() as connection:
+        print(rebuild(connection, EventLog(), _projection(name)))
+
+
+@app.command("replay")
+def replay_parked(name: Name, home: Home = None) -> None:
+    """Feeds the streams again that were parked because of an event that could not be applied."""
+    with opened(settings_for(home)) as running, running.pool.connection() as connection:
+        print(replay(connection, EventLog(), _projection(name)))
+
+
+def _projection(name: str) -> Projection:
+    for projection in PROJECTIONS:
+        if projection.name == name:
+            return projection
+    message = f"there is no projection '{name}'; there are: {', '.join(p.name for p in PROJECTIONS)}"
+    raise Failure(message)

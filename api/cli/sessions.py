@@ -1,0 +1,79 @@
+"""`sessions`: recordings from files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from api.cli.failures import Failure
+from api.cli.opening import AsJson, Home, opened, settings_for
+from consumers.capture.files import recordings_in
+from consumers.capture.importer import Imported, import_files
+from consumers.capture.refusals import CaptureRefused
+from domain.errors import NotFound
+from projections.queries.accounts import tenant_of
+
+app = typer.Typer(help="Recorded sessions.", no_args_is_help=True)
+
+
+@app.callback()
+def sessions() -> None:
+    """Recorded sessions."""
+
+
+@app.command("import")
+def import_sessions(
+    files: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.")],
+    environment: Annotated[int, typer.Option(help="Id of the environment they go to.")],
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Imports recordings as if browsers sent them now. One line a file; bad files do not stop the others."""
+    settings = settings_for(home)
+    failed = 0
+    with opened(settings) as running:
+        with running.pool.connection() as connection:
+            if tenant_of(connection, environment) is None:
+                message = f"There is no environment {environment}."
+                raise NotFound(message)
+        console = Console(stderr=True)
+        with Progress(
+            TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+        ) as progress:
+            task = progress.add_task("Importing", total=sum(_count(path) for path in files))
+            for imported in import_files(files, running.transport, environment, running.clock()):
+                progress.console.file.flush()
+                print(_line(imported, as_json=as_json), flush=True)
+                progress.advance(task)
+                failed += imported.error is not None
+    if failed:
+        message = f"{failed} of the files were not imported whole"
+        raise Failure(message)
+
+
+def _count(path: Path) -> int:
+    try:
+        return len(recordings_in(path))
+    except (CaptureRefused, OSError):
+        return 1
+
+
+def _line(imported: Imported, *, as_json: bool) -> str:
+    if as_json:
+        return json.dumps(
+            {
+                "file": str(imported.path),
+                "session_ids": imported.session_ids,
+                "events": imported.events,
+                "bytes": imported.bytes,
+                "error": imported.error,
+            }
+        )
+    sessions = ", ".join(imported.session_ids) or "no session"
+    error = f": {imported.error}" if imported.error else ""
+    return f"{imported.path.name}: {sessions}, {imported.events} events, {imported.bytes} bytes{error}"

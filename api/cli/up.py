@@ -1,0 +1,110 @@
+"""`up`: every role in one process tree, in the foreground, until it is told to stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from api import bootstrap
+from api.bootstrap import runtime
+from api.cli.demo import run_demo
+from api.cli.failures import Failure
+from api.cli.logs import set_up_logs
+from api.credentials import Credentials
+from api.embedded_postgres import EmbeddedPostgres
+from api.process_tree import ProcessTree
+from api.settings import PREFIX, Settings
+
+GROUPS = (
+    ("serve",),
+    ("worker", "--role", "relay", "--role", "projections", "--role", "capture", "--role", "scheduler"),
+    ("worker", "--role", "scanning"),
+)
+"""The processes of `up`: HTTP; the log's roles; the workers (architecture 3)."""
+
+READY_SECONDS = 60.0
+
+
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    home: Annotated[Path | None, typer.Option(help="Folder for data and credentials.")] = None,
+    demo: Annotated[bool | None, typer.Option("--demo/--no-demo", help="Show the sample sessions.")] = None,
+) -> None:
+    """Runs everything on this machine. The first start sets up an empty database and shows a demo."""
+    set_up_logs()
+    given = {"host": host, "port": port, "home": home, "demo": demo}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    _refuse_taken_port(settings)
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    console = Console(highlight=False)
+    if settings.database_url is not None:
+        _run(settings, settings.database_url, stop, console)
+        return
+    console.print("Starting PostgreSQL ...", style="dim")
+    postgres = EmbeddedPostgres(settings.home)
+    url = postgres.start()
+    try:
+        _run(settings, url, stop, console)
+    finally:
+        postgres.stop()
+
+
+def _run(settings: Settings, url: str, stop: threading.Event, console: Console) -> None:
+    secret = settings.secret(create=True)
+    with runtime(settings, url, secret, connections=4) as running:
+        first, credentials = bootstrap.prepare(running)
+        tree = ProcessTree(GROUPS, _environment(settings, url, secret))
+        with tree:
+            if not tree.wait_until_ready(settings.address, READY_SECONDS, stop):
+                if stop.is_set():
+                    return
+                message = "the server did not become ready; what its processes said is above"
+                raise Failure(message)
+            # Scripts wait for this line: it must be whole, unstyled and out at once.
+            print(f"Replay Vision is ready at {settings.address}", flush=True)
+            wanted = first if settings.demo is None else settings.demo
+            if credentials is not None:
+                _demo_or_hint(running, credentials, console, stop, wanted=wanted)
+            tree.watch(stop)
+            console.print("Stopping ...", style="dim")
+
+
+def _demo_or_hint(
+    running: bootstrap.Runtime, credentials: Credentials, console: Console, stop: threading.Event, *, wanted: bool
+) -> None:
+    if wanted:
+        run_demo(running, credentials, console, stop)
+    path = running.settings.home / "credentials.json"
+    console.print(f"Credentials: {path}   API: {running.settings.links}/docs/", style="dim")
+
+
+def _environment(settings: Settings, url: str, secret: bytes) -> dict[str, str]:
+    """What the children need beyond what this process was given."""
+    return {
+        f"{PREFIX}DATABASE_URL": url,
+        f"{PREFIX}SECRET_KEY": secret.decode(),
+        f"{PREFIX}HOST": settings.host,
+        f"{PREFIX}PORT": str(settings.port),
+        f"{PREFIX}HOME": str(settings.home),
+    }
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            message = f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another with --port"
+            raise Failure(message) from error

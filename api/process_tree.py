@@ -1,0 +1,109 @@
+"""The child processes of `up`: started together, restarted when one dies, ended together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from threading import Event
+from types import TracebackType
+from typing import Self
+
+log = logging.getLogger("replay_vision.up")
+
+ROOT = Path(__file__).resolve().parent.parent
+UNTIL_EOF = "REPLAY_VISION_UNTIL_EOF"
+"""Set for children: they end when their standard input does, so that none outlives a killed parent."""
+STOP_SECONDS = 10.0
+MOST_RESTARTS = 5
+RESTART_WINDOW_SECONDS = 60.0
+"""A child that dies more often than MOST_RESTARTS in this time ends the whole tree."""
+
+
+class ProcessTree:
+    """Children hold the reading end of a pipe as standard input: when this process dies, however, they end too."""
+
+    def __init__(self, commands: Sequence[Sequence[str]], environment: Mapping[str, str]) -> None:
+        self._commands = commands
+        self._environment = {**os.environ, **environment, UNTIL_EOF: "1", "PYTHONPATH": str(ROOT)}
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._deaths: deque[float] = deque(maxlen=MOST_RESTARTS)
+
+    def __enter__(self) -> Self:
+        self._children = [self._start(command) for command in self._commands]
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def wait_until_ready(self, address: str, seconds: float, stop: Event) -> bool:
+        """True when GET /readyz answers 200; False after `seconds`, a stop, or the death of a child."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and not stop.is_set():
+            if any(child.poll() is not None for child in self._children):
+                return False
+            if _answers(f"{address}/readyz"):
+                return True
+            stop.wait(0.05)
+        return False
+
+    def watch(self, stop: Event) -> None:
+        """Restarts children that die, until `stop` is set or they die too often."""
+        while not stop.wait(0.25):
+            for index, child in enumerate(self._children):
+                status = child.poll()
+                if status is None:
+                    continue
+                log.error("a process ended with status %s: %s", status, " ".join(self._commands[index]))
+                if self._too_often():
+                    log.error("processes die again and again; giving up")
+                    return
+                self._children[index] = self._start(self._commands[index])
+
+    def stop(self) -> None:
+        """Asks every child to end, and kills what is left after STOP_SECONDS."""
+        for child in self._children:
+            if child.poll() is None:
+                child.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in self._children:
+            try:
+                child.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("process %s did not end in time and is killed", child.pid)
+                child.kill()
+                child.wait()
+            if child.stdin is not None:
+                child.stdin.close()
+
+    def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        # A group of its own: Ctrl-C in the terminal reaches this process only, which then ends its children in order.
+        return subprocess.Popen(
+            [sys.executable, "-m", "api.cli.main", *command],
+            stdin=subprocess.PIPE,
+            env=self._environment,
+            start_new_session=True,
+        )
+
+    def _too_often(self) -> bool:
+        now = time.monotonic()
+        often = len(self._deaths) == MOST_RESTARTS and now - self._deaths[0] < RESTART_WINDOW_SECONDS
+        self._deaths.append(now)
+        return often
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,153 @@
+"""What each role runs. A role is a set of named loops; every loop runs in a thread until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+from threading import Event
+
+from api.bootstrap import Runtime
+from commands.store.event_log import EventLog
+from consumers.capture.handler import GROUP as CAPTURE_GROUP
+from consumers.capture.handler import SnapshotHandler
+from consumers.capture.settler import GROUP as SETTLER_GROUP
+from consumers.capture.settler import SettleHandler
+from consumers.on_tick import OnTick
+from consumers.relay import Relay
+from consumers.scanning.providers.builtin import BuiltinProvider
+from consumers.scanning.requests import GROUP as SCANNING_GROUP
+from consumers.scanning.requests import JobMaker
+from consumers.scanning.scan import Scanning
+from consumers.scanning.worker import Reaper, ScanWorker
+from consumers.scheduler import Ticker
+from consumers.selection.sweep import Sweep, SweepRules
+from consumers.selection.watermarks import GROUP as SELECTION_GROUP
+from consumers.selection.watermarks import WatermarkKeeper
+from projections.catalogue import PROJECTIONS
+from projections.engine import run_projections
+from projections.queries.accounts import environment_of_token
+
+log = logging.getLogger("replay_vision.roles")
+
+Loop = tuple[str, Callable[[Event], None]]
+
+STOP_SECONDS = 10.0
+"""A process exits within this time of SIGTERM; the batch in hand is finished (architecture 9)."""
+
+SCAN_WORKERS = 4
+"""Scans at a time in one process: model calls mostly wait, the built-in analyser is bound by one core anyway."""
+
+SETTLE_TICK_SECONDS = 30.0
+REAP_TICK_SECONDS = 15.0
+
+
+def ticks(settle_seconds: float, sweep_seconds: float) -> dict[str, float]:
+    """Names and lengths of the ticks. Short intervals (tests, demos) are followed at their own pace, 1 s at least."""
+    return {
+        "settle": max(1.0, min(SETTLE_TICK_SECONDS, settle_seconds / 4, sweep_seconds)),
+        "sweep": max(1.0, sweep_seconds),
+        "reap": REAP_TICK_SECONDS,
+    }
+
+
+def _relay(running: Runtime) -> Iterator[Loop]:
+    yield "relay", Relay(running.database_url, EventLog(), running.transport).run
+
+
+def _projections(running: Runtime) -> Iterator[Loop]:
+    yield "projections", partial(run_projections, running.database_url, EventLog(), PROJECTIONS)
+
+
+def _capture(running: Runtime) -> Iterator[Loop]:
+    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock)
+    yield "capture", _consume(running, CAPTURE_GROUP, "snapshots", snapshots)
+    settle = SettleHandler(running.settings.settle_seconds, running.clock)
+    yield "settler", _consume(running, SETTLER_GROUP, "ticks", settle)
+
+
+def _scanning(running: Runtime) -> Iterator[Loop]:
+    yield "scan requests", _consume(running, SCANNING_GROUP, "events", JobMaker().handle)
+    scanning = Scanning(
+        running.pool,
+        running.observations,
+        running.blobs,
+        {"builtin": BuiltinProvider()},
+        running.settings.eligibility,
+        running.clock,
+    )
+    for number in range(SCAN_WORKERS):
+        name = f"scan worker {number}"
+        yield name, ScanWorker(running.database_url, running.pool, scanning, name).run
+    reaper = Reaper(running.pool, running.observations, running.clock)
+    reap = OnTick("reap", reaper.run)
+    yield "reap ticks", _consume(running, "reaper", "ticks", reap.handle)
+    yield "reaper", reap.run
+
+
+def _scheduler(running: Runtime) -> Iterator[Loop]:
+    settings = running.settings
+    lengths = ticks(settings.settle_seconds, settings.sweep_seconds)
+    yield "ticker", Ticker(running.database_url, running.transport, lengths).run
+    interval = timedelta(seconds=settings.settle_seconds)
+    yield "watermarks", _consume(running, SELECTION_GROUP, "events", WatermarkKeeper(interval).handle)
+    rules = SweepRules(settings.eligibility, interval, settings.on_exhausted)
+    sweep = Sweep(running.pool, running.scanners, running.observations, rules, running.clock)
+    due = OnTick("sweep", sweep.run)
+    yield "sweep ticks", _consume(running, "sweeper", "ticks", due.handle)
+    yield "sweep", due.run
+
+
+ROLES: dict[str, Callable[[Runtime], Iterator[Loop]]] = {
+    "relay": _relay,
+    "projections": _projections,
+    "capture": _capture,
+    "scanning": _scanning,
+    "scheduler": _scheduler,
+}
+
+
+def run_roles(running: Runtime, names: Sequence[str], stop: Event) -> bool:
+    """Runs the loops of the named roles until `stop` is set, or one of them ends by itself: then all are stopped.
+
+    Returns False when a loop failed or did not end within STOP_SECONDS; the process should then end with an error.
+    """
+    failed = Event()
+    loops = [loop for name in names for loop in ROLES[name](running)]
+    threads = [
+        threading.Thread(target=_guarded, args=(name, run, stop, failed), name=name, daemon=True) for name, run in loops
+    ]
+    for thread in threads:
+        thread.start()
+    while not stop.wait(0.5):
+        pass
+    deadline = threading.Event()
+    timer = threading.Timer(STOP_SECONDS - 1, deadline.set)
+    timer.daemon = True
+    timer.start()
+    for thread in threads:
+        while thread.is_alive() and not deadline.is_set():
+            thread.join(0.1)
+    late = [thread.name for thread in threads if thread.is_alive()]
+    if late:
+        log.error("these did not end in time: %s", ", ".join(late))
+    return not failed.is_set() and not late
+
+
+def _guarded(name: str, run: Callable[[Event], None], stop: Event, failed: Event) -> None:
+    try:
+        run(stop)
+    except Exception:
+        log.exception("%s failed", name)
+    if not stop.is_set():
+        failed.set()
+        stop.set()
+
+
+def _consume(running: Runtime, group: str, topic: str, handler: Callable[..., None]) -> Callable[[Event], None]:
+    def run(stop: Event) -> None:
+        running.transport.consume(group, [topic], handler, stop=stop)
+
+    return run
