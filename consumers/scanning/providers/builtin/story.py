@@ -1,0 +1,135 @@
+"""Summarizer: a title, a summary of the asked length, and four facets."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from consumers.scanning.evidence import Evidence, Line, Signal
+from consumers.scanning.evidence.vocabulary import instructs
+from consumers.scanning.providers.builtin.findings import stems
+from consumers.scanning.providers.builtin.outcome import frustration, outcomes
+from consumers.scanning.providers.builtin.wording import cite, cut, end_of, sentence
+
+TITLES: Final = {
+    "converted": "Conversion completed",
+    "blocked": "Blocked by a defect",
+    "abandoned": "Checkout or upgrade not completed",
+    "completed": "Task completed",
+    "failed": "Goal not reached",
+    "browsing": "Looked around without an evident task",
+}
+_OUTCOMES: Final = {
+    "converted": "The visitor completed a conversion.",
+    "blocked": "A defect kept the visitor from the goal.",
+    "abandoned": "The visitor began a checkout or upgrade and did not complete it.",
+    "completed": "The visitor achieved what they set out to do.",
+    "failed": "The visitor did not achieve what they tried.",
+    "browsing": "The visitor looked around and left.",
+}
+_FRICTION: Final = {
+    "rage_click": "bursts of clicks",
+    "dead_click": "control without reaction",
+    "error_shown": "error message",
+    "javascript_error": "script error",
+    "failed_request": "failed request",
+    "slow_response": "slow response",
+    "validation_error": "refused input",
+    "lost_navigation": "lost between pages",
+    "empty_search": "search without result",
+    "impatient_repeat": "impatient clicking",
+    "abandoned_form": "abandoned form",
+}
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_HEADINGS = re.compile(r'headings "((?:[^"\\]|\\.)*)"')
+
+
+def summarizer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
+    outcome = outcomes(evidence)[0]
+    pages = [line for line in evidence.lines if line.kind == "page"]
+    points, _ = frustration(evidence)
+    signals = _telling(evidence)
+    length = config.get("length", "medium")
+    parts = _parts(evidence, pages, signals, outcome.name)
+    summary = {"short": " ".join(parts[:2]), "long": "\n\n".join(parts)}.get(length, " ".join(parts))
+    names = _names(pages)
+    title = TITLES[outcome.name] + (f" after {_FRICTION[signals[0].kind]}" if signals and outcome.name != "browsing" else "")
+    return {
+        "summary": summary,
+        "title": cut(title, 120),
+        "intent": cut(_intent(evidence, names), 300),
+        "outcome": _OUTCOMES[outcome.name],
+        "friction_points": [cut(f"{_FRICTION[s.kind]}: {_plain(s)}".lower(), 200) for s in signals[:8]],
+        "keywords": _keywords(evidence, names, signals),
+        "confidence": 0.6 if evidence.lines else 0.1 if points == 0 else 0.3,
+    }
+
+
+def _parts(evidence: Evidence, pages: list[Line], signals: list[Signal], outcome: str) -> list[str]:
+    """What is said, in order of weight: outcome, the way, the friction, the end."""
+    ends = [s for s in evidence.signals if s.kind in ("conversion", "task_completed", "goal_missed", "checkout_given_up")]
+    head = f"{_OUTCOMES[outcome]} {sentence(ends[0])}" if ends else f"{_OUTCOMES[outcome][:-1]} {end_of(evidence)}."
+    names = _names(pages)
+    way = f"The session began {cite(pages[0].t_ms)} on {_page(pages[0])}" if pages else "The session began (t 0)"
+    way += f" and went through {len(pages)} pages and views" if len(pages) > 1 else ""
+    way += f", among them {', '.join(names[1:5])}" if len(names) > 1 else ""
+    clicks, inputs = evidence.counts.get("clicks", 0), evidence.counts.get("inputs", 0)
+    way += f", with {clicks} clicks and {inputs} inputs." if clicks or inputs else "."
+    friction = " ".join(map(sentence, signals[:5])) if signals else "No friction shows."
+    last = pages[-1] if pages else None
+    end = f"It ended {end_of(evidence)}" + (f" on {_page(last)}." if last is not None else ".")
+    return [head, way, friction, end]
+
+
+def _telling(evidence: Evidence) -> list[Signal]:
+    """The friction, one signal per kind and subject, in order of time."""
+    seen: set[tuple[str, str]] = set()
+    kept: list[Signal] = []
+    for signal in evidence.signals:
+        key = (signal.kind, signal.subject)
+        if signal.kind in _FRICTION and key not in seen:
+            seen.add(key)
+            kept.append(signal)
+    return kept
+
+
+def _page(line: Line) -> str:
+    """A page by its first heading where it has one, else by its address."""
+    heading = _HEADINGS.search(line.text)
+    name = heading.group(1) if heading else (_QUOTED.search(line.text) or re.match(r"(.*)", line.text)).group(1)  # type: ignore[union-attr]
+    return f'"{cut(name, 60)}"' if not instructs(name) else "a page"
+
+
+def _names(pages: list[Line]) -> list[str]:
+    return list(dict.fromkeys(_page(line) for line in pages))
+
+
+def _plain(signal: Signal) -> str:
+    return signal.subject.strip('"') if signal.subject and not instructs(signal.subject) else f"at second {signal.t_ms // 1000}"
+
+
+def _intent(evidence: Evidence, names: list[str]) -> str:
+    for kind, text in (
+        ("checkout_given_up", "Buy or upgrade"),
+        ("conversion", "Buy, upgrade or sign up"),
+        ("empty_search", "Find something by searching"),
+        ("lost_navigation", "Find something on the site"),
+        ("abandoned_form", "Fill in a form"),
+        ("task_completed", "Get a task done"),
+    ):
+        found = next((s for s in evidence.signals if s.kind == kind), None)
+        if found is not None:
+            return f"{text} {cite(found.t_ms)}."
+    return f"Look at {', '.join(names[:3])}." if names else "Not evident."
+
+
+def _keywords(evidence: Evidence, names: list[str], signals: list[Signal]) -> list[str]:
+    words = [_FRICTION[signal.kind] for signal in signals]
+    words += [name.strip('"').lower() for name in names]
+    acts = Counter(
+        match.group(1).lower()
+        for line in evidence.lines
+        if line.kind == "click" and (match := _QUOTED.search(line.text)) and not instructs(match.group(1))
+    )
+    words += [word for word, _ in acts.most_common(8) if stems(word)]
+    return list(dict.fromkeys(cut(word, 60) for word in words if word))[:12]

@@ -1,0 +1,113 @@
+"""Classifier: which labels fit, by what their names mean."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.builtin.concepts import matches
+from consumers.scanning.providers.builtin.findings import find, lines_about, stems
+from consumers.scanning.providers.builtin.outcome import outcomes
+from consumers.scanning.providers.builtin.prompt import read
+from consumers.scanning.providers.builtin.wording import cite, end_of, told
+
+_CLASS_WORDS: Final = (
+    ("abandoned", r"\babandon|\bdrop|\bgave up (?:at|on|during|checkout)|\bleft (?:cart|checkout)|\b(?:cart|checkout|payment|upgrade)\b.*\b(?:left|quit|incomplete|lost)|\bincomplete"),
+    ("blocked", r"\bblock|\bbugs?\b|\bdefect|\bbroken|\bcrash|\btechnical|\bprevented|\bstuck|\bfault|\berror"),
+    ("failed", r"\bfail|\bunsuccess|\bnot (?:achieved|completed|done|found|finished)|\bgave up|\bgiv\w+ up|\bunresolved|\bmissed|\bunable|\bno success|\bfrustrat"),
+    ("converted", r"\bconver|\bpurchas|\bbought|\border(?:ed|_placed)?\b|\bsale\b|\bsubscribed|\bsigned up|\bsign ?up|\bpaid|\bbuyer|\bcustomer\b"),
+    ("completed", r"\bcomplet|\bachiev|\bdone\b|\bsuccess|\bresolved|\bfinish|\baccomplish|\bgoal reached|\bsolved"),
+    ("browsing", r"\bbrows|\blook|\bexplor|\bwindow ?shop|\bcasual|\bno (?:goal|intent|task)|\bneutral|\bread|\bvisit|\bwander|\bresearch|\bbounce"),
+)  # fmt: skip
+_NEAR: Final[dict[str, tuple[str, ...]]] = {
+    "converted": ("completed",),
+    "completed": ("converted",),
+    "blocked": ("failed", "abandoned"),
+    "abandoned": ("failed", "blocked"),
+    "failed": ("abandoned", "blocked", "browsing"),
+    "browsing": ("failed", "completed"),
+}
+_NONE: Final = re.compile(r"\b(?:none|other|ok|okay|fine|smooth|normal|clean|no \w+|nothing|healthy|good|neutral|unknown|unclear|n a)\b")
+_ABOUT_OUTCOME: Final = re.compile(r"\boutcomes?\b|\bresults?\b|\bend(?:ed)?\b|\bachiev|\bgoal|\bconver|\bhow did\b")
+
+
+def classifier(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
+    tags: list[str] = list(config["tags"])
+    meanings = {tag: _meaning(tag) for tag in tags}
+    classes = {tag: name for tag in tags if (name := _class_of(meanings[tag]))}
+    enough = len(set(classes.values())) >= 2 and len(classes) * 2 >= len(tags)
+    if enough and (_ABOUT_OUTCOME.search(config["prompt"].lower()) or len(set(classes.values())) >= 3):
+        return _by_outcome(classes, evidence)
+    return _by_meaning(config, tags, meanings, evidence)
+
+
+def _by_outcome(classes: dict[str, str], evidence: Evidence) -> dict[str, Any]:
+    ranked = outcomes(evidence)
+    for place, outcome in enumerate(ranked):
+        for name in (outcome.name, *_NEAR[outcome.name]):
+            tag = next((tag for tag, known in classes.items() if known == name), None)
+            if tag is not None:
+                exact = name == outcome.name
+                reasoning = told(outcome.moments, 3) if outcome.moments else _quiet(evidence)
+                runner_up = ranked[place + 1].strength if place + 1 < len(ranked) else 0
+                confidence = 0.5 + (outcome.strength - runner_up) * 0.5 if exact else 0.3
+                return _answer(reasoning, [tag], confidence)
+    raise AssertionError("every class is near to some class there is a tag of")
+
+
+def _quiet(evidence: Evidence) -> str:
+    return f"Pages were looked at from (t 0) to the end {end_of(evidence)}; no task, failure or conversion shows."
+
+
+def _by_meaning(config: Mapping[str, Any], tags: list[str], meanings: dict[str, str], evidence: Evidence) -> dict[str, Any]:
+    """Labels that name behaviours are looked up as signals, labels that name anything else in the timeline."""
+    scored: list[tuple[float, str, str]] = []
+    for tag in tags:
+        found = matches(read(meanings[tag]))
+        if found and not _NONE.search(meanings[tag]):
+            finding = find(found[0].concept, evidence)
+            if finding.present:
+                scored.append((min(0.9, 0.7 + 0.05 * len(finding.moments)), tag, told(finding.moments, 1)))
+            continue
+        where = _where(meanings[tag], evidence)
+        if where is not None:
+            scored.append((where[0], tag, f"{tag}: {where[1]}"))
+    scored.sort(key=lambda item: -item[0])
+    if not scored:
+        tag = next((tag for tag in tags if _NONE.search(meanings[tag])), tags[-1])
+        sure = 0.6 if _NONE.search(meanings[tag]) else 0.15
+        return _answer(f"Nothing in the session, from (t 0) to {end_of(evidence)}, speaks for any of the labels.", [tag], sure)
+    several = config.get("multi_label", True)
+    kept = [item for item in scored if item[0] >= max(0.5, scored[0][0] - 0.2)] if several else scored[:1]
+    kept = kept or scored[:1]
+    return _answer(" ".join(item[2] for item in kept[:4]), [item[1] for item in kept], kept[0][0])
+
+
+def _where(meaning: str, evidence: Evidence) -> tuple[float, str] | None:
+    """Where the words of a label last turn up; later is stronger, for labels that name steps of a way."""
+    wanted = stems(meaning)
+    if not wanted:
+        return None
+    lines = [line for share, line in lines_about(evidence, wanted, ("page", "click", "input", "screen")) if share >= 0.6]
+    if not lines:
+        return None
+    last = max(lines, key=lambda line: line.t_ms)
+    late = last.t_ms / max(1, evidence.duration_ms)
+    return 0.3 + 0.3 * late, f"last seen {cite(last.t_ms)}."
+
+
+def _meaning(tag: str) -> str:
+    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tag).replace("_", " ").replace("-", " ").lower().split())
+
+
+def _class_of(meaning: str) -> str:
+    return next((name for name, pattern in _CLASS_WORDS if re.search(pattern, meaning)), "")
+
+
+def _answer(reasoning: str, tags: list[str], confidence: float) -> dict[str, Any]:
+    return {
+        "reasoning": reasoning,
+        "tags": tags,
+        "tags_freeform": [],
+        "confidence": round(min(0.95, max(0.05, confidence)), 2),
+    }

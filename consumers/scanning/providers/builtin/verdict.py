@@ -1,0 +1,89 @@
+"""Monitor: yes or no from the concept a prompt is about, or from what the timeline says where it is about none."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.builtin.concepts import Match, matches
+from consumers.scanning.providers.builtin.findings import WORDS, Finding, find, lines_about, stems
+from consumers.scanning.providers.builtin.prompt import Ask, negated, read
+from consumers.scanning.providers.builtin.wording import cite, end_of, told
+
+CLEAR: Final = 3.0
+"""From this score on the prompt names its concept; below it only leans towards one."""
+WHOLE: Final = 0.75
+"""Share of a prompt's content words one timeline line must hold to be what the prompt asks for."""
+
+
+def monitor(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
+    ask = read(config["prompt"])
+    found = matches(ask)
+    if found:
+        answer = _from_concept(found, evidence, ask)
+    else:
+        answer = _from_timeline(ask, evidence)
+    if answer["verdict"] == "inconclusive" and not config.get("allow_inconclusive", False):
+        answer["verdict"] = "no"
+        answer["confidence"] = min(answer["confidence"], 0.2)
+    return answer
+
+
+def _from_concept(found: list[Match], evidence: Evidence, ask: Ask) -> dict[str, Any]:
+    best = found[0]
+    finding = find(best.concept, evidence, ask)
+    doubt = 0.0 if best.score >= CLEAR else 0.3
+    if len(found) > 1 and best.score - found[1].score < 1:
+        other = find(found[1].concept, evidence, ask)
+        doubt += 0.15 if other.present != finding.present else 0.0
+    verdict = "yes" if finding.present != best.denied else "no"
+    if not finding.known and not finding.present:
+        return _answer(f"The recording holds nothing that could show {WORDS[best.concept]}, up to its end {end_of(evidence)}.", "inconclusive", 0.2)
+    return _answer(_reasoning(finding, evidence), verdict, _confidence(finding) - doubt)
+
+
+def _reasoning(finding: Finding, evidence: Evidence) -> str:
+    if finding.present:
+        return told(finding.moments)
+    return f"Nothing in the session shows {WORDS[finding.concept]}, from its start (t 0) to its end {end_of(evidence)}."
+
+
+def _confidence(finding: Finding) -> float:
+    """0.9 needs two independent moments, one allows at most 0.8 (engine 4.3)."""
+    if not finding.present:
+        return 0.8
+    return 0.9 if len(finding.moments) > 1 or finding.moments[0].count > 2 else 0.8
+
+
+def _from_timeline(ask: Ask, evidence: Evidence) -> dict[str, Any]:
+    """The prompt is about no known concept: look for its own words in what happened."""
+    wanted = stems(ask.main) or stems(ask.asides)
+    if not wanted:
+        return _answer(f"The question names nothing to look for; the session ends {end_of(evidence)}.", "inconclusive", 0.1)
+    acts = ("page", "click", "input", "screen", "console", "network")
+    best = lines_about(evidence, wanted, acts)
+    if best and best[0][0] >= WHOLE:
+        share, line = best[0]
+        denied = any(negated(ask.main, ask.main.find(word)) for word in wanted if word in ask.main)
+        text = f"The words of the question stand in what happened {cite(line.t_ms)}, {_place(line.kind)}."
+        return _answer(text, "no" if denied else "yes", 0.45 + 0.1 * (share - WHOLE))
+    if best:
+        _, line = best[0]
+        text = f"Only part of what is asked for turns up, {_place(line.kind)} {cite(line.t_ms)}; the signals do not tell."
+        return _answer(text, "inconclusive", 0.2)
+    text = f"The session, from (t 0) to {end_of(evidence)}, never shows what the question is about."
+    return _answer(text, "inconclusive", 0.25)
+
+
+def _place(kind: str) -> str:
+    return {
+        "page": "on a page that was opened",
+        "click": "on an element that was clicked",
+        "input": "on a field that was filled in",
+        "screen": "in a text the page showed",
+        "console": "in the console",
+        "network": "in a request",
+    }[kind]
+
+
+def _answer(reasoning: str, verdict: str, confidence: float) -> dict[str, Any]:
+    return {"reasoning": reasoning, "verdict": verdict, "confidence": round(min(0.95, max(0.05, confidence)), 2)}

@@ -1,0 +1,35 @@
+"""Putting findings into sentences with second marks."""
+
+from collections.abc import Sequence
+
+from consumers.scanning.evidence import Evidence, Signal
+from consumers.scanning.providers.builtin.findings import said
+
+MAX_MOMENTS = 3
+
+
+def cite(t_ms: int) -> str:
+    """A second mark of the session clock: whole seconds, as the timeline prints them."""
+    return f"(t {max(0, t_ms) // 1000})"
+
+
+def end_of(evidence: Evidence) -> str:
+    return cite(evidence.duration_ms)
+
+
+def sentence(signal: Signal) -> str:
+    text = said(signal)
+    return f"{text[0].upper()}{text[1:]} {cite(signal.t_ms)}."
+
+
+def told(moments: Sequence[Signal], limit: int = MAX_MOMENTS) -> str:
+    """The first moments as sentences, and how many more there are."""
+    parts = [sentence(signal) for signal in moments[:limit]]
+    rest = len(moments) - limit
+    if rest > 0:
+        parts.append(f"There are {rest} more, the last {cite(moments[-1].t_ms)}.")
+    return " ".join(parts)
+
+
+def cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -1,0 +1,55 @@
+"""The one port every provider implements (architecture 8)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from consumers.scanning.evidence import Evidence
+
+FailureKind = Literal["provider_transient", "provider_rejected", "validation_failed", "internal_error"]
+"""The kinds of a failed observation a provider can cause; only ``provider_transient`` is worth another try
+(contract 4.1, engine 1.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a scanner asks: its type and its config as checked by ``domain.scanner_types.check_config``."""
+
+    scanner_type: str
+    scanner_config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's answer. ``output`` has the closed shape of ``domain.scanner_types.answer_schema`` with citations
+    ``(t seconds)`` in its prose; whoever asked checks it with ``check_output`` and stores ``model_output`` of it."""
+
+    output: dict[str, Any]
+    provider: str
+    model: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+
+class ProviderError(Exception):
+    """A provider could not answer.
+
+    ``message`` may be shown and holds neither page text nor keys; ``retry_after`` is in seconds, None when the
+    provider named none.
+    """
+
+    def __init__(self, kind: FailureKind, message: str, retry_after: float | None = None) -> None:
+        super().__init__(f"{kind}: {message}")
+        self.kind: FailureKind = kind
+        self.message = message
+        self.retry_after = retry_after
+
+
+class Provider(Protocol):
+    """Answers questions. One call is one paid attempt: retries are the caller's alone."""
+
+    def analyse(self, question: Question, evidence: Evidence) -> Answer:
+        """Answer ``question`` from ``evidence`` and nothing else. Raises ``ProviderError``."""
+        ...
