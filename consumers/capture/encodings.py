@@ -30,6 +30,7 @@ MAX_NESTING = 500
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP = 31
+_JSON_STARTS = (b"{", b"[")
 _LZ = frozenset({"lz64", "lz-string"})
 _BASE64_BLANK = re.compile(rb"[\s=]+")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -51,7 +52,7 @@ def decode_body(body: bytes, content_type: str = "", compression: str = "") -> J
     body = body.strip()
     if compression in _LZ:
         return parse(lz_string.decompress_base64(body, MAX_INFLATED_BYTES).encode())
-    if body[:1] in (b"{", b"["):
+    if body[:1] in _JSON_STARTS:
         return parse(body)
     body = _base64(body)
     return parse(gunzip(body, MAX_INFLATED_BYTES) if body.startswith(_GZIP_MAGIC) else body)
@@ -119,8 +120,9 @@ def _form_field(body: bytes) -> bytes:
     for pair in body.split(b"&", 16):
         name, _, value = pair.partition(b"=")
         if name == b"data":
+            field = unquote_to_bytes(value.decode("latin-1")).strip()
             # A plus sign in unescaped base64 reads as a space in a form: both mean plus.
-            return unquote_to_bytes(value.decode("latin-1")).replace(b" ", b"+")
+            return field if field[:1] in _JSON_STARTS else field.replace(b" ", b"+")
     raise Undecodable("The form has no field named data.")
 
 

@@ -3,7 +3,7 @@
 * captured requests: JSON lines of requests with their bodies in base64 (`body`), the form of `recordings/`; or a
   folder with `requests.jsonl` naming body files (`body_file`);
 * JSON lines of `$snapshot` events as posthog-js posts them;
-* decoded rrweb: JSON lines of events, of `[window, event]`, or of `{"session_id", "window_id", "distinct_id", "event"}`;
+* decoded rrweb: JSON lines of events, of `[window, event]`, or of `{session_id, window_id, distinct_id, event}`;
 * one JSON document: a list of rrweb events, or any body that the capture endpoints take.
 
 Every file may be gzip. The kind is told by the content, never by the name.
@@ -34,6 +34,7 @@ EVENTS_A_BODY = 500
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _REQUESTS = "requests.jsonl"
+_ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 _OK = range(200, 300)
 
 
@@ -54,7 +55,7 @@ def recordings_in(path: Path) -> list[Path]:
     if not path.is_dir() or (path / _REQUESTS).is_file():
         return [path]
     inside = sorted(child for child in path.iterdir() if not child.name.startswith("."))
-    found = [child for child in inside if child.is_file() or (child / _REQUESTS).is_file()]
+    found = [child for child in inside if child.name.endswith(_ENDINGS) or (child / _REQUESTS).is_file()]
     if not found:
         raise Malformed("The folder has no recordings.")
     if len(found) > MAX_FILES:

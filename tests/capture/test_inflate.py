@@ -1,0 +1,57 @@
+import gzip
+import json
+import zlib
+
+import pytest
+
+from consumers.capture import inflate
+from consumers.capture.encodings import Json
+from consumers.capture.inflate import inflate_event, unpack
+from consumers.capture.refusals import CaptureRefused
+
+
+def packed(value: Json) -> str:
+    return gzip.compress(json.dumps(value).encode()).decode("latin-1")
+
+
+def test_a_full_snapshot_is_one_packed_field() -> None:
+    data: Json = {"node": {"type": 0, "childNodes": []}}
+    event: dict[str, Json] = {"type": 2, "cv": "2024-10", "data": packed(data), "timestamp": 1}
+    assert inflate_event(event) == {**event, "data": data}
+
+
+@pytest.mark.parametrize(("source", "names"), [(0, ("texts", "attributes", "removes", "adds")), (8, ("adds", "removes"))])
+def test_fields_of_a_mutation_are_packed_one_by_one(source: int, names: tuple[str, ...]) -> None:
+    plain = {name: [{"id": index}] for index, name in enumerate(names)}
+    data: dict[str, Json] = {"source": source, **{name: packed(value) for name, value in plain.items()}}
+    data[names[0]] = plain[names[0]]  # the SDK falls back to plain for single fields
+    assert inflate_event({"type": 3, "data": data}) == {"type": 3, "data": {"source": source, **plain}}
+
+
+def test_text_that_is_not_packed_stays() -> None:
+    event: dict[str, Json] = {"type": 3, "data": {"source": 5, "text": "\x1f\x8b not gzip", "adds": "x"}}
+    assert inflate_event(event) is event
+
+
+@pytest.mark.parametrize("damaged", ["\x1f\x8bjunk", packed([1])[:-4], "\x1f\x8b漢字", "x junk"])
+def test_a_damaged_field_stays_and_the_others_are_unpacked(damaged: str) -> None:
+    event: dict[str, Json] = {"type": 3, "data": {"source": 0, "adds": damaged, "texts": packed([1])}}
+    assert inflate_event(event) == {"type": 3, "data": {"source": 0, "adds": damaged, "texts": [1]}}
+
+
+def test_a_bomb_in_a_field_stays_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inflate, "MAX_FIELD_BYTES", 1_000)
+    bomb = packed("0" * 1_000_000)
+    event: dict[str, Json] = {"type": 2, "data": bomb}
+    assert inflate_event(event) == {"type": 2, "data": bomb}
+
+
+def test_pack_fn_makes_a_whole_event_a_string() -> None:
+    event = {"type": 4, "data": {"href": "http://shop.test/"}, "timestamp": 1, "v": "v1"}
+    assert unpack(zlib.compress(json.dumps(event).encode()).decode("latin-1")) == event
+
+
+@pytest.mark.parametrize("item", [None, 1, [], "", "plain text", "漢字", zlib.compress(b"[1]").decode("latin-1")])
+def test_what_is_no_event_is_refused(item: Json) -> None:
+    with pytest.raises(CaptureRefused):
+        unpack(item)
