@@ -75,5 +75,5 @@ class SettleHandler:
         if not any(record.key == TICK for record in records):
             return
         for _ in range(ROUNDS):
-            if settle(conn, self._clock(), self._settle_seconds) < BATCH:
+            if settle(conn, self._clock(), self._settle_seconds, BATCH) < BATCH:
                 return
