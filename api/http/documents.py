@@ -1,4 +1,4 @@
-"""The shapes of answers, for the OpenAPI document (contract 2 to 5, 7). The read side builds the documents themselves."""
+"""The shapes of answers, for the OpenAPI document (contract 2 to 5, 7). The read side builds the documents."""
 
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar

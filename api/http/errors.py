@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Literal
 
+from api.http.answers import Answer
 from domain.errors import (
     Conflict,
     Invalid,
@@ -13,13 +15,9 @@ from domain.errors import (
     VisionError,
 )
 
-from api.http.answers import Answer
-
 log = logging.getLogger("replay_vision.http")
 
-ErrorType = Literal[
-    "validation_error", "authentication_error", "invalid_request", "throttled_error", "server_error"
-]
+ErrorType = Literal["validation_error", "authentication_error", "invalid_request", "throttled_error", "server_error"]
 
 ECHO_LIMIT = 200
 """How many characters of a caller's own value an error text repeats."""
@@ -142,9 +140,18 @@ def from_domain(error: VisionError) -> Refusal:
             return Refusal(400, "validation_error", "invalid_input", error.message)
 
 
+def refusal_of(error: Exception, outages: tuple[type[Exception], ...]) -> Refusal | None:
+    """The refusal that an exception means, None for a defect. `outages` are the exceptions that mean "not now"."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, VisionError):
+        return from_domain(error)
+    return unavailable() if isinstance(error, outages) else None
+
+
 def envelope(refusal: Refusal) -> Answer:
     """The response. 503 repeats the text under `error`, the key of older clients (contract 2.2)."""
     body = {"type": refusal.type, "code": refusal.code, "detail": refusal.detail, "attr": refusal.attr}
-    if refusal.status == 503:
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
         body["error"] = refusal.detail
     return Answer(body, refusal.status, headers=refusal.headers)

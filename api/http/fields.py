@@ -7,16 +7,27 @@ checks across fields (`model_validator(mode="after")`) run when every field has 
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+    ValidationInfo,
+)
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from api.http.errors import echo
 from domain.errors import Invalid
 
 NUMBER_TEXT = 1000
 """Longest text taken for a number, as in the reference framework."""
+
+INTEGER_BITS = 63
+"""Integers inside stored documents fit the 64 bits of JSON libraries, ours included."""
 
 WHOLE = "non_field_errors"
 """Stands for a nested object as a whole in the path of a problem."""
@@ -40,6 +51,30 @@ def problem(code: str, message: str, at: str = "") -> PydanticCustomError:
     return PydanticCustomError(code, "{message}", {"message": message, "at": at})  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Metadata of an `Annotated` field: `check` sees the raw value and gives the one to keep, or raises `problem`."""
+
+    check: Callable[[object, ValidationInfo], object]
+    described: Mapping[str, Any]
+    """What the OpenAPI document says beyond the type."""
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), **self.described}
+
+
+def _alone(check: Callable[[object], object]) -> Callable[[object, ValidationInfo], object]:
+    """A check that needs nothing but the value."""
+
+    def checked(value: object, _: ValidationInfo) -> object:
+        return check(value)
+
+    return checked
+
+
 def read(model: type[B_], document: object, *, choices: Mapping[str, Iterable[str]] | None = None) -> B_:
     """The body as a `model`.
 
@@ -58,30 +93,32 @@ def read(model: type[B_], document: object, *, choices: Mapping[str, Iterable[st
 
 def _first(error: ValidationError) -> Invalid:
     first = error.errors(include_url=False)[0]
-    attr = _path(*first["loc"])
-    match first["type"]:
-        case "missing":
-            return Invalid(attr, "required", "This field is required.")
-        case "model_type" | "model_attributes_type" | "dict_type":
-            value = first["input"]
-            if value is None:
-                return Invalid(attr, "null", "This field may not be null.")
-            message = f"Invalid data. Expected a dictionary, but got {_kind(value)}."
-            return Invalid(_path(*first["loc"], WHOLE), "invalid_input", message)
-        case "list_type":
-            if first["input"] is None:
-                return Invalid(attr, "null", "This field may not be null.")
-            message = f'Expected a list of items but got type "{_kind(first["input"])}".'
-            return Invalid(attr, "not_a_list", message)
-        case code if "ctx" in first and "message" in first["ctx"]:
-            return Invalid(_path(*first["loc"], first["ctx"]["at"]), code, str(first["ctx"]["message"]))
-        case _:
-            return Invalid(attr, "invalid_input", "Invalid value.")
+    attr, value, context = _path(*first["loc"]), first["input"], first.get("ctx", {})
+    if "message" in context:
+        return Invalid(_path(*first["loc"], context["at"]), first["type"], str(context["message"]))
+    if first["type"] == "missing":
+        return Invalid(attr, "required", "This field is required.")
+    if value is None:
+        return Invalid(attr, "null", "This field may not be null.")
+    if first["type"] == "model_type":
+        message = f"Invalid data. Expected a dictionary, but got {_kind(value)}."
+        return Invalid(_path(*first["loc"], WHOLE), "invalid_input", message)
+    if first["type"] == "list_type":
+        return Invalid(attr, "not_a_list", f'Expected a list of items but got type "{_kind(value)}".')
+    return Invalid(attr, "invalid_input", "Invalid value.")
 
 
 def _path(*parts: str | int) -> str | None:
     named = [str(part) for part in parts if part != ""]
     return None if named in ([], [WHOLE]) else "__".join(named)
+
+
+def _ask(check: Callable[[Any], object], value: object) -> None:
+    """Runs a rule of the domain on one field's value; its refusal becomes that field's."""
+    try:
+        check(value)
+    except Invalid as error:
+        raise problem(error.code, error.message) from None
 
 
 def _kind(value: object) -> str:
@@ -117,7 +154,7 @@ def check_storable(text: str) -> None:
         raise problem("surrogate_characters_not_allowed", message)
 
 
-def text(max_length: int, *, blank: bool = False) -> Any:
+def text(max_length: int, *, blank: bool = False) -> Rule:
     """A trimmed string of at most `max_length` characters; numbers are taken as their digits, booleans are not."""
 
     def check(value: object) -> str:
@@ -129,17 +166,17 @@ def text(max_length: int, *, blank: bool = False) -> Any:
         check_storable(cleaned)
         return cleaned
 
-    return Annotated[str, BeforeValidator(check), Field(max_length=max_length, min_length=None if blank else 1)]
+    return Rule(_alone(check), {"maxLength": max_length, **({} if blank else {"minLength": 1})})
 
 
-def choice(*values: str) -> Any:
+def choice(*values: str) -> Rule:
     """One of a closed set of words."""
-    return Annotated[str, BeforeValidator(_chooser(lambda _: values)), Field(json_schema_extra={"enum": list(values)})]
+    return Rule(_chooser(lambda _: values), {"enum": list(values)})
 
 
-def configured_choice(name: str) -> Any:
+def configured_choice(name: str) -> Rule:
     """One of the words that `read` was given under `name` in `choices`."""
-    return Annotated[str, BeforeValidator(_chooser(lambda info: (info.context or {})[name]))]
+    return Rule(_chooser(lambda info: (info.context or {})[name]), {})
 
 
 def _chooser(values: Callable[[ValidationInfo], Iterable[str]]) -> Callable[[object, ValidationInfo], str]:
@@ -155,7 +192,7 @@ def _chooser(values: Callable[[ValidationInfo], Iterable[str]]) -> Callable[[obj
 
 def _short(value: object) -> str:
     """Lists, objects and huge integers are named by kind: printing them costs without bound."""
-    return str(value) if isinstance(value, int) and value.bit_length() <= 64 else _kind(value)
+    return str(value) if isinstance(value, int) and value.bit_length() <= INTEGER_BITS else _kind(value)
 
 
 # --- numbers and booleans -------------------------------------------------------------------------------------------
@@ -203,20 +240,23 @@ def _within(value: float, low: float | None, high: float | None) -> None:
         raise problem("min_value", f"Ensure this value is greater than or equal to {low}.")
 
 
-def number(low: float | None = None, high: float | None = None) -> Any:
-    """A finite number, also as a string ("0.5"); both limits included."""
+def number(low: float | None = None, high: float | None = None, check: Callable[[float], None] | None = None) -> Rule:
+    """A finite number, also as a string ("0.5"); both limits included. `check` raises domain.errors.Invalid."""
 
-    def check(value: object) -> float:
+    def checked(value: object) -> float:
         taken = _as_number(value)
         _within(taken, low, high)
         if math.isinf(taken):
             raise problem("invalid_input", "A valid number is required.")
+        if check is not None:
+            _ask(check, taken)
         return taken
 
-    return Annotated[float, BeforeValidator(check), Field(ge=low, le=high)]
+    limits = {name: limit for name, limit in (("minimum", low), ("maximum", high)) if limit is not None}
+    return Rule(_alone(checked), limits)
 
 
-def integer(low: int, high: int) -> Any:
+def integer(low: int, high: int) -> Rule:
     """A whole number, also as a string ("5") or with an empty fraction (5.0); both limits included."""
 
     def check(value: object) -> int:
@@ -224,7 +264,7 @@ def integer(low: int, high: int) -> Any:
         _within(taken, low, high)
         return taken
 
-    return Annotated[int, BeforeValidator(check), Field(ge=low, le=high)]
+    return Rule(_alone(check), {"minimum": low, "maximum": high})
 
 
 _TRUE = {"t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"}
@@ -244,13 +284,10 @@ def _as_flag(value: object) -> bool:
     raise problem("invalid_input", "Must be a valid boolean.")
 
 
-Flag = Annotated[bool, BeforeValidator(_as_flag)]
+Flag = Annotated[bool, Rule(_alone(_as_flag), {})]
 """A boolean, also as the words and digits of contract 2.2."""
 
 # --- documents ------------------------------------------------------------------------------------------------------
-
-INTEGER_BITS = 63
-"""Integers inside stored documents fit PostgreSQL's and every client's 64 bits."""
 
 
 def storable_document(document: object) -> bool:
@@ -271,7 +308,7 @@ def storable_document(document: object) -> bool:
     return True
 
 
-def document(refusal: str, check: Callable[[object], object] | None = None) -> Any:
+def document(refusal: str, check: Callable[[object], object] | None = None) -> Rule:
     """Any JSON value but null that can be stored; whether it is a good one is for `check` or for the domain.
 
     `check` raises domain.errors.Invalid, of which code and message are kept and the field is this field.
@@ -282,10 +319,7 @@ def document(refusal: str, check: Callable[[object], object] | None = None) -> A
         if not storable_document(value):
             raise problem("invalid_input", refusal)
         if check is not None:
-            try:
-                check(value)
-            except Invalid as error:
-                raise problem(error.code, error.message) from None
+            _ask(check, value)
         return value
 
-    return Annotated[Any, BeforeValidator(checked), Field(json_schema_extra={"type": "object"})]
+    return Rule(_alone(checked), {"type": "object"})

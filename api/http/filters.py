@@ -1,4 +1,4 @@
-"""List parameters: each reads itself from a query string and describes itself for the OpenAPI document (contract 2.4)."""
+"""List parameters: each reads itself from a query and describes itself for the OpenAPI document (contract 2.4)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,10 @@ from api.http.errors import echo
 from domain.errors import Invalid
 
 LARGEST_ID = 2**31 - 1
-"""User ids are 32-bit; a longer number is an id that nobody has."""
+"""User ids are 32-bit; a larger number is an id that nobody has."""
+
+ID_DIGITS = 20
+"""More digits than this are larger than LARGEST_ID without reading them all (leading zeros are nobody's habit)."""
 
 
 class Parameter(Protocol):
@@ -29,7 +32,7 @@ def _described(name: str, schema: Mapping[str, Any], description: str) -> dict[s
 
 
 def _text(query: QueryParams, name: str) -> str:
-    """The last value of a repeated parameter, "" when absent. Raises Invalid for a NUL, which nothing stored can match."""
+    """The last value of a repeated parameter, "" when absent. Raises Invalid for a NUL: nothing stored has one."""
     value = query.get(name, "")
     if "\x00" in value:
         raise Invalid(name, "invalid_input", "Null characters are not allowed.")
@@ -83,8 +86,8 @@ class UserIds:
 
 
 def _id(digits: str) -> int:
-    number = int(digits[:20])
-    return number if number <= LARGEST_ID and len(digits) <= 20 else 0
+    number = int(digits) if len(digits) <= ID_DIGITS else 0
+    return number if number <= LARGEST_ID else 0
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,17 @@
 """Contract 2.2: leniency, codes and literal texts of field types; first problem only, in declaration order."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from api.http.fields import WHOLE, Body, Flag, choice, configured_choice, document, integer, number, problem, read, text
 from domain.errors import Invalid
 
 
 class Inner(Body):
-    word: text(10)
-    window_days: integer(1, 365) = 1
+    word: Annotated[str, text(10)]
+    window_days: Annotated[int, integer(1, 365)] = 1
 
     @model_validator(mode="after")
     def _no_clash(self) -> "Inner":
@@ -21,15 +21,15 @@ class Inner(Body):
 
 
 class Sample(Body):
-    name: text(5)
-    note: text(8, blank=True) = ""
-    kind: choice("monitor", "scorer") = "monitor"
-    rate: number(0.0, 1.0) = 1.0
-    model: configured_choice("model") = "a"
+    name: Annotated[str, text(5)]
+    note: Annotated[str, text(8, blank=True)] = ""
+    kind: Annotated[str, choice("monitor", "scorer")] = "monitor"
+    rate: Annotated[float, number(0.0, 1.0)] = 1.0
+    model: Annotated[str, configured_choice("model")] = "a"
     enabled: Flag = True
-    query: document("The filter is invalid.") = {}
+    query: Annotated[Any, document("The filter is invalid.")] = None
     inner: Inner | None = None
-    items: list[Inner] = []
+    items: list[Inner] = Field(default_factory=list)
 
 
 def refusal(body: Any) -> tuple[str | None, str, str]:

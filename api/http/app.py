@@ -1,0 +1,134 @@
+"""Builds the HTTP application from its services."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from api.http import errors
+from api.http.answers import Answer
+from api.http.entrance import Entrance, visit
+from api.http.errors import Refusal, envelope
+from api.http.mounting import mount
+from api.http.routes import capture, health, history, observations, quota, scanners
+from api.http.services import Services
+from domain.errors import VisionError
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def create_app(services: Services) -> FastAPI:
+    """The application. Holds no state of its own; building it twice is harmless."""
+    app = FastAPI(
+        title="Replay Vision",
+        version=_version(),
+        openapi_url="/api/schema/",
+        docs_url="/docs/",
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(services),
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        exception_handlers={
+            Refusal: _refused,
+            VisionError: _refused_by_domain,
+            HTTPException: _refused_by_framework,
+            RequestValidationError: _unread,
+            **dict.fromkeys(services.outages, _outage),
+        },
+    )
+    app.state.services = services
+    app.add_middleware(Entrance)
+    for noun in (scanners, observations, quota, history):
+        mount(app, noun.OPERATIONS)
+    health.mount(app)
+    capture.mount(app, services)
+    _describe_keys(app)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("replay-vision")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+def _lifespan(services: Services):  # noqa: ANN202 - the framework's own lifespan type is Any
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        """One thread per connection: more threads would only wait for a connection, in no order."""
+        anyio.to_thread.current_default_thread_limiter().total_tokens = services.pool.max_size
+        yield
+
+    return lifespan
+
+
+async def _refused(_: Request, refusal: Refusal) -> Response:
+    return envelope(refusal)
+
+
+async def _refused_by_domain(_: Request, error: VisionError) -> Response:
+    return envelope(errors.from_domain(error))
+
+
+async def _outage(request: Request, error: Exception) -> Response:
+    errors.log.warning("unavailable: %s [%s]", error, visit(request.scope).correlation_id)
+    return envelope(errors.unavailable())
+
+
+async def _unread(_: Request, __: RequestValidationError) -> Response:
+    return envelope(Refusal(400, "validation_error", "invalid_input", "The request could not be read."))
+
+
+async def _refused_by_framework(request: Request, error: HTTPException) -> Response:
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allow = _allowed(request)
+        if request.method == "OPTIONS":
+            return Answer(_metadata(request), headers={"Allow": allow})
+        return envelope(errors.method_not_allowed(request.method, allow))
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return envelope(errors.not_found())
+    if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+        return envelope(errors.unavailable())
+    if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return envelope(errors.server_error())
+    return envelope(Refusal(error.status_code, "invalid_request", "error", error.detail, headers=error.headers))
+
+
+def _allowed(request: Request) -> str:
+    """Every method that some route takes at this address."""
+    taken = [method for method in METHODS if _matches(request, method)]
+    return ", ".join([*taken, *(["HEAD"] if "GET" in taken else []), "OPTIONS"])
+
+
+def _matches(request: Request, method: str) -> bool:
+    scope: Scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes)
+
+
+def _metadata(request: Request) -> dict[str, object]:
+    name = getattr(request.scope.get("route"), "summary", None) or "Replay Vision"
+    return {"name": name, "description": "", "renders": ["application/json"], "parses": ["application/json"]}
+
+
+def _describe_keys(app: FastAPI) -> None:
+    plain = app.openapi
+
+    def described() -> dict[str, object]:
+        document = plain()
+        document.setdefault("components", {})["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "A personal API key (phx_...)."},
+        }
+        return document
+
+    app.openapi = described

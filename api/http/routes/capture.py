@@ -1,0 +1,117 @@
+"""Where browsers send recordings (capture 1, 8): the only routes with CORS, and the only ones without an API key.
+
+A browser repeats 5xx and drops 4xx, so 4xx is answered only for data that is lost anyway, and 200 only when the
+transport has made the data durable.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request, Response
+from projections.queries.accounts import tenant_of_token
+from starlette.concurrency import run_in_threadpool
+
+from api.http import measures
+from api.http.answers import Answer
+from api.http.body import read_bounded
+from api.http.entrance import visit
+from api.http.errors import Refusal, envelope, log, refusal_of, server_error, too_large
+from api.http.services import Services, services_of
+from consumers.capture.encodings import MAX_WIRE_BYTES
+from consumers.capture.refusals import CaptureRefused
+from consumers.capture.wire import Accepted, accept, accept_rrweb
+
+TOPIC = "snapshots"
+PREFLIGHT_SECONDS = 3600
+HEADERS_LENGTH = 1000
+"""Characters of a preflight's list of headers that are echoed."""
+
+Accepting = Callable[..., Accepted]
+ROUTES: Mapping[str, Accepting] = {"/s/": accept, "/rrweb/": accept_rrweb}
+
+
+def mount(app: FastAPI, services: Services) -> None:
+    """Registers the capture routes, a second time below the configured prefix."""
+    prefixes = {"", services.capture_prefix.rstrip("/")}
+    for prefix in sorted(prefixes):
+        for path, accepting in ROUTES.items():
+            app.add_api_route(f"{prefix}{path}", _poster(accepting), methods=["POST"], include_in_schema=False)
+            app.add_api_route(f"{prefix}{path}", preflight, methods=["OPTIONS"], include_in_schema=False)
+
+
+def preflight(request: Request) -> Response:
+    """What a page of another origin asks before it posts JSON."""
+    headers = _cors(request)
+    if headers:
+        headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
+        headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+        if wanted := request.headers.get("access-control-request-headers", "")[:HEADERS_LENGTH]:
+            headers["Access-Control-Allow-Headers"] = wanted
+    return Response(status_code=204, headers={**headers, "Allow": "POST, OPTIONS"})
+
+
+def _poster(accepting: Accepting) -> Callable[..., object]:
+    async def post(request: Request, cors: Annotated[dict[str, str], Depends(_cors)]) -> Response:
+        """Reads the body, at most 25 MB of it; the rest happens in a thread."""
+        body = await read_bounded(request, MAX_WIRE_BYTES)
+        if body is None:
+            response = _refused(too_large(MAX_WIRE_BYTES))
+        else:
+            response = await run_in_threadpool(_take, request, body, accepting)
+        response.headers.update(cors)
+        return response
+
+    return post
+
+
+def _take(request: Request, body: bytes, accepting: Accepting) -> Response:
+    services = services_of(request)
+    try:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        taken = accepting(body, headers, dict(request.query_params), services.clock(), _environments(services))
+        if taken.messages:
+            services.transport.publish(TOPIC, taken.messages)
+    except CaptureRefused as refused:
+        kind = "authentication_error" if refused.status == HTTPStatus.UNAUTHORIZED else "invalid_request"
+        return _refused(Refusal(refused.status, kind, refused.code, refused.message))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the page must be able to read the answer
+        if refusal := refusal_of(error, services.outages):
+            return _refused(refusal)
+        log.exception("capture failed [%s]", visit(request.scope).correlation_id)
+        return _refused(server_error())
+    for refused in taken.refused:
+        measures.CAPTURED.labels(refused.code).inc()
+    measures.CAPTURED.labels("accepted").inc(taken.snapshots)
+    return Answer({"status": "Ok"})
+
+
+def _refused(refusal: Refusal) -> Response:
+    measures.CAPTURED.labels(refusal.code if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else "unavailable").inc()
+    return envelope(refusal)
+
+
+def _environments(services: Services) -> Callable[[str], int | None]:
+    """Looks a token up once a request: the snapshots of a body share one, and a rotated one must stop at once."""
+
+    @cache
+    def environment_of(token: str) -> int | None:
+        with services.pool.connection() as conn:
+            tenant = tenant_of_token(conn, token)
+        return None if tenant is None else tenant.environment_id
+
+    return environment_of
+
+
+def _cors(request: Request) -> dict[str, str]:
+    """Echoes the page's origin, with credentials, when it may post; nothing for requests that come from no page."""
+    origin = request.headers.get("origin")
+    allowed = services_of(request).capture_origins
+    if origin is None or (allowed and origin not in allowed):
+        return {}
+    return {
+        "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",
+        "Vary": "Origin",
+    }

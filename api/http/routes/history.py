@@ -1,0 +1,3 @@
+"""The history of a scanner (extensions "Audit")."""
+
+OPERATIONS = ()

@@ -1,0 +1,169 @@
+"""Observations: observe, and the lists and retrieves per scanner and per session (contract 4 and 5)."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from starlette.responses import Response
+
+from api.http.answers import Answer
+from api.http.calls import Call, Operation
+from api.http.documents import ObservationDocument, ObserveDocument, Page
+from api.http.fields import Body, text
+from api.http.filters import PAGING, Csv, Order
+from api.http.paging import page, paged
+from api.http.writes import done
+from domain.errors import Invalid, NotFound, QuotaExhausted, Throttled
+from domain.ids import workflow_id
+from domain.observation import SESSION_ID_LENGTH
+from projections.queries import observations, scanners
+
+READ = ("replay_scanner:read", "session_recording:read")
+OBSERVE = ("replay_scanner:write", "session_recording:read")
+SERVED_BY = ("observations", "quota")
+
+STATUS = Csv("status", ("pending", "running", "succeeded", "failed", "ineligible"))
+TRIGGER = Csv("triggered_by", ("schedule", "on_demand"))
+VERDICT = Csv("verdict", ("yes", "no", "inconclusive"))
+TAGS = Csv("tags", description="Comma-separated tags; a row matches that has any of them.")
+SESSIONS = Csv("session_id", description="Comma-separated session ids.")
+ORDER = Order(
+    ("created_at", "started_at", "completed_at", "status", "result_score", "result_verdict", "scanner_version")
+)
+
+
+class ObserveBody(Body):
+    """Contract 5."""
+
+    session_id: Annotated[str, text(SESSION_ID_LENGTH)]
+
+
+def observe(call: Call) -> Response:
+    """Asks for one session to be scanned, whatever the scanner's schedule. 200 when the pair already has an ending."""
+    scanner_id = call.object_id("scanner_id")
+    context = call.context()
+    call.services.observations.check_admission(context, scanner_id)
+    session_id = call.body(ObserveBody).session_id
+    (asked,) = call.services.observations.request(context, scanner_id, [session_id], "on_demand")
+    if asked.outcome == "no_quota":
+        raise QuotaExhausted("The monthly quota of observations is used up.")
+    if asked.outcome == "capped":
+        raise Throttled("Too many observations are in flight.")
+    answer = {"workflow_id": workflow_id(scanner_id, session_id), "observation_id": asked.observation_id}
+    if asked.outcome == "exists":
+        known = call.services.observations.load(context, asked.observation_id)
+        return Answer(answer, 202 if known.in_flight else 200)
+    return Answer(answer, 202, headers=done(call, asked.position, SERVED_BY))
+
+
+def list_scanner_observations(call: Call) -> Response:
+    """A scanner's observations, newest first unless told otherwise."""
+    scanner_id = call.object_id("scanner_id")
+    asked = page(call.request)
+    with call.services.pool.connection() as conn:
+        if scanners.scanner(conn, call.tenant, scanner_id) is None:
+            raise NotFound
+        filters = observations.ObservationFilters(
+            scanner_id=scanner_id,
+            statuses=STATUS.read(call.query),
+            triggers=TRIGGER.read(call.query),
+            verdicts=VERDICT.read(call.query),
+            tags=TAGS.read(call.query),
+            session_ids=SESSIONS.read(call.query),
+        )
+        order_by = ORDER.read(call.query)
+        count, rows = observations.page(conn, call.tenant, filters, order_by, asked.limit, asked.offset)
+    return Answer(paged(call.request, call.services.public_url, asked, count, rows))
+
+
+def list_session_observations(call: Call) -> Response:
+    """Every scanner's observations of one session. `session_id` is required (contract 4.4)."""
+    asked = page(call.request)
+    session_id = call.query.get("session_id", "").strip()
+    if not session_id:
+        raise Invalid(None, "invalid_input", "The session_id query parameter is required.")
+    if "\x00" in session_id:
+        raise Invalid(None, "invalid_input", "session_id may not have null characters.")
+    order_by = ORDER.read(call.query)
+    filters = observations.ObservationFilters(session_ids=(session_id,))
+    with call.services.pool.connection() as conn:
+        count, rows = observations.page(conn, call.tenant, filters, order_by, asked.limit, asked.offset)
+    return Answer(paged(call.request, call.services.public_url, asked, count, rows))
+
+
+def retrieve_scanner_observation(call: Call) -> Response:
+    """One observation of a scanner."""
+    return _found(call, call.object_id("scanner_id"), neighbours=False)
+
+
+def retrieve_session_observation(call: Call) -> Response:
+    """One observation, with its neighbours of the same scanner: previous is the newer one."""
+    return _found(call, None, neighbours=True)
+
+
+def _found(call: Call, scanner_id: UUID | None, *, neighbours: bool) -> Response:
+    observation_id = call.object_id("observation_id")
+    with call.services.pool.connection() as conn:
+        found: dict[str, Any] | None = observations.observation(
+            conn, call.tenant, observation_id, scanner_id=scanner_id, neighbours=neighbours
+        )
+    if found is None:
+        raise NotFound
+    return Answer(found)
+
+
+class _RequiredSession(Csv):
+    def describe(self) -> dict[str, Any]:
+        return {**super().describe(), "required": True, "description": "The session's id."}
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="scanners/{scanner_id:object}/observe/",
+        name="scanners_observe_create",
+        scopes=OBSERVE,
+        answer=observe,
+        summary="Scan one session now",
+        success={202: ObserveDocument, 200: ObserveDocument},
+        failures=(402, 429),
+        body=ObserveBody,
+    ),
+    Operation(
+        method="GET",
+        path="scanners/{scanner_id:object}/observations/",
+        name="scanners_observations_list",
+        scopes=READ,
+        answer=list_scanner_observations,
+        summary="List a scanner's observations",
+        success={200: Page[ObservationDocument]},
+        parameters=(STATUS, TRIGGER, VERDICT, TAGS, SESSIONS, ORDER, *PAGING),
+    ),
+    Operation(
+        method="GET",
+        path="scanners/{scanner_id:object}/observations/{observation_id:object}/",
+        name="scanners_observations_retrieve",
+        scopes=READ,
+        answer=retrieve_scanner_observation,
+        summary="Retrieve a scanner's observation",
+        success={200: ObservationDocument},
+    ),
+    Operation(
+        method="GET",
+        path="observations/",
+        name="observations_list",
+        scopes=READ,
+        answer=list_session_observations,
+        summary="List a session's observations",
+        success={200: Page[ObservationDocument]},
+        parameters=(_RequiredSession("session_id"), ORDER, *PAGING),
+    ),
+    Operation(
+        method="GET",
+        path="observations/{observation_id:object}/",
+        name="observations_retrieve",
+        scopes=READ,
+        answer=retrieve_session_observation,
+        summary="Retrieve an observation",
+        success={200: ObservationDocument},
+    ),
+)

@@ -1,0 +1,236 @@
+"""Scanners: list, create, retrieve, patch, delete (contract 3)."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ConfigDict
+from starlette.responses import Response
+
+from api.http.answers import Answer
+from api.http.calls import Call, Operation
+from api.http.documents import Page, ScannerDocument
+from api.http.fields import Body, Flag, choice, configured_choice, document, number, text
+from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
+from api.http.paging import page, paged
+from api.http.writes import done, written
+from domain.errors import Invalid, NotFound
+from domain.recordings_query import check_query
+from domain.scanner import DESCRIPTION_LENGTH, NAME_LENGTH, SMALLEST_RATE, Scanner
+from domain.scanner_types import SCANNER_TYPES
+from projections.queries import accounts, scanners
+
+READ = ("replay_scanner:read",)
+EDIT = ("replay_scanner:write", "session_recording:read")
+DELETE = ("replay_scanner:write",)
+
+SERVED_BY = ("scanners",)
+"""Projections that a created or edited scanner shows up in."""
+
+EMPTIED = ("scanners", "observations", "quota")
+"""Projections that a deleted scanner leaves."""
+
+SEARCH = Text("search", "Part of the name, the description or the prompt, in any case.")
+ENABLED = Csv(
+    "enabled",
+    ("enabled", "disabled"),
+    {"true": "enabled", "1": "enabled", "false": "disabled", "0": "disabled"},
+    "Comma-separated values; `true`, `1`, `false` and `0` are taken too.",
+)
+TYPES = Csv("scanner_type", SCANNER_TYPES)
+SIGNALS = Boolean("emits_signals")
+CREATORS = UserIds("created_by")
+ORDER = Order(("name", "created_at", "updated_at", "scanner_type", "enabled", "sampling_rate", "created_by"))
+
+_CONFIG_REFUSAL = "The configuration is invalid."
+_QUERY_REFUSAL = "The recording filter is invalid."
+
+
+def _rate(value: float) -> None:
+    if 0 < value < SMALLEST_RATE:
+        raise Invalid("sampling_rate", "invalid_input", f"A rate other than 0 must be at least {SMALLEST_RATE}.")
+
+
+class CreateScanner(Body):
+    """Contract 3.1, in its order."""
+
+    name: Annotated[str, text(NAME_LENGTH)]
+    description: Annotated[str, text(DESCRIPTION_LENGTH, blank=True)] = ""
+    scanner_type: Annotated[str, choice(*SCANNER_TYPES)]
+    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL)]
+    query: Annotated[Any, document(_QUERY_REFUSAL, check_query)] = None
+    sampling_rate: Annotated[float, number(0.0, 1.0, _rate)] = 1.0
+    provider: Annotated[str, configured_choice("provider")] = "google"
+    model: Annotated[str, configured_choice("model")]
+    enabled: Flag = True
+    emits_signals: Flag = False
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """What an edit leaves out stays as it is: the OpenAPI document must not promise a default."""
+    for described in schema["properties"].values():
+        described.pop("default", None)
+
+
+class EditScanner(CreateScanner):
+    """The same fields, none of them required."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    name: Annotated[str, text(NAME_LENGTH)] = ""
+    scanner_type: Annotated[str, choice(*SCANNER_TYPES)] = ""
+    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL)] = None
+    model: Annotated[str, configured_choice("model")] = ""
+
+
+def list_scanners(call: Call) -> Response:
+    """The project's scanners, by name unless told otherwise."""
+    asked = page(call.request)
+    enabled = ENABLED.read(call.query)
+    filters = scanners.ScannerFilters(
+        search=SEARCH.read(call.query),
+        enabled=enabled[0] == "enabled" if len(enabled) == 1 else None,
+        scanner_types=TYPES.read(call.query),
+        emits_signals=SIGNALS.read(call.query),
+        created_by=CREATORS.read(call.query),
+    )
+    order_by = ORDER.read(call.query)
+    with call.services.pool.connection() as conn:
+        count, rows = scanners.page(conn, call.tenant, filters, order_by, asked.limit, asked.offset)
+    return Answer(paged(call.request, call.services.public_url, asked, count, rows))
+
+
+def create_scanner(call: Call) -> Response:
+    """Creates a scanner. Answers when the new scanner is in the lists."""
+    body = call.body(CreateScanner, _choices(call))
+    made = call.services.scanners.create(call.context(), **body.given())
+    return written(
+        call,
+        made.position,
+        SERVED_BY,
+        read=lambda: _find(call, made.scanner.id),
+        own=lambda: _own(call, made.scanner),
+        status=201,
+    )
+
+
+def retrieve_scanner(call: Call) -> Response:
+    """One scanner."""
+    found = _find(call, call.object_id("scanner_id"))
+    if found is None:
+        raise NotFound
+    return Answer(found)
+
+
+def edit_scanner(call: Call) -> Response:
+    """Changes the given fields. `scanner_config` and `query` are replaced whole."""
+    scanner_id = call.object_id("scanner_id")
+    context = call.context()
+    call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
+    changes = call.body(EditScanner, _choices(call)).given()
+    edited = call.services.scanners.edit(context, scanner_id, changes)
+    return written(
+        call,
+        edited.position,
+        SERVED_BY,
+        read=lambda: _find(call, scanner_id),
+        own=lambda: _own(call, edited.scanner),
+        status=200,
+    )
+
+
+def delete_scanner(call: Call) -> Response:
+    """Deletes the scanner with its observations and actions, for good. Nothing goes back to the quota."""
+    position = call.services.scanners.delete(call.context(), call.object_id("scanner_id"))
+    return Response(status_code=204, headers=done(call, position, EMPTIED))
+
+
+def _find(call: Call, scanner_id: UUID) -> dict[str, Any] | None:
+    with call.services.pool.connection() as conn:
+        return scanners.scanner(conn, call.tenant, scanner_id)
+
+
+def _choices(call: Call) -> dict[str, Sequence[str]]:
+    catalogue = call.services.catalogue
+    return {"provider": list(catalogue), "model": [model for models in catalogue.values() for model in models]}
+
+
+def _own(call: Call, scanner: Scanner) -> dict[str, Any]:
+    """The scanner from its own state, when the read side is late."""
+    user = None
+    if scanner.created_by is not None:
+        with call.services.pool.connection() as conn:
+            user = accounts.user(conn, scanner.created_by)
+    return {
+        "id": scanner.id,
+        "name": scanner.name,
+        "description": scanner.description,
+        "scanner_type": scanner.scanner_type,
+        "scanner_config": scanner.scanner_config,
+        "query": scanner.query,
+        "sampling_rate": scanner.sampling_rate,
+        "provider": scanner.provider,
+        "model": scanner.model,
+        "enabled": scanner.enabled,
+        "emits_signals": scanner.emits_signals,
+        "scanner_version": scanner.scanner_version,
+        "estimated_monthly_observations": None,
+        "last_swept_at": scanner.created_on,
+        "created_at": scanner.created_on,
+        "updated_at": scanner.updated_at,
+        "created_by": user,
+    }
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path="scanners/",
+        name="scanners_list",
+        scopes=READ,
+        answer=list_scanners,
+        summary="List scanners",
+        success={200: Page[ScannerDocument]},
+        parameters=(SEARCH, ENABLED, TYPES, SIGNALS, CREATORS, ORDER, *PAGING),
+    ),
+    Operation(
+        method="POST",
+        path="scanners/",
+        name="scanners_create",
+        scopes=EDIT,
+        answer=create_scanner,
+        summary="Create a scanner",
+        success={201: ScannerDocument},
+        body=CreateScanner,
+    ),
+    Operation(
+        method="GET",
+        path="scanners/{scanner_id:object}/",
+        name="scanners_retrieve",
+        scopes=READ,
+        answer=retrieve_scanner,
+        summary="Retrieve a scanner",
+        success={200: ScannerDocument},
+    ),
+    Operation(
+        method="PATCH",
+        path="scanners/{scanner_id:object}/",
+        name="scanners_partial_update",
+        scopes=EDIT,
+        answer=edit_scanner,
+        summary="Edit a scanner",
+        success={200: ScannerDocument},
+        failures=(409,),
+        body=EditScanner,
+    ),
+    Operation(
+        method="DELETE",
+        path="scanners/{scanner_id:object}/",
+        name="scanners_destroy",
+        scopes=DELETE,
+        answer=delete_scanner,
+        summary="Delete a scanner",
+        success={204: None},
+        failures=(409,),
+    ),
+)

@@ -1,0 +1,73 @@
+"""Everything the HTTP room needs from the rooms beneath. `api.bootstrap` builds it; nothing is looked up elsewhere."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from starlette.requests import Request
+
+from commands.observations import ObservationLimits, Observations
+from commands.scanners import Scanners
+from consumers.transports.port import Transport
+
+
+class Connections(Protocol):
+    """A pool of database connections in autocommit (psycopg_pool.ConnectionPool)."""
+
+    max_size: int
+
+    def connection(self) -> AbstractContextManager[Any]:
+        """Lends a connection; the `with` block gives it back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests can be served well, and if not, why. `warnings` do not make a server unready."""
+
+    ready: bool
+    reasons: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+
+class Waiting(Protocol):
+    """Read-your-writes (architecture 6)."""
+
+    def __call__(self, position: int, projections: Sequence[str]) -> bool:
+        """Whether the named projections passed the log position before the time was over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Built once per process, shared by all threads."""
+
+    pool: Connections
+    scanners: Scanners
+    observations: Observations
+    limits: ObservationLimits
+    transport: Transport
+    wait: Waiting
+    clock: Callable[[], datetime]
+    """The time now, with a zone."""
+    hash_key: Callable[[str], str]
+    """The keyed hash under which an API key is stored."""
+    readiness: Callable[[], Readiness]
+    catalogue: Mapping[str, Sequence[str]]
+    """Provider to the ids of its models (contract 3.1)."""
+    public_url: str
+    """Where clients reach this server, without a trailing slash. Links come from it, never from a Host header."""
+    outages: tuple[type[Exception], ...]
+    """Exceptions that mean "not now" (the database or the transport is away) and become 503."""
+    capture_prefix: str = ""
+    """Path before a second copy of the capture routes, for sites whose visitors block the plain ones; "" for none."""
+    capture_origins: Sequence[str] = ()
+    """Origins whose pages may post recordings; empty means any."""
+
+
+def services_of(request: Request) -> "Services":
+    """The services of the application that serves this request."""
+    found: Services = request.app.state.services
+    return found

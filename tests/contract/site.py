@@ -1,0 +1,143 @@
+"""A live server for contract tests: real database, event store, commands, projections and HTTP on loopback."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from api.http.services import Services
+from commands.accounts import Accounts
+from commands.context import Context
+from commands.observations import Lease, Success
+from domain.scanner_types import model_output, split_private
+from domain.tenant import Tenant
+
+EVERY = ("*",)
+ENVELOPE = {"type", "code", "detail", "attr"}
+
+MONITOR = {
+    "name": "Checkout dead ends",
+    "scanner_type": "monitor",
+    "scanner_config": {"prompt": "Did the visitor give up?"},
+    "provider": "builtin",
+    "model": "builtin",
+}
+
+
+def refusal(response: httpx.Response) -> tuple[int, str, str, str | None]:
+    """(status, type, code, attr) of an answer in the envelope; fails for any other shape."""
+    body = response.json()
+    extra = {"error"} if response.status_code == 503 else set()
+    assert set(body) == ENVELOPE | extra, body
+    assert isinstance(body["detail"], str), body
+    assert body["detail"], body
+    assert "Traceback" not in response.text
+    return response.status_code, body["type"], body["code"], body["attr"]
+
+
+@dataclass
+class Site:
+    """One organization with two environments and one user, and a second organization that has nothing to do with it."""
+
+    url: str
+    services: Services
+    accounts: Accounts
+    system: Context
+    organization_id: UUID
+    environment_id: int
+    sibling_id: int
+    foreign_id: int
+    project_token: str
+    email: str
+    user_id: int
+    _clients: list[httpx.Client] = field(default_factory=list)
+
+    @property
+    def tenant(self) -> Tenant:
+        return Tenant(self.environment_id, self.organization_id)
+
+    def key(self, *scopes: str, environments: Sequence[int] = (), email: str | None = None) -> str:
+        """A new API key; every scope when none is named."""
+        issued = self.accounts.issue_key(self.system, email or self.email, "test", scopes or EVERY, environments)
+        self.caught_up(issued.position)
+        return issued.key
+
+    def caught_up(self, position: int | None) -> None:
+        """Returns when accounts are readable that were written at `position`."""
+        assert position is None or self.services.wait(position, ("accounts",))
+
+    def standing(self) -> None:
+        """Returns when every projection has passed everything that is in the log now."""
+        with self.services.pool.connection() as conn:
+            head = conn.execute("SELECT coalesce(max(notification_id), 0) FROM store.events").fetchone()[0]
+        assert self.services.wait(head, ("accounts", "scanners", "observations", "quota", "history"))
+
+    def start(self, observation_id: str, subject: dict[str, Any] | None = None) -> Lease:
+        """What a scan worker does first."""
+        lease = Lease(UUID(observation_id), 1, uuid4())
+        self.services.observations.start(self._worker(), lease, try_number=1, subject=subject)
+        return lease
+
+    def succeed(self, observation_id: str, scanner_type: str, config: dict[str, Any], answer: dict[str, Any]) -> None:
+        """What a scan worker does with a provider's answer, up to the projections."""
+        lease = self.start(observation_id, {"distinct_id": "visitor-88", "email": "v@example.org"})
+        structured, private = split_private(model_output(scanner_type, config, answer, 100_000))
+        success = Success(
+            result=structured, private=private, subject="visitor-88", signals_count=0, evidence_digest="e", prompt_digest="p",
+            answer_digest="a", provider="builtin", model="builtin", input_tokens=1, output_tokens=1, cost_usd=Decimal(0), duration_ms=5,
+        )  # fmt: skip
+        self.services.observations.succeed(self._worker(), lease, success)
+        self.standing()
+
+    def fail(self, observation_id: str, kind: str = "validation_failed", message: str = "no: good") -> None:
+        """What a scan worker does when it gives up."""
+        self.services.observations.fail(self._worker(), self.start(observation_id), kind=kind, message=message)
+        self.standing()
+
+    def judge_ineligible(self, observation_id: str) -> None:
+        """What a scan worker does with a session that cannot be scanned."""
+        lease = self.start(observation_id)
+        self.services.observations.judge_ineligible(self._worker(), lease, kind="too_short", message="3 s")
+        self.standing()
+
+    def _worker(self) -> Context:
+        return replace(self.system, now=self.services.clock(), tenant=self.tenant)
+
+    def bare(self) -> httpx.Client:
+        """A client without a key, at the server's root."""
+        client = httpx.Client(base_url=self.url, timeout=30)
+        self._clients.append(client)
+        return client
+
+    def client(self, key: str | None = None, environment: int | str | None = None, prefix: str = "environments") -> httpx.Client:
+        """A client at `/api/{prefix}/{environment}/vision/` with a key of every scope unless another is given."""
+        client = httpx.Client(
+            base_url=f"{self.url}/api/{prefix}/{self.environment_id if environment is None else environment}/vision/",
+            headers={"Authorization": f"Bearer {key or self.key()}"},
+            timeout=30,
+        )
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+
+def scanner(api: httpx.Client, name: str, **fields: Any) -> dict[str, Any]:
+    """Creates a scanner; the monitor above unless fields say otherwise."""
+    response = api.post("scanners/", json={**MONITOR, "name": name, **fields})
+    assert response.status_code == 201, response.text
+    document: dict[str, Any] = response.json()
+    return document
+
+
+def observe(api: httpx.Client, scanner_id: str, session_id: str) -> str:
+    """Asks for a scan on demand; the id of its observation."""
+    response = api.post(f"scanners/{scanner_id}/observe/", json={"session_id": session_id})
+    assert response.status_code == 202, response.text
+    identifier: str = response.json()["observation_id"]
+    return identifier

@@ -1,0 +1,154 @@
+"""Capture routes (capture 1, 2, 8): 200 only when durable, 503 to be sent again, 4xx only for what is lost anyway, CORS."""
+
+import gzip
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi.testclient import TestClient
+from psycopg_pool import ConnectionPool
+
+from api.http.app import create_app
+from api.http.routes.capture import TOPIC
+from consumers.capture.encodings import MAX_WIRE_BYTES
+from consumers.transports.postgres import PostgresTransport
+from consumers.transports.settings import LogSettings
+from tests.contract.site import Site, refusal
+
+PAGE = {"Origin": "https://shop.example"}
+
+
+def snapshot(token: str, session_id: str = "0197aff0-1111-7222-8333-444455556666", **properties: Any) -> dict[str, Any]:
+    items = [{"type": 4, "timestamp": 1760000000000, "data": {"href": "https://shop.example/", "width": 1, "height": 1}}]
+    known = {"$snapshot_data": items, "$session_id": session_id, "$window_id": session_id, "token": token, "distinct_id": "d"}
+    return {"uuid": str(uuid4()), "event": "$snapshot", "properties": {**known, **properties}}
+
+
+@pytest.fixture(scope="module")
+def bare(site: Site) -> httpx.Client:
+    return site.bare()
+
+
+@pytest.fixture
+def limited(site: Site) -> Iterator[TestClient]:
+    """With a second address for sites whose visitors block the first, and for pages of one origin only."""
+    services = replace(site.services, capture_prefix="/relay", capture_origins=("https://shop.example",))
+    with TestClient(create_app(services)) as client:
+        yield client
+
+
+@pytest.fixture
+def cut_off(site: Site) -> Iterator[TestClient]:
+    """With a transport whose server is away."""
+    away = "postgresql://127.0.0.1:1/nothing"
+    with ConnectionPool(away, min_size=0, max_size=1, open=True, timeout=0.2) as pool:
+        transport = PostgresTransport(away, pool, LogSettings(publish_seconds=0.2))
+        with TestClient(create_app(replace(site.services, transport=transport))) as client:
+            yield client
+
+
+def published(site: Site, session_id: str) -> int:
+    """How many records of a session lie in the log."""
+    with site.services.pool.connection() as conn:
+        found = conn.execute(
+            "SELECT count(*) FROM log.record r JOIN log.topic t ON t.id = r.topic_id WHERE t.name = %s AND r.key = %s",
+            (f"vision.{TOPIC}", session_id.encode()),
+        ).fetchone()
+    return found[0]
+
+
+@pytest.mark.parametrize("path", ["/s/", "/s", "/s/?ip=0&_=1760000000000&ver=1.257.0&compression=gzip-js"])
+def test_a_gzipped_body_is_taken(site: Site, bare: httpx.Client, path: str) -> None:
+    body = gzip.compress(json.dumps([snapshot(site.project_token)]).encode())
+    response = bare.post(path, content=body, headers={**PAGE, "Content-Type": "text/plain"})
+    assert (response.status_code, response.json()) == (200, {"status": "Ok"})
+    assert response.headers["access-control-allow-origin"] == "https://shop.example"
+    assert response.headers["access-control-allow-credentials"] == "true"
+
+
+@pytest.mark.parametrize("path", ["/s/", "/relay/s/", "/relay/s"])
+def test_what_was_taken_is_published_once_however_often_it_is_sent(site: Site, limited: TestClient, path: str) -> None:
+    first, second = (snapshot(site.project_token, f"{uuid4()}") for _ in range(2))
+    for _ in range(2):
+        assert limited.post(path, json=[first, second]).status_code == 200
+    assert [published(site, taken["properties"]["$session_id"]) for taken in (first, second)] == [1, 1]
+
+
+def test_plain_rrweb_is_taken(site: Site, bare: httpx.Client) -> None:
+    session_id = f"plain-{uuid4()}"
+    body = {"session_id": session_id, "events": [{"type": 4, "timestamp": 1760000000000, "data": {}}]}
+    assert bare.post(f"/rrweb?token={site.project_token}", json=body).status_code == 200
+    assert published(site, session_id) == 1
+
+
+def test_an_unknown_token_is_401(bare: httpx.Client) -> None:
+    response = bare.post("/s/", json=[snapshot("phc_unknown")], headers=PAGE)
+    assert refusal(response) == (401, "authentication_error", "unknown_token", None)
+    assert response.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"\x1f\x8b", b"\x1f\x8bxxxx", b"nope!", b"[1]", b"5", b'"x"', b"[" * 100_000, b"data=", b"data=%ff", b"\x00" * 100, b"null"]
+)
+def test_bodies_that_are_lost_are_told_in_the_envelope(bare: httpx.Client, body: bytes) -> None:
+    response = bare.post("/s/", content=body, headers=PAGE)
+    status, kind, _, attr = refusal(response)
+    assert status in (400, 413)
+    assert (kind, attr) == ("invalid_request", None)
+    assert response.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+def test_an_empty_batch_and_other_events_lose_nothing(site: Site, bare: httpx.Client) -> None:
+    assert bare.post("/s/", json=[]).status_code == 200
+    mixed = [{"event": "$pageview", "properties": {"token": site.project_token}}, snapshot(site.project_token)]
+    assert bare.post("/s/", json=mixed).status_code == 200
+
+
+def test_a_transport_that_is_away_makes_the_browser_try_again(site: Site, cut_off: TestClient) -> None:
+    response = cut_off.post("/s/", json=[snapshot(site.project_token)], headers=PAGE)
+    assert refusal(response) == (503, "server_error", "error", None)
+    assert "127.0.0.1" not in response.text
+    assert response.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+def test_a_body_over_the_limit_is_refused_before_it_is_sent(site: Site) -> None:
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+    connection.putrequest("POST", "/s/")
+    connection.putheader("Content-Length", str(MAX_WIRE_BYTES + 1))
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert json.loads(answer.read())["code"] == "request_too_large"
+    connection.close()
+
+
+def test_preflight(bare: httpx.Client) -> None:
+    asked = {**PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-custom"}
+    response = bare.options("/s/", headers=asked)
+    assert (response.status_code, response.content) == (204, b"")
+    assert response.headers["access-control-allow-origin"] == "https://shop.example"
+    assert response.headers["access-control-allow-headers"] == "content-type,x-custom"
+    assert "POST" in response.headers["access-control-allow-methods"]
+    assert response.headers["vary"] == "Origin"
+
+
+def test_origins_can_be_limited(site: Site, limited: TestClient) -> None:
+    elsewhere = limited.post("/s/", json=[snapshot(site.project_token)], headers={"Origin": "https://other.example"})
+    assert "access-control-allow-origin" not in elsewhere.headers
+    assert "access-control-allow-origin" in limited.post("/s/", json=[snapshot(site.project_token)], headers=PAGE).headers
+
+
+def test_the_api_itself_has_no_cors(site: Site) -> None:
+    api = site.client()
+    for response in (api.get("scanners/", headers=PAGE), api.options("scanners/", headers=PAGE)):
+        assert not any(name.startswith("access-control") for name in response.headers)
+
+
+def test_other_verbs(bare: httpx.Client) -> None:
+    assert refusal(bare.get("/s/")) == (405, "invalid_request", "method_not_allowed", None)
