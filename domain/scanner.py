@@ -155,11 +155,15 @@ class Scanner(Aggregate):
         enabled: bool = True,
         emits_signals: bool = False,
     ) -> Self:
-        """A new scanner, version 1. Raises Invalid for the first field that breaks a rule of contract 3.1-3.3."""
-        if scanner_type not in SCANNER_TYPES:
-            raise Invalid("scanner_type", "invalid_choice", f'"{scanner_type}" is not a valid choice.')
+        """A new scanner, version 1. Raises Invalid for the first field that breaks a rule of contract 3.1-3.3.
+
+        Fields come in the contract's order; the config is last, because its rules depend on the type (contract 2.2).
+        """
         _check_name(name)
         _check_description(description)
+        if scanner_type not in SCANNER_TYPES:
+            raise Invalid("scanner_type", "invalid_choice", f'"{scanner_type}" is not a valid choice.')
+        stored_query = check_query({} if query is None else query)
         _check_rate(sampling_rate)
         check_config(scanner_type, scanner_config)
         return cls._begin(
@@ -170,7 +174,7 @@ class Scanner(Aggregate):
             description=description,
             scanner_type=scanner_type,
             scanner_config=scanner_config,
-            query=check_query({} if query is None else query),
+            query=stored_query,
             sampling_rate=float(sampling_rate),
             provider=provider,
             model=model,
@@ -185,17 +189,15 @@ class Scanner(Aggregate):
         Raises Invalid (with the field) and NotFound when the scanner is deleted.
         """
         self._check_alive()
-        if "scanner_type" in changes and changes["scanner_type"] != self.scanner_type:
-            raise Invalid("scanner_type", "invalid_input", "The type of a scanner cannot be changed.")
-        versioned = self._check_versioned(changes)
         if "name" in changes:
             _check_name(changes["name"])
-            if changes["name"] != self.name:
-                self._record(ScannerRenamed, stamp, name=changes["name"])
         if "description" in changes:
             _check_description(changes["description"])
-            if changes["description"] != self.description:
-                self._record(ScannerDescribed, stamp, description=changes["description"])
+        versioned = self._check_versioned(changes)
+        if "name" in changes and changes["name"] != self.name:
+            self._record(ScannerRenamed, stamp, name=changes["name"])
+        if "description" in changes and changes["description"] != self.description:
+            self._record(ScannerDescribed, stamp, description=changes["description"])
         if versioned:
             self._record(ScannerReconfigured, stamp, changes=versioned, scanner_version=self.scanner_version + 1)
         if "enabled" in changes and changes["enabled"] != self.enabled:
@@ -233,15 +235,15 @@ class Scanner(Aggregate):
 
     def _check_versioned(self, changes: dict[str, Any]) -> dict[str, JsonValue]:
         given = {name: changes[name] for name in VERSIONED if name in changes}
+        if "query" in given:
+            given["query"] = check_query(given["query"])
         if "sampling_rate" in given:
             _check_rate(given["sampling_rate"])
             given["sampling_rate"] = float(given["sampling_rate"])
-        if "scanner_config" in given:
-            check_config(self.scanner_type, given["scanner_config"])
-        elif "scanner_type" in changes:
-            check_config(self.scanner_type, self.scanner_config)
-        if "query" in given:
-            given["query"] = check_query(given["query"])
+        if changes.get("scanner_type", self.scanner_type) != self.scanner_type:
+            raise Invalid("scanner_type", "invalid_input", "The type of a scanner cannot be changed.")
+        if "scanner_config" in given or "scanner_type" in changes:
+            check_config(self.scanner_type, given.get("scanner_config", self.scanner_config))
         return {name: value for name, value in given.items() if not same_value(value, getattr(self, name))}
 
 
