@@ -74,7 +74,10 @@ def _load(folder: Path, name: str, cache: dict[str, tuple[Evidence, dict[str, An
 
 
 def _measure(
-    sessions: list[tuple[Evidence, dict[str, Any]]], names: list[str], questions: dict[str, Any], wordings: dict[str, Any]
+    sessions: list[tuple[Evidence, dict[str, Any]]],
+    names: list[str],
+    questions: dict[str, Any],
+    wordings: dict[str, Any],
 ) -> tuple[Tally, float]:
     tally, provider = Tally(), BuiltinProvider()
     calls, started = 0, time.perf_counter()
@@ -106,7 +109,9 @@ def _measure(
     return tally, (time.perf_counter() - started) / max(1, calls)
 
 
-def _classify(ask: Any, evidence: Evidence, truth: dict[str, Any], questions: dict[str, Any], tally: Tally, name: str) -> None:
+def _classify(
+    ask: Any, evidence: Evidence, truth: dict[str, Any], questions: dict[str, Any], tally: Tally, name: str
+) -> None:
     asked = questions["classifier"]
     config = {"prompt": asked["question"], "tags": list(asked["labels"]), "multi_label": False}
     tag = ask("classifier", config, evidence, truth)["tags"][0]
@@ -114,7 +119,9 @@ def _classify(ask: Any, evidence: Evidence, truth: dict[str, Any], questions: di
     tally.add("classifier", right=tag in expected, about=f"{name}: outcome is {expected}, said {tag}")
 
 
-def _score(ask: Any, evidence: Evidence, truth: dict[str, Any], questions: dict[str, Any], tally: Tally, name: str) -> None:
+def _score(
+    ask: Any, evidence: Evidence, truth: dict[str, Any], questions: dict[str, Any], tally: Tally, name: str
+) -> None:
     config = {"prompt": questions["scorer"]["question"], "scale": {"min": 0, "max": 10}}
     score = ask("scorer", config, evidence, truth)["score"]
     off = abs(score - truth["frustration"])
@@ -134,7 +141,9 @@ def _print(title: str, tally: Tally, *, wrong: bool) -> None:
         print(f"  monitors {kind}: F1 {f1:.2f}, accuracy {sum(a == b for a, b in pairs) / max(1, len(pairs)):.1%}")
     for key in ("classifier", "scorer"):
         print(f"  {key:32} {tally.right[key] / max(1, tally.asked[key]):6.0%}")
-    print(f"  scorer mean error {sum(tally.errors) / max(1, len(tally.errors)):.2f}; problems: {tally.problems[:5] or 'none'}")
+    print(
+        f"  scorer mean error {sum(tally.errors) / max(1, len(tally.errors)):.2f}; problems: {tally.problems[:5] or 'none'}"
+    )
     for line in tally.wrong if wrong else []:
         print("   ", line)
     print()

@@ -23,6 +23,10 @@ _LABELLED_NAME = re.compile(
     r"logged in as|hello|hi|dear)\b[:,]?\s+)([A-Z][\w'-]+(?: [A-Z][\w'-]+){0,2})",
     re.IGNORECASE,
 )
+_BESIDE_EMAIL = re.compile(
+    r"\b(?!(?:E-?mail|Mail|Contact|Support|Address|From|To|At|Us|Help|Write)\b)[A-Z][\w'-]+(?=[ ,:<(-]+\[email\])"
+)
+MASKED: Final = re.compile(r"\[(?:email|phone|card)\]")
 _ODD = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
     "\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -47,8 +51,13 @@ def mask(text: str) -> str:
     masked = _TOKEN.sub("[token]", masked)
     masked = _DIGITS.sub(lambda m: "[phone]" if _is_phone(m.group()) else m.group(), masked)
     if "[email]" in masked or "[phone]" in masked or "[card]" in masked:
-        masked = _NAME.sub("[name]", masked)
+        masked = _BESIDE_EMAIL.sub("[name]", _NAME.sub("[name]", masked))
     return _LABELLED_NAME.sub(_labelled, masked)
+
+
+def looks_like_name(text: str) -> bool:
+    """Two or three capitalised words and nothing else."""
+    return bool(_NAME.fullmatch(text))
 
 
 def luhn(digits: str) -> bool:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumers.scanning.evidence.happenings import Page, Shown, Story
-from consumers.scanning.evidence.vocabulary import ERRORS, error_tone, tone
+from consumers.scanning.evidence.vocabulary import ERRORS, busy, error_tone, tone
 
 ANSWER_MS: Final = 15_000
 """A text within this time after an act is taken as an answer to it; slow answers take up to that long in recordings."""
 AFTER_FAILURE_MS: Final = 1_500
 """A message this soon after a request failed is about the failure."""
+STAYS_MS: Final = 10_000
+"""A toast stays up to this long, over a change of page."""
 _MESSAGE_PLACES: Final = ("error", "alert", "status")
 
 
@@ -42,10 +44,11 @@ def messages(story: Story) -> list[Message]:
 class _Reader:
     def __init__(self, story: Story) -> None:
         self.acts = sorted([c.t for c in story.clicks] + [t.end for t in story.typings if t.events])
+        self.in_progress: dict[tuple[int, int], int] = {}
         self.failures = sorted(r.end for r in story.requests if r.failed and r.kind == "call")
 
     def shown(self, shown: Shown) -> Message | None:
-        kind = tone(shown.text)
+        kind = self._tone(shown)
         answers = _within(self.acts, shown.t, ANSWER_MS)
         after_failure = _within(self.failures, shown.t, AFTER_FAILURE_MS)
         if shown.place == "error" and kind not in ERRORS and kind not in ("progress", "empty", "step", "success"):
@@ -61,6 +64,18 @@ class _Reader:
         if not kind:
             return None
         return Message(shown.t, shown.window, shown.text, kind, shown.place, False, shown.url)
+
+    def _tone(self, shown: Shown) -> str:
+        """The text's own tone; in a status what follows a progress text there without saying anything bad is its good end."""
+        kind = tone(shown.text)
+        if shown.place != "status":
+            return kind
+        if not kind and busy(shown.text):
+            kind = "progress"
+        if not kind and self.in_progress.get((shown.window, shown.node), -(10**9)) > shown.t - 60_000:
+            kind = "success"
+        self.in_progress[shown.window, shown.node] = shown.t if kind == "progress" else -(10**9)
+        return kind
 
     def page(self, page: Page, before: Page | None) -> list[Message]:
         known = _texts(before) if before is not None else set()
@@ -95,11 +110,13 @@ def _within(times: list[int], t: int, span: int) -> bool:
 
 
 def _once(found: list[Message]) -> list[Message]:
+    """A message counts once where it is seen twice: by a change and again as part of the page that follows."""
     last: dict[tuple[int, str], int] = {}
     kept: list[Message] = []
     for message in found:
-        key = (message.window, message.tone if message.on_page else message.text)
-        if message.t - last.get(key, -10_000) > 300:
+        key = (message.window, message.text)
+        span = STAYS_MS if message.on_page else 300
+        if message.t - last.get(key, -STAYS_MS) >= span:
             kept.append(message)
         last[key] = message.t
     return kept

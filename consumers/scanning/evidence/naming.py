@@ -22,7 +22,7 @@ _SEARCH_WORDS: Final = re.compile(r"\b(?:search|find|filter|query|look ?up|keywo
 _SUBMIT_WORDS: Final = re.compile(
     r"\b(?:submit|save|send|create|confirm|continue|next|finish|done|apply|update|add|place|pay|buy|order|book|reserve|"
     r"sign|log ?in|register|join|upgrade|subscribe|start|checkout|check out|complete|publish|post|invite|request|"
-    r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go)\b",
+    r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go|copy|duplicate|rename|change|edit|assign|approve|reject|move|restore|print|generate|connect|enable|disable|cancel)\b",
     re.I,
 )
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from consumers.scanning.evidence.masking import clean
+from consumers.scanning.evidence.masking import MASKED, clean, looks_like_name
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, walk
 
 UNSEEN: Final = frozenset(
@@ -129,7 +129,21 @@ def blocks_of(node: Node, limit: int = MAX_BLOCKS) -> list[Block]:
         text = clean(" ".join(parts), BLOCK_CHARS)
         if text:
             found.append(Block(text, place_of(owner), owner.id))
-    return found
+    return without_names(found)
+
+
+def without_names(blocks: list[Block]) -> list[Block]:
+    """Mask a block that is only a person's name when it stands beside masked personal data."""
+    kept: list[Block] = []
+    for at, block in enumerate(blocks):
+        beside = blocks[max(0, at - 2) : at] + blocks[at + 1 : at + 3]
+        private = (
+            block.place != "control"
+            and looks_like_name(block.text)
+            and any("[" in b.text and MASKED.search(b.text) for b in beside)
+        )
+        kept.append(Block("[name]", block.place, block.node) if private else block)
+    return kept
 
 
 def read_page(mirror: Mirror) -> PageText:

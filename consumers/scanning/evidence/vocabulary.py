@@ -127,6 +127,11 @@ _STEPPER = re.compile(
     r"^\W*(?:[+\-−–<>‹›«»←→▲▼]|next|prev(?:ious)?|more|less|plus|minus|increase|decrease|add one|remove one|back|forward|zoom in|zoom out|load more|show more)\W*$",
     re.I,
 )
+_INFORMATION = re.compile(
+    r"\b(?:view|see|show|read|learn|about|details?|info\w*|guide|preview|zoom|image|photo|picture|gallery|video|faq|help|more|why|how|what)\b",
+    re.I,
+)
+_BUSY = re.compile(r"^\W*\w{3,}ing\b(?: \w+){0,4}\W*$", re.I)
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,60}\b(?:instruction|previous|above|prompt|rule)|\b(?:AI|LLM|language model|assistant|chatbot|GPT|"
     r"system prompt|model)\b.{0,80}\b(?:must|should|answer|analy[sz]|respond|output|say|set|include|instruction)|\bsystem\s*:|\banswer (?:yes|no)\b|"
@@ -147,7 +152,7 @@ def tone(text: str) -> str:
     if _STEP.search(text):
         return "step"
     failed = error_tone(text)
-    good = _SUCCESS.search(text)
+    good = _SUCCESS.search(text) if not text.endswith("?") else None
     if failed and good:
         bad = _place(text, failed)
         return "success" if good.start() < bad else failed
@@ -213,6 +218,16 @@ def onboarding(text: str) -> bool:
 def done_path(path: str) -> bool:
     """A path such pages have that come after something went through."""
     return bool(_DONE_PATH.search(path))
+
+
+def informs(name: str) -> bool:
+    """A control that only shows something: its failure keeps nobody from a goal."""
+    return bool(_INFORMATION.search(name))
+
+
+def busy(text: str) -> bool:
+    """A short text that says what is being done ("Collecting bookings"): progress where it stands in a status."""
+    return bool(_BUSY.match(text))
 
 
 def stepper(name: str) -> bool:

@@ -8,8 +8,10 @@ from typing import Final
 from consumers.scanning.evidence.evidence import Signal
 from consumers.scanning.evidence.happenings import Page
 from consumers.scanning.evidence.masking import path_of, quoted
+from consumers.scanning.evidence.messages import Message
 from consumers.scanning.evidence.scene import Scene
 from consumers.scanning.evidence.signals.faults import quote
+from consumers.scanning.evidence.vocabulary import tone
 
 QUICK_BACK_MS: Final = 2_000
 """A page left again within 2 s (PostHog's quick back, capture 5)."""
@@ -21,6 +23,7 @@ LOST_DWELL_MS: Final = 5_000
 gone back to most) already seen, and half of the pages left within 5 s. Someone who looks through items stays longer
 and returns to the list only."""
 SEARCH_MS: Final = 20_000
+SUPERSEDED_MS: Final = 1_500
 
 
 def quick_backs(scene: Scene) -> Iterator[Signal]:
@@ -82,6 +85,8 @@ def empty_searches(scene: Scene) -> Iterator[Signal]:
     for message in scene.messages:
         if message.tone != "empty":
             continue
+        if _superseded(scene, message):
+            continue
         searched = any(0 <= message.t - t <= SEARCH_MS for t in used) or "search" in message.url.lower()
         if searched and (message.t // 1_000, message.text) not in seen:
             seen.add((message.t // 1_000, message.text))
@@ -92,6 +97,13 @@ def empty_searches(scene: Scene) -> Iterator[Signal]:
                 f"search without result: {quote(message.text)}",
                 subject=quote(message.text),
             )
+
+
+def _superseded(scene: Scene, message: Message) -> bool:
+    """A page that says "nothing" while it still searches: another view took its place without an act."""
+    end = min(message.t + SUPERSEDED_MS, scene.next_act(message.t))
+    later = (page for page in scene.story.pages if page.window == message.window and message.t < page.t <= end)
+    return any(page.text.headings and tone(page.text.headings[0]) != "empty" for page in later)
 
 
 def _by_window(pages: list[Page]) -> dict[int, list[Page]]:

@@ -143,7 +143,7 @@ class Outcome:
         return click.by_key or click.target.role == "button" or self._commits(click) or click.target.field
 
     def _tasks(self) -> Iterator[Signal]:
-        """Other things achieved: a success message, or a form accepted."""
+        """Other things achieved: a success message, a form accepted, or something found after searching in vain."""
         ended = {signal.t_ms for signal in self.conversions}
         told: list[int] = []
         for message in self.scene.messages:
@@ -159,6 +159,25 @@ class Outcome:
                 t, path = form.accepted_at, quoted(path_of(form.url))
                 text = f"form on {path} accepted ({', '.join(form.names[:3])})"
                 yield Signal("task_completed", t, t, text, subject=path, note="form")
+
+        found = self._found()
+        if found is not None:
+            yield found
+
+    def _found(self) -> Signal | None:
+        """After an empty search another one gave something, and it was opened."""
+        empties = [s.t_ms for s in self.found if s.kind == "empty_search"]
+        typed = [t for t in self.scene.story.typings if t.target.search and empties and t.end > empties[0]]
+        if not typed or empties[-1] > typed[-1].end:
+            return None
+        for click in self.scene.story.clicks:
+            opens = click.target.role in ("row", "link") and click.t > typed[-1].end and not click.target.search
+            if opens and self.scene.new_page(click.window, click.t, click.t + 4_000):
+                t, name = click.t, click.target.label
+                return Signal(
+                    "task_completed", t, t, f"{name} opened after searching again", subject=name, note="found"
+                )
+        return None
 
     # -- bad ends
 
@@ -190,7 +209,7 @@ class Outcome:
         """(t, reason, what) of everything that failed."""
         for signal in self.found:
             match signal.kind:
-                case "dead_click" if signal.note == "control" and (signal.count >= 2 or self._raged(signal)):
+                case "dead_click" if self._mattered(signal):
                     yield signal.end_ms, "defect", f"{signal.subject} did not react"
                 case "javascript_error" if self._after_act(signal.t_ms):
                     yield signal.t_ms, "defect", f"script error {signal.subject}"
@@ -211,6 +230,11 @@ class Outcome:
         if given_up is not None and self._insisted(given_up.t_ms):
             yield given_up.t_ms, "checkout", given_up.text
 
+    def _mattered(self, dead: Signal) -> bool:
+        """A dead control keeps from a goal when it was insisted on, and more than looking was wanted of it."""
+        insisted = dead.count >= 2 and dead.note == "control" and not words.informs(dead.subject)
+        return insisted or self._raged(dead)
+
     def _raged(self, dead: Signal) -> bool:
         return any(s.kind == "rage_click" and s.subject == dead.subject for s in self.found)
 
@@ -224,16 +248,8 @@ class Outcome:
         return any(typing.t >= t and not typing.target.search for typing in self.scene.story.typings)
 
     def _made_good(self, miss: tuple[int, str, str]) -> bool:
-        """A later success, or for an empty search going on with what was then found."""
+        """A later success; a form left unaccepted stays unaccepted."""
         t, reason, _ = miss
         if reason == "form":
             return False
-        if any(signal.t_ms > t for signal in (*self.conversions, *self.tasks)):
-            return True
-        return reason == "search" and self._found_later(t)
-
-    def _found_later(self, t: int) -> bool:
-        """After the last empty search an item was opened and something done there."""
-        last = max((s.t_ms for s in self.found if s.kind == "empty_search"), default=t)
-        acts = [c for c in self.scene.story.clicks if c.t > last and c.target.submit and not c.target.search]
-        return bool(acts) and acts[-1].target.role == "button"
+        return any(signal.t_ms > t for signal in (*self.conversions, *self.tasks))

@@ -168,4 +168,6 @@ def matches(ask: Ask) -> list[Match]:
 
 def _timed(match: Match) -> Match:
     """A named time speaks for the two concepts that are about time."""
-    return Match(match.concept, match.score + 1.5, match.denied) if match.concept in ("slow_response", "idle") else match
+    return (
+        Match(match.concept, match.score + 1.5, match.denied) if match.concept in ("slow_response", "idle") else match
+    )

@@ -178,7 +178,10 @@ def _idle(evidence: Evidence, moments: list[Signal], ask: Ask | None) -> list[Si
         for line in evidence.lines:
             gap = _GAP.match(line.text) if line.kind == "gap" else None
             if gap and line.t_ms > 0 and least <= int(gap.group(1)) * 1000 < DEFAULT_IDLE_MS:
-                moments = [*moments, Signal("idle", line.t_ms, line.t_ms, line.text, measure_ms=int(gap.group(1)) * 1000)]
+                moments = [
+                    *moments,
+                    Signal("idle", line.t_ms, line.t_ms, line.text, measure_ms=int(gap.group(1)) * 1000),
+                ]
     return [signal for signal in moments if signal.measure_ms >= least]
 
 

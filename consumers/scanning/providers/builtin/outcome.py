@@ -56,7 +56,9 @@ def outcomes(evidence: Evidence) -> list[Outcome]:
 def _serious(by: dict[str, list[Signal]]) -> bool:
     """A script error, a server failure, or a control pressed again and again: not one idle try on something decorative."""
     presses = sum(signal.count for signal in by.get("dead_click", []))
-    server = [s for s in by.get("failed_request", []) if s.note != "4xx"] + [s for s in by.get("error_shown", []) if s.note == "server"]
+    server = [s for s in by.get("failed_request", []) if s.note != "4xx"] + [
+        s for s in by.get("error_shown", []) if s.note == "server"
+    ]
     return bool(by.get("javascript_error") or by.get("rage_click") or server or presses >= 3)
 
 
@@ -86,6 +88,15 @@ def frustration(evidence: Evidence) -> tuple[float, list[Signal]]:
     points += 2 if by.get("lost_navigation") else 0
     points += 3 if by.get("goal_missed") else 0
     points -= 1 if (by.get("conversion") or by.get("task_completed")) and not by.get("goal_missed") else 0
-    kinds = ("rage_click", "goal_missed", "lost_navigation", "error_shown", "javascript_error", "empty_search", "dead_click", "slow_response")
+    kinds = (
+        "rage_click",
+        "goal_missed",
+        "lost_navigation",
+        "error_shown",
+        "javascript_error",
+        "empty_search",
+        "dead_click",
+        "slow_response",
+    )
     moments = [by[kind][0] for kind in kinds if by.get(kind)]
     return min(10.0, max(0.0, points)), moments

@@ -17,7 +17,14 @@ _INTENTS: Final = (
     ("effort", r"effort|work|laborious|steps?|hard"),
     ("slowness", r"slow|wait|speed|performan|lag|fast|responsive"),
 )  # fmt: skip
-_SUCCESS: Final = {"converted": 10.0, "completed": 8.0, "browsing": 5.0, "abandoned": 3.0, "failed": 2.0, "blocked": 1.0}
+_SUCCESS: Final = {
+    "converted": 10.0,
+    "completed": 8.0,
+    "browsing": 5.0,
+    "abandoned": 3.0,
+    "failed": 2.0,
+    "blocked": 1.0,
+}
 
 
 def scorer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
@@ -31,7 +38,11 @@ def scorer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     else:
         reasoning = f"No failure, wait or burst of clicks shows from the start (t 0) to the end {end_of(evidence)}."
     confidence = 0.3 if not known else 0.75 if intent in ("frustration", "ease") else 0.5
-    return {"reasoning": reasoning, "score": float(round(score)) if whole else round(score, 2), "confidence": confidence}
+    return {
+        "reasoning": reasoning,
+        "score": float(round(score)) if whole else round(score, 2),
+        "confidence": confidence,
+    }
 
 
 def _intent(config: Mapping[str, Any]) -> tuple[str, bool]:

@@ -53,7 +53,9 @@ def summarizer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     parts = _parts(evidence, pages, signals, outcome.name)
     summary = {"short": " ".join(parts[:2]), "long": "\n\n".join(parts)}.get(length, " ".join(parts))
     names = _names(pages)
-    title = TITLES[outcome.name] + (f" after {_FRICTION[signals[0].kind]}" if signals and outcome.name != "browsing" else "")
+    title = TITLES[outcome.name] + (
+        f" after {_FRICTION[signals[0].kind]}" if signals and outcome.name != "browsing" else ""
+    )
     return {
         "summary": summary,
         "title": cut(title, 120),
@@ -67,7 +69,9 @@ def summarizer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
 
 def _parts(evidence: Evidence, pages: list[Line], signals: list[Signal], outcome: str) -> list[str]:
     """What is said, in order of weight: outcome, the way, the friction, the end."""
-    ends = [s for s in evidence.signals if s.kind in ("conversion", "task_completed", "goal_missed", "checkout_given_up")]
+    ends = [
+        s for s in evidence.signals if s.kind in ("conversion", "task_completed", "goal_missed", "checkout_given_up")
+    ]
     head = f"{_OUTCOMES[outcome]} {sentence(ends[0])}" if ends else f"{_OUTCOMES[outcome][:-1]} {end_of(evidence)}."
     names = _names(pages)
     way = f"The session began {cite(pages[0].t_ms)} on {_page(pages[0])}" if pages else "The session began (t 0)"
@@ -105,7 +109,11 @@ def _names(pages: list[Line]) -> list[str]:
 
 
 def _plain(signal: Signal) -> str:
-    return signal.subject.strip('"') if signal.subject and not instructs(signal.subject) else f"at second {signal.t_ms // 1000}"
+    return (
+        signal.subject.strip('"')
+        if signal.subject and not instructs(signal.subject)
+        else f"at second {signal.t_ms // 1000}"
+    )
 
 
 def _intent(evidence: Evidence, names: list[str]) -> str:

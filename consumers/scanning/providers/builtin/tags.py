@@ -27,7 +27,9 @@ _NEAR: Final[dict[str, tuple[str, ...]]] = {
     "failed": ("abandoned", "blocked", "browsing"),
     "browsing": ("failed", "completed"),
 }
-_NONE: Final = re.compile(r"\b(?:none|other|ok|okay|fine|smooth|normal|clean|no \w+|nothing|healthy|good|neutral|unknown|unclear|n a)\b")
+_NONE: Final = re.compile(
+    r"\b(?:none|other|ok|okay|fine|smooth|normal|clean|no \w+|nothing|healthy|good|neutral|unknown|unclear|n a)\b"
+)
 _ABOUT_OUTCOME: Final = re.compile(r"\boutcomes?\b|\bresults?\b|\bend(?:ed)?\b|\bachiev|\bgoal|\bconver|\bhow did\b")
 
 
@@ -59,7 +61,9 @@ def _quiet(evidence: Evidence) -> str:
     return f"Pages were looked at from (t 0) to the end {end_of(evidence)}; no task, failure or conversion shows."
 
 
-def _by_meaning(config: Mapping[str, Any], tags: list[str], meanings: dict[str, str], evidence: Evidence) -> dict[str, Any]:
+def _by_meaning(
+    config: Mapping[str, Any], tags: list[str], meanings: dict[str, str], evidence: Evidence
+) -> dict[str, Any]:
     """Labels that name behaviours are looked up as signals, labels that name anything else in the timeline."""
     scored: list[tuple[float, str, str]] = []
     for tag in tags:
@@ -76,7 +80,9 @@ def _by_meaning(config: Mapping[str, Any], tags: list[str], meanings: dict[str, 
     if not scored:
         tag = next((tag for tag in tags if _NONE.search(meanings[tag])), tags[-1])
         sure = 0.6 if _NONE.search(meanings[tag]) else 0.15
-        return _answer(f"Nothing in the session, from (t 0) to {end_of(evidence)}, speaks for any of the labels.", [tag], sure)
+        return _answer(
+            f"Nothing in the session, from (t 0) to {end_of(evidence)}, speaks for any of the labels.", [tag], sure
+        )
     several = config.get("multi_label", True)
     kept = [item for item in scored if item[0] >= max(0.5, scored[0][0] - 0.2)] if several else scored[:1]
     kept = kept or scored[:1]
@@ -88,7 +94,9 @@ def _where(meaning: str, evidence: Evidence) -> tuple[float, str] | None:
     wanted = stems(meaning)
     if not wanted:
         return None
-    lines = [line for share, line in lines_about(evidence, wanted, ("page", "click", "input", "screen")) if share >= 0.6]
+    lines = [
+        line for share, line in lines_about(evidence, wanted, ("page", "click", "input", "screen")) if share >= 0.6
+    ]
     if not lines:
         return None
     last = max(lines, key=lambda line: line.t_ms)

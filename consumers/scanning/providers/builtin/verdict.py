@@ -37,7 +37,11 @@ def _from_concept(found: list[Match], evidence: Evidence, ask: Ask) -> dict[str,
         doubt += 0.15 if other.present != finding.present else 0.0
     verdict = "yes" if finding.present != best.denied else "no"
     if not finding.known and not finding.present:
-        return _answer(f"The recording holds nothing that could show {WORDS[best.concept]}, up to its end {end_of(evidence)}.", "inconclusive", 0.2)
+        return _answer(
+            f"The recording holds nothing that could show {WORDS[best.concept]}, up to its end {end_of(evidence)}.",
+            "inconclusive",
+            0.2,
+        )
     return _answer(_reasoning(finding, evidence), verdict, _confidence(finding) - doubt)
 
 
@@ -58,7 +62,9 @@ def _from_timeline(ask: Ask, evidence: Evidence) -> dict[str, Any]:
     """The prompt is about no known concept: look for its own words in what happened."""
     wanted = stems(ask.main) or stems(ask.asides)
     if not wanted:
-        return _answer(f"The question names nothing to look for; the session ends {end_of(evidence)}.", "inconclusive", 0.1)
+        return _answer(
+            f"The question names nothing to look for; the session ends {end_of(evidence)}.", "inconclusive", 0.1
+        )
     acts = ("page", "click", "input", "screen", "console", "network")
     best = lines_about(evidence, wanted, acts)
     if best and best[0][0] >= WHOLE:
@@ -68,7 +74,9 @@ def _from_timeline(ask: Ask, evidence: Evidence) -> dict[str, Any]:
         return _answer(text, "no" if denied else "yes", 0.45 + 0.1 * (share - WHOLE))
     if best:
         _, line = best[0]
-        text = f"Only part of what is asked for turns up, {_place(line.kind)} {cite(line.t_ms)}; the signals do not tell."
+        text = (
+            f"Only part of what is asked for turns up, {_place(line.kind)} {cite(line.t_ms)}; the signals do not tell."
+        )
         return _answer(text, "inconclusive", 0.2)
     text = f"The session, from (t 0) to {end_of(evidence)}, never shows what the question is about."
     return _answer(text, "inconclusive", 0.25)
