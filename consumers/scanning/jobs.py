@@ -30,10 +30,10 @@ LEASE_SECONDS = 60
 WAIT_SECONDS = 1.0
 STOP_SECONDS = 0.25
 CONSIDERED = 400
-"""Jobs looked at for a fair choice: more than two scanners' in-flight caps, so that one scanner cannot hide the rest."""
+"""Jobs looked at for a fair choice: more than two scanners' in-flight caps, so that one cannot hide the rest."""
 
-_COLUMNS = """observation_id, run, environment_id, organization_id, scanner_id, session_id, trigger, correlation_id,
-    try_number, lease_token, lease_expires_at"""
+_COLUMNS = """job.observation_id, job.run, job.environment_id, job.organization_id, job.scanner_id, job.session_id,
+    job.trigger, job.correlation_id, job.try_number, job.lease_token, job.lease_expires_at"""
 
 _ENQUEUE = """
 INSERT INTO scanning.job
@@ -46,7 +46,7 @@ ON CONFLICT (observation_id, run) DO NOTHING
 _LEASE = f"""
 WITH considered AS MATERIALIZED (
     SELECT observation_id, run, scanner_id, priority, available_at FROM scanning.job
-    WHERE state = 'queued' AND available_at <= clock_timestamp() ORDER BY priority, available_at LIMIT {CONSIDERED}
+    WHERE state = 'queued' AND available_at <= clock_timestamp() ORDER BY priority, available_at LIMIT %s
 ), busy AS MATERIALIZED (
     SELECT scanner_id, count(*) AS leases FROM scanning.job WHERE state = 'leased' GROUP BY scanner_id
 ), chosen AS MATERIALIZED (
@@ -58,7 +58,7 @@ WITH considered AS MATERIALIZED (
 UPDATE scanning.job SET state = 'leased', try_number = try_number + 1, lease_token = gen_random_uuid(),
     lease_expires_at = clock_timestamp() + make_interval(secs => %s), leased_by = %s
 FROM chosen WHERE job.observation_id = chosen.observation_id AND job.run = chosen.run
-RETURNING {", ".join("job." + column.strip() for column in _COLUMNS.split(","))}
+RETURNING {_COLUMNS}
 """  # noqa: S608 - constants of this module
 
 _HELD = "observation_id = %s AND run = %s AND lease_token = %s"
@@ -153,7 +153,7 @@ def lease(conn: psycopg.Connection, worker: str, *, seconds: float = LEASE_SECON
     Jobs on demand go first; then those of the scanner with the fewest leases at the moment; then the longest due.
     """
     with conn.cursor(row_factory=class_row(Job)) as cursor:
-        return cursor.execute(_LEASE, (seconds, worker)).fetchone()
+        return cursor.execute(_LEASE, (CONSIDERED, seconds, worker)).fetchone()
 
 
 def renew(conn: psycopg.Connection, job: Job, *, seconds: float = LEASE_SECONDS) -> bool:
@@ -243,7 +243,7 @@ class LeaseKeeper:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)  # one that hangs in a renewal can do no harm: the token is about to go
         self._deadline.cancel()
 
     def _timer(self) -> Timer:
