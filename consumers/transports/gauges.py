@@ -66,7 +66,7 @@ def read_gauges(conn: psycopg.Connection, *, prefix: str, most: int) -> Sequence
         gauges.append(Gauge("transport_stopped", labels, stopped))
     for group, topic, letters in conn.execute(_DEAD_LETTERS):
         gauges.append(Gauge("transport_dead_letters", {"group": group, "topic": topic}, letters))
-    oldest = conn.execute(_OLDEST_TRANSACTION).fetchone()
-    assert oldest is not None
-    gauges.append(Gauge("transport_oldest_transaction_seconds", {}, oldest[0]))
+    gauges.extend(
+        Gauge("transport_oldest_transaction_seconds", {}, seconds) for (seconds,) in conn.execute(_OLDEST_TRANSACTION)
+    )
     return gauges

@@ -1,6 +1,6 @@
-"""Headers as JSON that a person can read in the database: bytes in PostgreSQL's ``escape`` format.
+r"""Headers as JSON that a person can read in the database: bytes in PostgreSQL's ``escape`` format.
 
-Printable ASCII stays as it is, a backslash is doubled, NUL and bytes above 127 become ``\\ooo`` in octal.
+Printable ASCII stays as it is, a backslash is doubled, NUL and bytes above 127 become ``\ooo`` in octal.
 ``decode(headers->>'name', 'escape')`` gives the bytes back in SQL.
 """
 

@@ -3,14 +3,14 @@
 Two adapters stand behind it (the log inside PostgreSQL, and Kafka); code above this module must not be able to tell
 which. What every adapter promises, and what the contract suite in ``tests/transports`` holds it to:
 
-* **Order.** Records of one topic with the same key are handled in the order in which they were published. A key lives in
-  one partition; the number of partitions of a topic is fixed when the topic is made.
-* **Nothing lost.** ``publish`` returns once its records are durable. A record stays until every group has handled it and
-  it is older than the transport's retention.
+* **Order.** Records of one topic with the same key are handled in the order in which they were published. A key lives
+  in one partition; the number of partitions of a topic is fixed when the topic is made.
+* **Nothing lost.** ``publish`` returns once its records are durable. A record stays until every group has handled it
+  and it is older than the transport's retention.
 * **Once in effect.** The handler runs in an open transaction in which its group's position moves too. Whatever the
   handler writes through that connection is there exactly once. Effects elsewhere (HTTP, models) are at least once: make
   them idempotent by ``event_id``, or write a job row and act on it later.
-* **Offsets** increase within a partition and mean nothing else: they are not dense and not comparable across partitions.
+* **Offsets** increase within a partition and mean nothing else: neither dense nor comparable across partitions.
 * **Groups** are independent: each sees every record, a new one starts at the oldest record still kept.
 """
 
@@ -41,8 +41,10 @@ SOURCE_ID = "source_id"
 
 
 class Unavailable(Exception):
-    """The transport cannot be reached, or did not confirm in time. The records may or may not be there: publish them
-    again with the same event ids."""
+    """The transport cannot be reached, or did not confirm in time.
+
+    The records may or may not be there: publish them again with the same event ids.
+    """
 
 
 class Refused(ValueError):
@@ -126,8 +128,8 @@ class Poison(Exception):
     """Raised by a handler for a record that can never be handled, for instance because it cannot be decoded.
 
     The batch is offered again without that record. The record goes to the dead letters with its original key, value and
-    headers, its origin, the group, this error and the time, in the transaction that moves the position past it, so it is
-    neither lost nor doubled. Raise it ``from`` the error that shows the record is poison; its class is kept.
+    headers, its origin, the group, this error and the time, in the transaction that moves the position past it, so it
+    is neither lost nor doubled. Raise it ``from`` the error that shows the record is poison; its class is kept.
 
     Every other exception means "not now": the transaction rolls back, the partition waits, and the same records are
     offered again. Do not raise ``Poison`` for those.
@@ -186,6 +188,8 @@ class Transport(Protocol):
     def lag(self, group: str) -> Mapping[tuple[str, int], int]:
         """Records not yet handled by the group, for each (topic, partition) that it has consumed.
 
-        Adapters may stop counting at 100,000 a partition. Empty for a group that never consumed. Raises ``Unavailable``.
+        Adapters may stop counting at 100,000 a partition. Empty for a group that never consumed.
+
+        Raises ``Unavailable``.
         """
         ...

@@ -90,7 +90,16 @@ class PostgresTransport:
     ) -> None:
         """See the port."""
         names = {self._settings.stored_name(topic): topic for topic in topics}
-        Worker(self._database_url, self._settings, checked_group(group), names, handler, stop, max_records).run()
+        worker = Worker(
+            self._database_url,
+            self._settings,
+            checked_group(group),
+            names,
+            handler=handler,
+            stop=stop,
+            max_records=max_records,
+        )
+        worker.run()
 
     def lag(self, group: str) -> Mapping[tuple[str, int], int]:
         """See the port. Records that will be skipped as repetitions count until they are passed."""
@@ -154,11 +163,9 @@ class PostgresTransport:
     def _insert(self, conn: _Connection, *, topic: str, name: str, records: Sequence[Outgoing]) -> None:
         partitions = self._partitions.get(name)
         if partitions is None:
-            row = conn.execute(
-                "SELECT partitions FROM log.make_topic(%s, %s)", (name, self._settings.partition_count(topic))
-            ).fetchone()
-            assert row is not None
-            partitions = self._partitions[name] = int(row[0])
+            wanted = (name, self._settings.partition_count(topic))
+            ((partitions,),) = conn.execute("SELECT partitions FROM log.make_topic(%s, %s)", wanted)
+            self._partitions[name] = partitions
         conn.execute(
             _PUBLISH,
             (

@@ -72,7 +72,8 @@ WHERE grp = %(group)s AND topic_id = %(topic_id)s AND part = %(part)s AND off = 
 # Only while the position is where the failure happened: another worker may have got past it.
 _HOLD_BACK = """
 UPDATE log.position
-SET failures = failures + 1, resume_at = clock_timestamp() + make_interval(secs => %s), last_error = %s, updated_at = now()
+SET failures = failures + 1, resume_at = clock_timestamp() + make_interval(secs => %s), last_error = %s,
+    updated_at = now()
 WHERE grp = %s AND topic_id = %s AND part = %s AND off = %s AND failures = %s
 """
 
@@ -131,6 +132,7 @@ class Worker:
         settings: LogSettings,
         group: str,
         names: Mapping[str, str],
+        *,
         handler: Handler,
         stop: Event,
         max_records: int,
@@ -144,7 +146,8 @@ class Worker:
         self._max_records = max_records
         self._topics: dict[int, str] = {}
         self._last: Partition | None = None
-        self._trim_at = time.monotonic() + settings.trim_every.total_seconds() * random.random()
+        spread = random.random()  # noqa: S311 - so that workers which start together do not trim together
+        self._trim_at = time.monotonic() + settings.trim_every.total_seconds() * spread
 
     def run(self) -> None:
         """Returns when the stop is set, never for a trouble of the database."""
@@ -181,11 +184,9 @@ class Worker:
         """Listens before it looks, so nothing falls between the two."""
         for name, topic in self._names.items():
             ears.execute(sql.SQL("LISTEN {}").format(sql.Identifier(f"log.{name}")))
-            row = work.execute(
-                "SELECT id FROM log.make_topic(%s, %s)", (name, self._settings.partition_count(topic))
-            ).fetchone()
-            assert row is not None
-            self._topics[int(row[0])] = topic
+            wanted = (name, self._settings.partition_count(topic))
+            ((topic_id,),) = work.execute("SELECT id FROM log.make_topic(%s, %s)", wanted)
+            self._topics[topic_id] = topic
         work.execute(_REGISTER, (self._group, list(self._topics)))
 
     def _serve(self, work: psycopg.Connection[TupleRow], ears: psycopg.Connection[TupleRow]) -> None:
@@ -209,7 +210,7 @@ class Worker:
     def _ready(self, work: psycopg.Connection[TupleRow]) -> Sequence[Partition]:
         """Partitions with something to do, beginning after the one served last; a worker's first one is drawn."""
         ready = [Partition(*row) for row in work.execute(_READY, (self._group, list(self._topics)))]
-        last = self._last or (random.choice(ready) if ready else None)
+        last = self._last or (random.choice(ready) if ready else None)  # noqa: S311 - a start, not a secret
         return [p for p in ready if last and p > last] + [p for p in ready if last and p <= last]
 
     def _step(self, work: psycopg.Connection[TupleRow], partition: Partition) -> bool:

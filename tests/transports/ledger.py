@@ -27,8 +27,8 @@ def open_ledger(database_url: str) -> None:
     """No unique key: a doubled effect must show, not fail."""
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute(
-            "CREATE TABLE ledger (n bigint GENERATED ALWAYS AS IDENTITY, grp text, topic text, part integer, off bigint,"
-            " key text, value text, worker text)"
+            "CREATE TABLE ledger (n bigint GENERATED ALWAYS AS IDENTITY, grp text, topic text, part integer,"
+            " off bigint, key text, value text, worker text)"
         )
 
 

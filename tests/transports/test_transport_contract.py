@@ -325,8 +325,8 @@ def test_poison_goes_to_the_dead_letters_and_the_rest_is_handled(broker: Broker)
     assert calls == 2
     with psycopg.connect(broker.database_url) as conn:
         letters = conn.execute(
-            "SELECT grp, topic, part, off, key, value, headers->>'event_id', decode(headers->>'odd', 'escape'), attempts,"
-            " error_class, error FROM log.dead_letter"
+            "SELECT grp, topic, part, off, key, value, headers->>'event_id', decode(headers->>'odd', 'escape'),"
+            " attempts, error_class, error FROM log.dead_letter"
         ).fetchall()
     assert len(letters) == 1
     group, topic, part, off, key, value, event_id, header, attempts, error_class, error = letters[0]
@@ -369,7 +369,7 @@ def test_poison_in_a_row_stops_the_partition_and_no_other(broker: Broker) -> Non
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(broker: Broker) -> None:
-    """kill -9 in the middle of a batch, again and again."""
+    """SIGKILL in the middle of a batch, again and again."""
     transport = broker.transport()
     sent = messages(400, keys=20)
     transport.publish("facts", sent)

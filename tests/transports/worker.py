@@ -30,7 +30,8 @@ def main(database_url: str, group: str, topic: str, slow_ms: str) -> None:
         nonlocal spoke
         enter(conn, group, records, worker=str(os.getpid()))
         if not spoke:
-            print("handling", flush=True)
+            sys.stdout.write("handling\n")
+            sys.stdout.flush()
             spoke = True
         # Stands for work: the batch stays open for a while, so that a kill meets it.
         time.sleep(int(slow_ms) / 1000)
