@@ -1,8 +1,8 @@
 """Runs the README's commands as printed, as a new user would: in an empty folder, against a server started there.
 
 Blocks fenced as `sh run` are one shell session, in order, ended by the first command that fails. An HTTP answer of 400
-or more fails its curl. The server listens on port 8000, as printed; when that is taken, on a free one, which is then put
-into the commands.
+or more fails its curl. The server listens on port 8000, as printed; when that is taken, on a free one, which is put
+into the commands then.
 """
 
 import os
