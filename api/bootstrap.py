@@ -10,8 +10,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+from eventsourcing.persistence import OperationalError as PersistenceOperationalError
 from psycopg.rows import TupleRow
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 from api import credentials
 from api.credentials import Credentials
@@ -23,7 +24,7 @@ from commands.scanners import Scanners
 from commands.store.application import Store
 from commands.store.migrations import Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
-from consumers.transports.port import Transport
+from consumers.transports.port import Transport, Unavailable
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
 from domain.errors import Conflict
@@ -39,6 +40,9 @@ CATALOGUE = {
     "builtin": ("builtin",),
 }
 """Providers and models that scanners may name: the reference product's two (contract 3.1) and our own analyser."""
+
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, PersistenceOperationalError, PoolTimeout, Unavailable)
+"""What means "not now": the database or the transport is away. HTTP answers 503."""
 
 Pool = ConnectionPool[psycopg.Connection[TupleRow]]
 

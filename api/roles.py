@@ -11,6 +11,7 @@ from threading import Event
 
 from api.bootstrap import Runtime
 from commands.store.event_log import EventLog
+from commands.store.recorder import CHANNEL
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.capture.handler import SnapshotHandler
 from consumers.capture.settler import GROUP as SETTLER_GROUP
@@ -27,7 +28,7 @@ from consumers.selection.sweep import Sweep, SweepRules
 from consumers.selection.watermarks import GROUP as SELECTION_GROUP
 from consumers.selection.watermarks import WatermarkKeeper
 from projections.catalogue import PROJECTIONS
-from projections.engine import run_projections
+from projections.engine import Runner
 from projections.queries.accounts import environment_of_token
 
 log = logging.getLogger("replay_vision.roles")
@@ -58,7 +59,16 @@ def _relay(running: Runtime) -> Iterator[Loop]:
 
 
 def _projections(running: Runtime) -> Iterator[Loop]:
-    yield "projections", partial(run_projections, running.database_url, EventLog(), PROJECTIONS)
+    runner = Runner(running.database_url, PROJECTIONS, EventLog(), CHANNEL)
+    yield "projections", partial(_run_projections, runner)
+
+
+def _run_projections(runner: Runner, stop: Event) -> None:
+    feeding = threading.Thread(target=runner.run, name="projection runner", daemon=True)
+    feeding.start()
+    stop.wait()
+    runner.stop()
+    feeding.join()
 
 
 def _capture(running: Runtime) -> Iterator[Loop]:
@@ -80,7 +90,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
     )
     for number in range(SCAN_WORKERS):
         name = f"scan worker {number}"
-        yield name, ScanWorker(running.database_url, running.pool, scanning, name).run
+        yield name, ScanWorker(running.pool, scanning, name).run
     reaper = Reaper(running.pool, running.observations, running.clock)
     reap = OnTick("reap", reaper.run)
     yield "reap ticks", _consume(running, "reaper", "ticks", reap.handle)

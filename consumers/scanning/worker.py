@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from uuid import uuid4
 
@@ -24,6 +24,9 @@ from domain.tenant import Tenant
 log = logging.getLogger("replay_vision.scanning")
 
 Pool = ConnectionPool[psycopg.Connection[TupleRow]]
+
+KEPT = timedelta(days=14)
+"""Done jobs refuse repeated requests for this long: longer than the transport keeps the records that made them."""
 
 REAPED = 100
 """Expired leases looked at in one run of the reaper."""
@@ -75,6 +78,7 @@ class Reaper:
         """One round. Safe to repeat and to run twice at once."""
         with self._pool.connection() as connection:
             found = jobs.expired(connection, REAPED)
+            jobs.clear(connection, older_than=KEPT)
         for job in found:
             if job.try_number < MAX_TRIES:
                 with self._pool.connection() as connection:

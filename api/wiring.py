@@ -1,0 +1,63 @@
+"""What the HTTP room is given: the parts of a Runtime, and answers to "are you ready?"."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from api.bootstrap import CATALOGUE, OUTAGES, Runtime
+from api.http.services import Readiness, Services
+from commands.accounts import hash_key
+from commands.store.event_log import EventLog
+from consumers.capture.handler import GROUP as CAPTURE_GROUP
+from consumers.scanning.requests import GROUP as SCANNING_GROUP
+from projections.catalogue import PROJECTIONS
+from projections.engine import lags, wait_for
+
+WAIT_SECONDS = 2.0
+"""How long a write waits for the read side (architecture 6)."""
+
+PROJECTION_LAG = 5_000
+"""Log positions a projection may be behind; at 25,000 events a second that is under a second of work."""
+
+TRANSPORT_LAG = 20_000
+"""Records a consumer group may be behind."""
+
+
+def services_for(running: Runtime) -> Services:
+    """The services of one HTTP process."""
+    return Services(
+        pool=running.pool,
+        scanners=running.scanners,
+        observations=running.observations,
+        limits=running.settings.observation_limits,
+        transport=running.transport,
+        wait=lambda position, names: wait_for(running.pool, names, position, WAIT_SECONDS),
+        clock=running.clock,
+        hash_key=partial(hash_key, running.secret),
+        readiness=partial(_readiness, running),
+        catalogue=CATALOGUE,
+        public_url=running.settings.links,
+        outages=OUTAGES,
+        capture_prefix=running.settings.capture_prefix,
+        capture_origins=running.settings.capture_origins,
+    )
+
+
+def _readiness(running: Runtime) -> Readiness:
+    """Ready while the database answers and nothing is further behind than its limit; parked streams are warnings."""
+    reasons: list[str] = []
+    warnings: list[str] = []
+    try:
+        with running.pool.connection(timeout=2) as connection:
+            for lag in lags(connection, EventLog(), PROJECTIONS):
+                if lag.behind > PROJECTION_LAG:
+                    reasons.append(f"projection {lag.name} is {lag.behind} positions behind")
+                if lag.parked:
+                    warnings.append(f"projection {lag.name} has {lag.parked} parked streams")
+        for group in (CAPTURE_GROUP, SCANNING_GROUP):
+            behind = sum(running.transport.lag(group).values())
+            if behind > TRANSPORT_LAG:
+                reasons.append(f"{group} is {behind} records behind")
+    except OUTAGES as error:
+        reasons.append(f"database or transport: {type(error).__name__}")
+    return Readiness(ready=not reasons, reasons=reasons, warnings=warnings)

@@ -1,0 +1,118 @@
+"""The main job, as an operator and a browser meet it: recordings in, observations out, in real processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live import RECORDINGS, Live, posts, wait_until
+
+SETTLED = {"settle_seconds": "2", "sweep_seconds": "1", "min_duration_seconds": "5", "min_active_seconds": "1"}
+ENDED = ("succeeded", "failed", "ineligible")
+
+pytestmark = pytest.mark.timeout(240)
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "monitor": {"prompt": "Was an error message shown to the visitor?", "allow_inconclusive": True},
+    "classifier": {"prompt": "What was the outcome?", "tags": ["converted", "blocked by bug", "browsing only"]},
+    "scorer": {"prompt": "How frustrated was the user?", "scale": {"min": 0, "max": 10}},
+    "summarizer": {"prompt": "What happened?"},
+}
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    with Live(tmp_path_factory.mktemp("live") / "home", **SETTLED) as running:
+        yield running
+
+
+def create(live: Live, name: str, scanner_type: str, **fields: Any) -> dict[str, Any]:
+    body = {
+        "name": name,
+        "scanner_type": scanner_type,
+        "scanner_config": CONFIGS[scanner_type],
+        "provider": "builtin",
+        "model": "builtin",
+        **fields,
+    }
+    answer = live.call("POST", "scanners/", body)
+    assert answer.status == 201, answer.body
+    return answer.body
+
+
+def send(live: Live, recording: Path) -> str:
+    """Posts the bodies of one sample as its browser did; returns the session id."""
+    for body, query, content_type in posts(recording, live.credentials["project_token"]):
+        answer = live.post_recording(body, query, content_type)
+        assert answer.status == 200, answer.body
+    return recording.name.removesuffix(".jsonl.gz")
+
+
+def test_a_recorded_session_is_scanned_by_every_enabled_scanner_without_a_manual_step(live: Live) -> None:
+    scanners = [create(live, f"scheduled {kind}", kind) for kind in CONFIGS]
+    disabled = create(live, "disabled", "monitor", enabled=False)
+    paused = create(live, "paused", "monitor", sampling_rate=0)
+    session_id = send(live, RECORDINGS[0])
+
+    for scanner in scanners:
+        observation = wait_until(
+            lambda scanner=scanner: next((o for o in live.observations(scanner["id"]) if o["status"] in ENDED), None),
+            60,
+            f"{scanner['name']} has no observation",
+        )
+        assert observation["status"] == "succeeded", observation["error_reason"]
+        assert observation["session_id"] == session_id
+        assert observation["triggered_by"] == "schedule"
+        output = observation["scanner_result"]["model_output"]
+        assert output["scanner_type"] == scanner["scanner_type"]
+        segments = output.get("reasoning_segments") or output["summary_segments"]
+        assert any(segment["kind"] == "chip" for segment in segments)
+    assert live.observations(disabled["id"]) == []
+    assert live.observations(paused["id"]) == []
+
+
+def test_a_session_is_observed_on_demand_once(live: Live) -> None:
+    scanner = create(live, "on demand", "summarizer", enabled=False)
+    session_id = send(live, RECORDINGS[1])
+    wait_until(lambda: observed_session(live, scanner, session_id), 30, "not observed")
+    again = live.call("POST", f"scanners/{scanner['id']}/observe/", {"session_id": session_id})
+    assert again.status == 200
+    assert len(live.observations(scanner["id"])) == 1
+
+
+def observed_session(live: Live, scanner: dict[str, Any], session_id: str) -> dict[str, Any] | None:
+    answer = live.call("POST", f"scanners/{scanner['id']}/observe/", {"session_id": session_id})
+    assert answer.status in (200, 202), answer.body
+    ended = [o for o in live.observations(scanner["id"]) if o["status"] == "succeeded"]
+    return ended[0] if ended else None
+
+
+def test_a_session_without_recording_ends_ineligible_and_costs_nothing(live: Live) -> None:
+    scanner = create(live, "nothing there", "monitor", enabled=False)
+    before = live.call("GET", "quota/").body["usage_this_month"]
+    answer = live.call("POST", f"scanners/{scanner['id']}/observe/", {"session_id": "no-such-session"})
+    assert answer.status == 202
+    observation = wait_until(
+        lambda: next((o for o in live.observations(scanner["id"]) if o["status"] in ENDED), None), 30, "no ending"
+    )
+    assert (observation["status"], observation["error_reason"].split(":")[0]) == ("ineligible", "no_recording")
+    assert live.call("GET", "quota/").body["usage_this_month"] == before
+
+
+def test_a_body_that_is_no_recording_is_refused_and_stops_nobody(live: Live) -> None:
+    scanner = create(live, "after rubbish", "monitor", enabled=False)
+    for rubbish in (b"", b"\x1f\x8bbroken", b"[]", b'{"event": 5}', b"\xff\xfe\x00", b"[" * 100_000):
+        assert 400 <= live.post_recording(rubbish).status < 500
+    assert live.call("GET", "../../../../readyz").status in (200, 404)
+    session_id = send(live, RECORDINGS[2])
+    assert wait_until(lambda: observed_session(live, scanner, session_id), 30, "not observed")
+
+
+def test_the_second_start_is_quick_and_keeps_everything(live: Live) -> None:
+    scanner = create(live, "kept", "monitor", enabled=False)
+    assert live.stop() == 0
+    live.start()
+    assert live.call("GET", f"scanners/{scanner['id']}/").body["name"] == "kept"
