@@ -1,0 +1,95 @@
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from consumers.capture.settler import settle
+from domain.session_facts import activity_score
+from domain.tenant import Tenant
+from projections.queries.sessions import (
+    MAX_SESSIONS,
+    last_settle_number,
+    session_exists,
+    session_facts,
+    sessions_facts,
+    sessions_settled_after,
+)
+from tests.capture.traffic import ENVIRONMENT, EXPECTED, NOW, Capture, click, recorded, snapshot
+
+TENANT = Tenant(ENVIRONMENT, uuid4())
+OTHER = Tenant(2, uuid4())
+SAMPLE = "tests/recordings/two_tabs_one_session.jsonl.gz"
+
+
+def test_the_facts_of_a_session(capture: Capture) -> None:
+    capture.handle(recorded(SAMPLE))
+    expected = EXPECTED[SAMPLE]
+    with capture.pool.connection() as conn:
+        facts = session_facts(conn, TENANT, expected["session_id"], NOW)
+    assert facts is not None
+    assert facts.id == expected["session_id"]
+    assert facts.distinct_id == expected["distinct_ids"][0]
+    assert facts.start_time.timestamp() * 1000 == expected["min_first_timestamp"]
+    assert facts.recording_duration == expected["duration_ms"] / 1000
+    assert facts.active_seconds == expected["active_milliseconds"] / 1000
+    assert facts.active_seconds + facts.inactive_seconds == pytest.approx(facts.recording_duration)
+    assert len(facts.windows) == 2
+    assert facts.urls[0] == facts.start_url == expected["first_url"]
+    assert (facts.snapshot_source, facts.snapshot_library) == ("web", "web")
+    assert facts.settled_at is None
+    assert facts.activity_score > 0
+
+
+def test_sessions_of_other_environments_do_not_exist(capture: Capture) -> None:
+    capture.capture(snapshot([click(1)], "a"))
+    with capture.pool.connection() as conn:
+        assert session_exists(conn, TENANT, "a")
+        assert not session_exists(conn, OTHER, "a")
+        assert session_facts(conn, OTHER, "a", NOW) is None
+        assert sessions_facts(conn, TENANT, ["a", "b"], NOW).keys() == {"a"}
+        with pytest.raises(ValueError, match="at most"):
+            sessions_facts(conn, TENANT, ["a"] * (MAX_SESSIONS + 1), NOW)
+
+
+def test_ongoing_for_five_minutes(capture: Capture) -> None:
+    capture.capture(snapshot([click(1)], "a"))
+    with capture.pool.connection() as conn:
+        for minutes, ongoing in ((4, True), (6, False)):
+            facts = session_facts(conn, TENANT, "a", NOW + timedelta(minutes=minutes))
+            assert facts is not None
+            assert facts.ongoing == ongoing
+
+
+def test_a_session_of_one_moment_is_not_inactive_for_less_than_nothing(capture: Capture) -> None:
+    capture.capture(snapshot([click(1)], "a"))
+    with capture.pool.connection() as conn:
+        facts = session_facts(conn, TENANT, "a", NOW)
+    assert facts is not None
+    assert (facts.recording_duration, facts.active_seconds, facts.inactive_seconds) == (0, 0.001, 0)
+
+
+def test_settled_sessions_after_a_number(capture: Capture) -> None:
+    with capture.pool.connection() as conn:
+        assert last_settle_number(conn) == 0
+        for number, session_id in enumerate("abcde"):
+            environment_id = 2 if session_id == "b" else ENVIRONMENT
+            capture.capture(snapshot([click(1)], session_id, environment_id=environment_id))
+            capture.now += timedelta(minutes=1)
+            assert settle(conn, capture.now, 60) == 1
+            assert last_settle_number(conn) == number + 1
+        found = sessions_settled_after(conn, TENANT, 1, 2, capture.now)
+        assert [(one.settle_number, one.facts.id) for one in found] == [(3, "c"), (4, "d")]
+        assert found[0].distinct_ids == ("somebody",)
+        assert found[0].facts.settled_at is not None
+        capture.capture(snapshot([click(2)], "c", "late"))
+        found = sessions_settled_after(conn, TENANT, 0, 10, capture.now)
+        assert [one.settle_number for one in found] == [1, 4, 5]
+        capture.now += timedelta(minutes=1)
+        settle(conn, capture.now, 60)
+        found = sessions_settled_after(conn, TENANT, 5, 10, capture.now)
+        assert [(one.settle_number, one.facts.id) for one in found] == [(6, "c")]
+
+
+def test_the_score_of_nothing_is_zero() -> None:
+    assert activity_score(0, 0, 0, 0, 0, 0, 0, 0) == 0
+    assert activity_score(10, 20, 5, 3, 30, 1, 0, 2) == round(100 * 20 / 53, 2)
