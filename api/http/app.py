@@ -95,7 +95,7 @@ async def _refused_by_framework(request: Request, error: HTTPException) -> Respo
         allow = _allowed(request)
         if request.method == "OPTIONS":
             return Answer(_metadata(request), headers={"Allow": allow})
-        return envelope(errors.method_not_allowed(request.method, allow))
+        return envelope(errors.method_not_allowed(visit(request.scope).method, allow))
     if error.status_code == HTTPStatus.NOT_FOUND:
         return envelope(errors.not_found())
     if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:

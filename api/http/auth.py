@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from projections.queries.accounts import KeyHolder, environments_of, is_member, key_holder, tenant_of
@@ -50,50 +51,49 @@ def admit(request: Request, body: Payload, services: Services, scopes: Sequence[
     member), 404 (no such project).
     """
     check_acceptable(request)
-    holder = _authenticate(request, body, services)
-    for scope in scopes:
-        if not satisfies(holder.scopes, scope):
-            raise errors.missing_scope(scope)
-    tenant = _enter(request.path_params["environment_id"], holder, services)
+    key, source = _presented_key(request, body)
+    with services.pool.connection() as conn:
+        holder = _holder(conn, key, source, services)
+        for scope in scopes:
+            if not satisfies(holder.scopes, scope):
+                raise errors.missing_scope(scope)
+        tenant = _enter(conn, request.path_params["environment_id"], holder)
     return Caller(tenant, holder.user_id, holder.prefix, visit(request.scope).correlation_id)
 
 
-def _authenticate(request: Request, body: Payload, services: Services) -> KeyHolder:
-    key, source = _presented_key(request, body)
-    if key is None:
-        raise errors.not_authenticated()
+def _presented_key(request: Request, body: Payload) -> tuple[str, str]:
+    """The key and where it stood. The first candidate wins, even a wrong one (contract 2.1). Raises Refusal 401."""
+    if matched := _BEARER.fullmatch(request.headers.get("authorization", "").strip()):
+        return matched.group(1), "Authorization header"
+    if key := body.key():
+        return key, "body"
+    if key := visit(request.scope).query_key:
+        return key, "query string"
+    raise errors.not_authenticated()
+
+
+def _holder(conn: Any, key: str, source: str, services: Services) -> KeyHolder:
     if len(key) > KEY_LENGTH or not (key.isascii() and key.isprintable()):
         raise errors.invalid_key(source)
-    with services.pool.connection() as conn:
-        holder = key_holder(conn, services.hash_key(key))
+    holder = key_holder(conn, services.hash_key(key))
     if holder is None or (holder.expires_at is not None and holder.expires_at <= services.clock()):
         raise errors.invalid_key(source)
     return holder
 
 
-def _presented_key(request: Request, body: Payload) -> tuple[str | None, str]:
-    """The first candidate wins, even when it is wrong: header, body field, query parameter (contract 2.1)."""
-    if matched := _BEARER.fullmatch(request.headers.get("authorization", "").strip()):
-        return matched.group(1), "Authorization header"
-    if key := body.key():
-        return key, "body"
-    return visit(request.scope).query_key, "query string"
-
-
-def _enter(asked: str, holder: KeyHolder, services: Services) -> Tenant:
-    with services.pool.connection() as conn:
-        if asked == CURRENT:
-            usable = [number for number in environments_of(conn, holder.user_id) if _covers(holder, number)]
-            environment_id = usable[0] if usable else None
-        else:
-            environment_id = _environment_id(asked)
-        tenant = None if environment_id is None else tenant_of(conn, environment_id)
-        if tenant is None:
-            raise errors.not_found("Project not found.")
-        if not _covers(holder, tenant.environment_id):
-            raise errors.confined(tenant.environment_id)
-        if not is_member(conn, holder.user_id, tenant.organization_id):
-            raise errors.not_a_member()
+def _enter(conn: Any, asked: str, holder: KeyHolder) -> Tenant:
+    if asked == CURRENT:
+        usable = [number for number in environments_of(conn, holder.user_id) if _covers(holder, number)]
+        environment_id = usable[0] if usable else None
+    else:
+        environment_id = _environment_id(asked)
+    tenant = None if environment_id is None else tenant_of(conn, environment_id)
+    if tenant is None:
+        raise errors.not_found("Project not found.")
+    if not _covers(holder, tenant.environment_id):
+        raise errors.confined(tenant.environment_id)
+    if not is_member(conn, holder.user_id, tenant.organization_id):
+        raise errors.not_a_member()
     return tenant
 
 

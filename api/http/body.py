@@ -4,6 +4,7 @@ Reading never fails by itself. What is wrong with a body is told when a route as
 and membership (contract 2.1).
 """
 
+import asyncio
 import json
 import math
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ from typing import Any, Never
 
 from starlette.requests import Request
 
-from api.http.errors import Refusal, parse_error, too_large, unsupported_media_type
+from api.http.errors import Refusal, parse_error, too_large, too_slow, unsupported_media_type
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of an API request's body."""
+
+BODY_SECONDS = 60
+"""How long a body may take to arrive, so that slow senders cannot hold memory for ever."""
 
 DEPTH_LIMIT = 100
 """Levels of lists and objects inside one another."""
@@ -42,23 +46,30 @@ class Payload:
 
 
 async def read_bounded(request: Request, limit: int) -> bytes | None:
-    """The whole body, or None as soon as it is longer than `limit` bytes; never holds more than one chunk beyond it."""
+    """The whole body, or None as soon as it is longer than `limit` bytes; never holds more than one chunk beyond it.
+
+    Raises TimeoutError when the body is not complete after BODY_SECONDS.
+    """
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
         return None
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            return None
-        chunks.append(chunk)
+    async with asyncio.timeout(BODY_SECONDS):
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                return None
+            chunks.append(chunk)
     return b"".join(chunks)
 
 
 async def payload(request: Request) -> Payload:
     """FastAPI dependency: the body of an API request."""
-    raw = await read_bounded(request, BODY_LIMIT)
+    try:
+        raw = await read_bounded(request, BODY_LIMIT)
+    except TimeoutError:
+        return Payload(refusal=too_slow(BODY_SECONDS))
     if raw is None:
         return Payload(refusal=too_large(BODY_LIMIT))
     if not raw:

@@ -30,9 +30,10 @@ _KEY = b"personal_api_key"
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What the entrance knows of a request. `query_key` is the personal API key that stood in the query string."""
+    """A request as it came: method and path before they are changed, and the API key that stood in its query string."""
 
     correlation_id: UUID
+    method: str
     path: str
     query_key: str | None
 
@@ -58,7 +59,7 @@ class Entrance:
             return
         scope["query_string"], query_key = take_key(scope["query_string"])
         path = scope["path"]
-        here = Visit(uuid4(), path, query_key)
+        here = Visit(uuid4(), scope["method"], path, query_key)
         inner: dict[str, Any] = {**scope, _VISIT: here, "path": path if path.endswith("/") else path + "/"}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"

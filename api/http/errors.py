@@ -105,6 +105,10 @@ def too_large(limit: int) -> Refusal:
     return Refusal(413, "invalid_request", "request_too_large", f"The request body is larger than {limit} bytes.")
 
 
+def too_slow(seconds: int) -> Refusal:
+    return Refusal(408, "invalid_request", "request_timeout", f"The request body was not complete after {seconds} s.")
+
+
 def unsupported_media_type(content_type: str) -> Refusal:
     detail = f'Unsupported media type "{echo(content_type)}" in request.'
     return Refusal(415, "invalid_request", "unsupported_media_type", detail)

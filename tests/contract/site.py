@@ -86,9 +86,20 @@ class Site:
         lease = self.start(observation_id, {"distinct_id": "visitor-88", "email": "v@example.org"})
         structured, private = split_private(model_output(scanner_type, config, answer, 100_000))
         success = Success(
-            result=structured, private=private, subject="visitor-88", signals_count=0, evidence_digest="e", prompt_digest="p",
-            answer_digest="a", provider="builtin", model="builtin", input_tokens=1, output_tokens=1, cost_usd=Decimal(0), duration_ms=5,
-        )  # fmt: skip
+            result=structured,
+            private=private,
+            subject="visitor-88",
+            signals_count=0,
+            evidence_digest="e",
+            prompt_digest="p",
+            answer_digest="a",
+            provider="builtin",
+            model="builtin",
+            input_tokens=1,
+            output_tokens=1,
+            cost_usd=Decimal(0),
+            duration_ms=5,
+        )
         self.services.observations.succeed(self._worker(), lease, success)
         self.standing()
 
@@ -112,7 +123,9 @@ class Site:
         self._clients.append(client)
         return client
 
-    def client(self, key: str | None = None, environment: int | str | None = None, prefix: str = "environments") -> httpx.Client:
+    def client(
+        self, key: str | None = None, environment: int | str | None = None, prefix: str = "environments"
+    ) -> httpx.Client:
         """A client at `/api/{prefix}/{environment}/vision/` with a key of every scope unless another is given."""
         client = httpx.Client(
             base_url=f"{self.url}/api/{prefix}/{self.environment_id if environment is None else environment}/vision/",

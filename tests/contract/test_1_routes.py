@@ -32,8 +32,16 @@ def test_current_is_the_first_environment_that_the_key_may_use(site: Site) -> No
 
 
 def test_the_trailing_slash_is_optional_without_a_redirect(api: httpx.Client) -> None:
-    made = api.post("scanners", json={"name": "no slash", "scanner_type": "summarizer", "scanner_config": {"prompt": "p"},
-                                      "model": "builtin", "provider": "builtin"})  # fmt: skip
+    made = api.post(
+        "scanners",
+        json={
+            "name": "no slash",
+            "scanner_type": "summarizer",
+            "scanner_config": {"prompt": "p"},
+            "model": "builtin",
+            "provider": "builtin",
+        },
+    )
     assert made.status_code == 201
     for path in ("scanners", f"scanners/{made.json()['id']}", "quota", f"scanners/{made.json()['id']}/observations"):
         plain, slashed = api.get(path), api.get(f"{path}/")
@@ -41,7 +49,9 @@ def test_the_trailing_slash_is_optional_without_a_redirect(api: httpx.Client) ->
         assert not plain.history
 
 
-@pytest.mark.parametrize("path", ["scanners/", f"scanners/{uuid4()}/", "observations/", "quota/", f"scanners/{uuid4()}/observe/"])
+@pytest.mark.parametrize(
+    "path", ["scanners/", f"scanners/{uuid4()}/", "observations/", "quota/", f"scanners/{uuid4()}/observe/"]
+)
 def test_put_is_offered_nowhere(api: httpx.Client, path: str) -> None:
     response = api.put(path, json={})
     assert refusal(response) == (405, "invalid_request", "method_not_allowed", None)

@@ -121,7 +121,9 @@ def test_each_operation_needs_its_scopes(site: Site, method: str, path: str, sco
     address = path.replace("{id}", str(uuid4()))
     for missing in scopes:
         held = [scope for scope in scopes if scope != missing] or ["vision_action:read"]
-        response = site.client(site.key(*held)).request(method, address, json={} if method in ("POST", "PATCH") else None)
+        response = site.client(site.key(*held)).request(
+            method, address, json={} if method in ("POST", "PATCH") else None
+        )
         assert refusal(response) == DENIED
         assert response.json()["detail"] == f"API key missing required scope '{missing}'"
     granted = site.client(site.key(*scopes)).request(method, address, json={} if method in ("POST", "PATCH") else None)
@@ -152,7 +154,12 @@ def test_an_unknown_project(site: Site, unknown: str) -> None:
 @pytest.mark.parametrize("bad", ["abc", "1", "%00", "00000000-0000-0000-0000-00000000000g", "{}", "é", "a" * 3000])
 def test_a_malformed_object_id_is_an_unknown_one(site: Site, bad: str) -> None:
     api = site.client()
-    for path in (f"scanners/{bad}/", f"scanners/{bad}/observations/", f"observations/{bad}/", f"scanners/{bad}/history/"):
+    for path in (
+        f"scanners/{bad}/",
+        f"scanners/{bad}/observations/",
+        f"observations/{bad}/",
+        f"scanners/{bad}/history/",
+    ):
         response = api.get(path)
         assert refusal(response) == (404, "invalid_request", "not_found", None)
         assert response.json()["detail"] == "Not found."
@@ -190,6 +197,13 @@ def test_a_key_acts_as_its_user(site: Site) -> None:
     assert made["created_by"]["id"] == site.user_id
     assert made["created_by"]["email"] == site.email
     assert set(made["created_by"]) == {
-        "id", "uuid", "distinct_id", "first_name", "last_name", "email", "is_email_verified", "hedgehog_config",
+        "id",
+        "uuid",
+        "distinct_id",
+        "first_name",
+        "last_name",
+        "email",
+        "is_email_verified",
+        "hedgehog_config",
         "role_at_organization",
-    }  # fmt: skip
+    }

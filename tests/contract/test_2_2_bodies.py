@@ -34,9 +34,24 @@ def told(body: Payload) -> tuple[int, str, str]:
 
 @pytest.mark.parametrize(
     "raw",
-    [b"{", b"nope", b'{"a": NaN}', b'{"a": Infinity}', b'{"a": -Infinity}', b'{"a": 1e999}', b"\xff\xfe", b'"\xc3("',
-     b"\xef\xbb\xbf{}", b"{}{}", b"[" * 100_000, b'{"a":' * 5_000, b"1" * 5_000, b"\x00", b"'a'"],
-)  # fmt: skip
+    [
+        b"{",
+        b"nope",
+        b'{"a": NaN}',
+        b'{"a": Infinity}',
+        b'{"a": -Infinity}',
+        b'{"a": 1e999}',
+        b"\xff\xfe",
+        b'"\xc3("',
+        b"\xef\xbb\xbf{}",
+        b"{}{}",
+        b"[" * 100_000,
+        b'{"a":' * 5_000,
+        b"1" * 5_000,
+        b"\x00",
+        b"'a'",
+    ],
+)
 async def test_what_is_not_strict_json_is_a_parse_error(raw: bytes) -> None:
     status, code, detail = told(await payload(posted(raw)))
     assert (status, code) == (400, "parse_error")
@@ -72,14 +87,18 @@ async def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
     assert told(await payload(request))[0] == 413
 
 
-@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "é"])
+@pytest.mark.parametrize(
+    "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "é"]
+)
 async def test_another_content_type_is_unsupported(content_type: str | None) -> None:
     status, code, detail = told(await payload(posted(b"{}", content_type)))
     assert (status, code) == (415, "unsupported_media_type")
     assert detail == f'Unsupported media type "{content_type or ""}" in request.'
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json ;x=y"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON; charset=utf-8", " application/json ;x=y"]
+)
 async def test_json_by_any_spelling_is_read(content_type: str) -> None:
     assert (await payload(posted(b'{"a": 1}', content_type))).value() == {"a": 1}
 

@@ -75,18 +75,38 @@ REFUSED = [
     ({"name": "ok", "query": {"\ud800": 1}}, "query", "invalid_input", "The filter is invalid."),
     ({"name": "ok", "query": {"a": 10**30}}, "query", "invalid_input", "The filter is invalid."),
     ({"name": "ok", "inner": {}}, "inner__word", "required", "This field is required."),
-    ({"name": "ok", "inner": {"word": "w", "window_days": 2.5}}, "inner__window_days", "invalid_input", "A valid integer is required."),
-    ({"name": "ok", "inner": {"word": "w", "window_days": "x"}}, "inner__window_days", "invalid_input", "A valid integer is required."),
-    ({"name": "ok", "inner": {"word": "w", "window_days": 0}}, "inner__window_days", "min_value", "Ensure this value is greater than or equal to 1."),
+    (
+        {"name": "ok", "inner": {"word": "w", "window_days": 2.5}},
+        "inner__window_days",
+        "invalid_input",
+        "A valid integer is required.",
+    ),
+    (
+        {"name": "ok", "inner": {"word": "w", "window_days": "x"}},
+        "inner__window_days",
+        "invalid_input",
+        "A valid integer is required.",
+    ),
+    (
+        {"name": "ok", "inner": {"word": "w", "window_days": 0}},
+        "inner__window_days",
+        "min_value",
+        "Ensure this value is greater than or equal to 1.",
+    ),
     ({"name": "ok", "inner": {"word": "clash"}}, "inner__non_field_errors", "invalid_input", "The word clashes."),
-    ({"name": "ok", "inner": [1]}, "inner__non_field_errors", "invalid_input", "Invalid data. Expected a dictionary, but got list."),
+    (
+        {"name": "ok", "inner": [1]},
+        "inner__non_field_errors",
+        "invalid_input",
+        "Invalid data. Expected a dictionary, but got list.",
+    ),
     ({"name": "ok", "items": 5}, "items", "not_a_list", 'Expected a list of items but got type "int".'),
     ({"name": "ok", "items": None}, "items", "null", "This field may not be null."),
     ({"name": "ok", "items": [{"word": "w"}, {}]}, "items__1__word", "required", "This field is required."),
     ([], None, "invalid_input", "Invalid data. Expected a dictionary, but got list."),
     ("text", None, "invalid_input", "Invalid data. Expected a dictionary, but got str."),
     (None, None, "null", "No data provided"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("body", "attr", "code", "message"), REFUSED)

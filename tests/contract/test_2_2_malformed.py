@@ -14,29 +14,87 @@ from tests.contract.site import MONITOR, Site, refusal, scanner
 JSON = {"Content-Type": "application/json"}
 
 BODIES = {
-    "empty": b"", "space": b" ", "open": b"{", "word": b"nope", "null": b"null", "number": b"5", "text": b'"x"', "list": b"[]",
-    "list of objects": b"[{}]", "nan": b'{"name": NaN}', "infinity": b'{"sampling_rate": Infinity}', "overflow": b'{"sampling_rate": 1e999}',
-    "bad utf-8": b'{"name": "\xff"}', "utf-16": '{"name": "x"}'.encode("utf-16"), "bom": b"\xef\xbb\xbf{}", "nul byte": b"\x00",
-    "two": b"{}{}", "trailing": b"{},", "comment": b"{}//x", "single quotes": b"{'a': 1}", "deep list": b"[" * 50_000,
-    "deep object": b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "deep config": b'{"scanner_config":' + b'{"a":' * 90 + b"1" + b"}" * 91,
-    "digits": b'{"sampling_rate": ' + b"9" * 100_000 + b"}", "many digits": b'{"sampling_rate": ' + b"9" * 4_000 + b"}",
-    "megabyte": b'{"name": "' + b"x" * 1_000_000 + b'"}', "over the limit": b'{"name": "' + b"x" * 1_100_000 + b'"}',
+    "empty": b"",
+    "space": b" ",
+    "open": b"{",
+    "word": b"nope",
+    "null": b"null",
+    "number": b"5",
+    "text": b'"x"',
+    "list": b"[]",
+    "list of objects": b"[{}]",
+    "nan": b'{"name": NaN}',
+    "infinity": b'{"sampling_rate": Infinity}',
+    "overflow": b'{"sampling_rate": 1e999}',
+    "bad utf-8": b'{"name": "\xff"}',
+    "utf-16": '{"name": "x"}'.encode("utf-16"),
+    "bom": b"\xef\xbb\xbf{}",
+    "nul byte": b"\x00",
+    "two": b"{}{}",
+    "trailing": b"{},",
+    "comment": b"{}//x",
+    "single quotes": b"{'a': 1}",
+    "deep list": b"[" * 50_000,
+    "deep object": b'{"a":' * 20_000 + b"1" + b"}" * 20_000,
+    "deep config": b'{"scanner_config":' + b'{"a":' * 90 + b"1" + b"}" * 91,
+    "digits": b'{"sampling_rate": ' + b"9" * 100_000 + b"}",
+    "many digits": b'{"sampling_rate": ' + b"9" * 4_000 + b"}",
+    "megabyte": b'{"name": "' + b"x" * 1_000_000 + b'"}',
+    "over the limit": b'{"name": "' + b"x" * 1_100_000 + b'"}',
     "many keys": json.dumps({f"k{number}": number for number in range(50_000)}).encode(),
-    "repeated key": b'{"name": "a", "name": null}', "nul in key": b'{"\\u0000": 1}', "surrogate in key": b'{"\\ud800": 1}',
-}  # fmt: skip
+    "repeated key": b'{"name": "a", "name": null}',
+    "nul in key": b'{"\\u0000": 1}',
+    "surrogate in key": b'{"\\ud800": 1}',
+}
 
 WEIRD: dict[str, Any] = {
-    "null": None, "true": True, "false": False, "zero": 0, "negative": -1, "float": 1.5, "huge": 10**400, "long": 10**30, "small": 1e-320,
-    "empty": "", "blank": " \t\n", "text": "text", "nul": "a\x00b", "surrogate": "a\ud800b", "pair": "\U0001f600", "control": "\x01\x1f",
-    "direction": "\u202e\u2066", "long text": "x" * 30_000, "very long text": "x" * 300_000, "list": [], "nested": [[[[]]]], "object": {},
-    "nul object": {"a\x00": 1}, "surrogate object": {"prompt": "\udfff"}, "key object": {"": ""}, "date": "2026-11-23T00:00:00Z",
-    "sql": "'; DROP TABLE x; --", "format": "{message}{0}%s%(a)s", "script": "<script>alert(1)</script>",
-}  # fmt: skip
+    "null": None,
+    "true": True,
+    "false": False,
+    "zero": 0,
+    "negative": -1,
+    "float": 1.5,
+    "huge": 10**400,
+    "long": 10**30,
+    "small": 1e-320,
+    "empty": "",
+    "blank": " \t\n",
+    "text": "text",
+    "nul": "a\x00b",
+    "surrogate": "a\ud800b",
+    "pair": "\U0001f600",
+    "control": "\x01\x1f",
+    "direction": "\u202e\u2066",
+    "long text": "x" * 30_000,
+    "very long text": "x" * 300_000,
+    "list": [],
+    "nested": [[[[]]]],
+    "object": {},
+    "nul object": {"a\x00": 1},
+    "surrogate object": {"prompt": "\udfff"},
+    "key object": {"": ""},
+    "date": "2026-11-23T00:00:00Z",
+    "sql": "'; DROP TABLE x; --",
+    "format": "{message}{0}%s%(a)s",
+    "script": "<script>alert(1)</script>",
+}
 
 FIELDS = (
-    "name", "description", "scanner_type", "scanner_config", "query", "sampling_rate", "provider", "model", "enabled", "emits_signals",
-    "id", "created_by", "scanner_version", "personal_api_key",
-)  # fmt: skip
+    "name",
+    "description",
+    "scanner_type",
+    "scanner_config",
+    "query",
+    "sampling_rate",
+    "provider",
+    "model",
+    "enabled",
+    "emits_signals",
+    "id",
+    "created_by",
+    "scanner_version",
+    "personal_api_key",
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +149,19 @@ def test_every_config_with_every_kind_of_value(api: httpx.Client, value: Any) ->
     configs = {
         "monitor": [{"prompt": value}, {"prompt": "p", "allow_inconclusive": value}],
         "classifier": [
-            {"prompt": "p", "tags": value}, {"prompt": "p", "tags": [value]}, {"prompt": "p", "tags": ["a", value]},
+            {"prompt": "p", "tags": value},
+            {"prompt": "p", "tags": [value]},
+            {"prompt": "p", "tags": ["a", value]},
             {"prompt": "p", "tags": ["a"], "multi_label": value},
         ],
         "scorer": [
-            {"prompt": "p", "scale": value}, {"prompt": "p", "scale": {"min": value, "max": 10}},
-            {"prompt": "p", "scale": {"min": 0, "max": value}}, {"prompt": "p", "scale": {"min": 0, "max": 1, "label": value}},
+            {"prompt": "p", "scale": value},
+            {"prompt": "p", "scale": {"min": value, "max": 10}},
+            {"prompt": "p", "scale": {"min": 0, "max": value}},
+            {"prompt": "p", "scale": {"min": 0, "max": 1, "label": value}},
         ],
         "summarizer": [{"prompt": "p", "length": value}, {"prompt": "p", "unknown": value}],
-    }  # fmt: skip
+    }
     for scanner_type, variants in configs.items():
         for config in variants:
             body = {**MONITOR, "name": str(uuid4()), "scanner_type": scanner_type, "scanner_config": config}
@@ -112,7 +174,9 @@ def test_every_config_with_every_kind_of_value(api: httpx.Client, value: Any) ->
 
 
 @pytest.mark.parametrize("value", WEIRD.values(), ids=WEIRD.keys())
-@pytest.mark.parametrize("key", ["kind", "events", "properties", "session_ids", "operand", "limit", "modifiers", "unknown", "date_from"])
+@pytest.mark.parametrize(
+    "key", ["kind", "events", "properties", "session_ids", "operand", "limit", "modifiers", "unknown", "date_from"]
+)
 def test_every_query_with_every_kind_of_value(api: httpx.Client, key: str, value: Any) -> None:
     response = send(api, "POST", "scanners/", {**MONITOR, "name": str(uuid4()), "query": {key: value}})
     check(response)
@@ -129,13 +193,60 @@ def test_observe_with_every_kind_of_session(api: httpx.Client, known: str, value
 
 
 QUERY_VALUES = (
-    "", "%00", "%ff%fe", "%ed%a0%80", "a%00b", "-1", "0", "1e9", "9" * 5000, "NaN", "true", "TRUE", ",", ",,,", "%2C", "null", "[]", "%F0%9F%98%80",
-    "'", '"', "%25", "_", "\\", "name,created_at", "-", "--name", "x" * 20_000, "%", "%zz", "+", "2026-13-45", "00000000-0000-0000-0000-000000000000",
-)  # fmt: skip
+    "",
+    "%00",
+    "%ff%fe",
+    "%ed%a0%80",
+    "a%00b",
+    "-1",
+    "0",
+    "1e9",
+    "9" * 5000,
+    "NaN",
+    "true",
+    "TRUE",
+    ",",
+    ",,,",
+    "%2C",
+    "null",
+    "[]",
+    "%F0%9F%98%80",
+    "'",
+    '"',
+    "%25",
+    "_",
+    "\\",
+    "name,created_at",
+    "-",
+    "--name",
+    "x" * 20_000,
+    "%",
+    "%zz",
+    "+",
+    "2026-13-45",
+    "00000000-0000-0000-0000-000000000000",
+)
 PARAMETERS = (
-    "limit", "offset", "order_by", "search", "enabled", "scanner_type", "emits_signals", "created_by", "status", "triggered_by",
-    "verdict", "tags", "session_id", "type", "actor", "after", "before", "stream", "cursor",
-)  # fmt: skip
+    "limit",
+    "offset",
+    "order_by",
+    "search",
+    "enabled",
+    "scanner_type",
+    "emits_signals",
+    "created_by",
+    "status",
+    "triggered_by",
+    "verdict",
+    "tags",
+    "session_id",
+    "type",
+    "actor",
+    "after",
+    "before",
+    "stream",
+    "cursor",
+)
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
@@ -160,14 +271,24 @@ def raw(url: str, method: str, target: str, authorization: str) -> httpx.Respons
 
 
 @pytest.mark.parametrize(
-    "content_type", ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", "é/ü"]
+    "content_type",
+    [
+        "",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+        "é/ü",
+    ],
 )
 def test_other_content_types(api: httpx.Client, content_type: str) -> None:
     response = api.post("scanners/", content=b'{"name": "x"}', headers={"Content-Type": content_type.encode("latin-1")})
     assert refusal(response) == (415, "invalid_request", "unsupported_media_type", None)
 
 
-@pytest.mark.parametrize("accept", ["text/html", "application/xml", "image/*", "application/json;q=0.5", "*/*", "", "a" * 5000, ",,,"])
+@pytest.mark.parametrize(
+    "accept", ["text/html", "application/xml", "image/*", "application/json;q=0.5", "*/*", "", "a" * 5000, ",,,"]
+)
 def test_accept_headers(api: httpx.Client, accept: str) -> None:
     response = api.get("scanners/", headers={"Accept": accept})
     if accept in ("application/json;q=0.5", "*/*", ""):

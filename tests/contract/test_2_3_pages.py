@@ -33,11 +33,24 @@ def asked(query: str, path: str = "/api/environments/1/vision/scanners/") -> Req
 
 @pytest.mark.parametrize(
     ("query", "expected"),
-    [("", Page(100, 0)), ("limit=5", Page(5, 0)), ("limit=0", Page(100, 0)), ("limit=-3", Page(100, 0)),
-     ("limit=x", Page(100, 0)), ("limit=", Page(100, 0)), ("limit=1.5", Page(100, 0)), ("limit=5000", Page(1000, 0)),
-     ("limit=5&limit=7", Page(7, 0)), ("offset=-1", Page(100, 0)), ("offset=x", Page(100, 0)), ("offset=7", Page(100, 7)),
-     ("offset=%00", Page(100, 0)), ("offset=" + "9" * 4000, Page(100, 2**31)), ("limit=" + "9" * 5000, Page(1000, 0))],
-)  # fmt: skip
+    [
+        ("", Page(100, 0)),
+        ("limit=5", Page(5, 0)),
+        ("limit=0", Page(100, 0)),
+        ("limit=-3", Page(100, 0)),
+        ("limit=x", Page(100, 0)),
+        ("limit=", Page(100, 0)),
+        ("limit=1.5", Page(100, 0)),
+        ("limit=5000", Page(1000, 0)),
+        ("limit=5&limit=7", Page(7, 0)),
+        ("offset=-1", Page(100, 0)),
+        ("offset=x", Page(100, 0)),
+        ("offset=7", Page(100, 7)),
+        ("offset=%00", Page(100, 0)),
+        ("offset=" + "9" * 4000, Page(100, 2**31)),
+        ("limit=" + "9" * 5000, Page(1000, 0)),
+    ],
+)
 def test_bad_values_never_fail(query: str, expected: Page) -> None:
     assert page(asked(query)) == expected
 
@@ -50,7 +63,9 @@ def links(query: str, count: int) -> tuple[str | None, str | None]:
 
 
 def test_links_are_absolute_and_keep_the_other_parameters_but_never_a_key() -> None:
-    following, preceding = links("limit=2&offset=2&search=a%20b&personal_api_key=phx_secret&personal%5Fapi_key=phx_x", 9)
+    following, preceding = links(
+        "limit=2&offset=2&search=a%20b&personal_api_key=phx_secret&personal%5Fapi_key=phx_x", 9
+    )
     base = f"{PUBLIC}/api/environments/1/vision/scanners/"
     assert following == f"{base}?limit=2&offset=4&search=a+b"
     assert preceding == f"{base}?limit=2&search=a+b"

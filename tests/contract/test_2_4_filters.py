@@ -7,7 +7,9 @@ from api.http.filters import Boolean, Csv, Order, Text, UserIds
 from domain.errors import Invalid
 
 STATUS = Csv("status", ("pending", "succeeded"))
-ENABLED = Csv("enabled", ("enabled", "disabled"), {"true": "enabled", "1": "enabled", "false": "disabled", "0": "disabled"})
+ENABLED = Csv(
+    "enabled", ("enabled", "disabled"), {"true": "enabled", "1": "enabled", "false": "disabled", "0": "disabled"}
+)
 ORDER = Order(("name", "created_at"))
 
 
@@ -19,18 +21,26 @@ def refusal(reader: Csv | UserIds | Order | Text, query: str) -> tuple[str | Non
 
 @pytest.mark.parametrize(
     ("query", "values"),
-    [("", ()), ("status=", ()), ("status=,%20,", ()), ("status=pending", ("pending",)),
-     ("status=pending,%20succeeded,,", ("pending", "succeeded")), ("status=pending&status=succeeded", ("succeeded",)),
-     ("status=pending,pending", ("pending",))],
-)  # fmt: skip
+    [
+        ("", ()),
+        ("status=", ()),
+        ("status=,%20,", ()),
+        ("status=pending", ("pending",)),
+        ("status=pending,%20succeeded,,", ("pending", "succeeded")),
+        ("status=pending&status=succeeded", ("succeeded",)),
+        ("status=pending,pending", ("pending",)),
+    ],
+)
 def test_values_are_split_trimmed_and_the_last_repeat_wins(query: str, values: tuple[str, ...]) -> None:
     assert STATUS.read(QueryParams(query)) == values
 
 
 def test_an_unknown_value_names_the_offending_and_the_allowed() -> None:
     assert refusal(STATUS, "status=pending,odd,Pending") == (
-        "status", "invalid_input", "Unknown value: odd, Pending. Allowed values: pending, succeeded.",
-    )  # fmt: skip
+        "status",
+        "invalid_input",
+        "Unknown value: odd, Pending. Allowed values: pending, succeeded.",
+    )
 
 
 @pytest.mark.parametrize("alias", ["true", "TRUE", "True", "1", "enabled"])
@@ -42,7 +52,9 @@ def test_the_words_of_enabled_are_exact() -> None:
     assert refusal(ENABLED, "enabled=ENABLED")[0] == "enabled"
 
 
-@pytest.mark.parametrize(("query", "key"), [("", None), ("order_by=", None), ("order_by=name", "name"), ("order_by=-name", "-name")])
+@pytest.mark.parametrize(
+    ("query", "key"), [("", None), ("order_by=", None), ("order_by=name", "name"), ("order_by=-name", "-name")]
+)
 def test_order_takes_one_key(query: str, key: str | None) -> None:
     assert ORDER.read(QueryParams(query)) == key
 
@@ -54,9 +66,19 @@ def test_order_refuses_anything_else(value: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "read"),
-    [("true", True), ("True", True), ("1", True), ("false", False), ("False", False), ("0", False), ("TRUE", None),
-     ("yes", None), ("", None), ("%00", None)],
-)  # fmt: skip
+    [
+        ("true", True),
+        ("True", True),
+        ("1", True),
+        ("false", False),
+        ("False", False),
+        ("0", False),
+        ("TRUE", None),
+        ("yes", None),
+        ("", None),
+        ("%00", None),
+    ],
+)
 def test_booleans_ignore_what_they_do_not_know(value: str, read: bool | None) -> None:
     assert Boolean("emits_signals").read(QueryParams(f"emits_signals={value}")) is read
 

@@ -15,9 +15,19 @@ def api(site: Site) -> Iterator[httpx.Client]:
     for row in client.get("scanners/?limit=1000").json()["results"]:
         client.delete(f"scanners/{row['id']}/")
     scanner(client, "b 100% sure", description="Find_me", sampling_rate=0.5)
-    scanner(client, "a", scanner_type="scorer", scanner_config={"prompt": "Rate the PAIN", "scale": {"min": 0, "max": 1}}, enabled=False)
-    scanner(client, "C", scanner_type="summarizer", scanner_config={"prompt": "p"}, emits_signals=True, sampling_rate=0.1)
-    scanner(client, "d 1000 sure", scanner_type="classifier", scanner_config={"prompt": "p", "tags": ["x"]}, enabled=False)
+    scanner(
+        client,
+        "a",
+        scanner_type="scorer",
+        scanner_config={"prompt": "Rate the PAIN", "scale": {"min": 0, "max": 1}},
+        enabled=False,
+    )
+    scanner(
+        client, "C", scanner_type="summarizer", scanner_config={"prompt": "p"}, emits_signals=True, sampling_rate=0.1
+    )
+    scanner(
+        client, "d 1000 sure", scanner_type="classifier", scanner_config={"prompt": "p", "tags": ["x"]}, enabled=False
+    )
     yield client
     for row in client.get("scanners/").json()["results"]:
         client.delete(f"scanners/{row['id']}/")
@@ -32,15 +42,33 @@ def names(api: httpx.Client, query: str = "") -> str:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("search=", "Cabd"), ("search=%20%20", "Cabd"), ("search=FIND_ME", "b"), ("search=100%25", "b"), ("search=100_", ""),
-        ("search=pain", "a"), ("search=%20sure%20", "bd"), ("search=sure%20b", ""), ("search=%5C", ""),
-        ("enabled=enabled", "Cb"), ("enabled=disabled", "ad"), ("enabled=TRUE", "Cb"), ("enabled=0", "ad"), ("enabled=true,false", "Cabd"),
-        ("enabled=", "Cabd"), ("scanner_type=scorer,%20classifier", "ad"), ("scanner_type=", "Cabd"),
-        ("emits_signals=true", "C"), ("emits_signals=1", "C"), ("emits_signals=False", "abd"), ("emits_signals=TRUE", "Cabd"),
-        ("created_by=999999", ""), ("created_by=" + "9" * 50, ""), ("scanner_type=scorer&scanner_type=monitor", "b"),
+        ("search=", "Cabd"),
+        ("search=%20%20", "Cabd"),
+        ("search=FIND_ME", "b"),
+        ("search=100%25", "b"),
+        ("search=100_", ""),
+        ("search=pain", "a"),
+        ("search=%20sure%20", "bd"),
+        ("search=sure%20b", ""),
+        ("search=%5C", ""),
+        ("enabled=enabled", "Cb"),
+        ("enabled=disabled", "ad"),
+        ("enabled=TRUE", "Cb"),
+        ("enabled=0", "ad"),
+        ("enabled=true,false", "Cabd"),
+        ("enabled=", "Cabd"),
+        ("scanner_type=scorer,%20classifier", "ad"),
+        ("scanner_type=", "Cabd"),
+        ("emits_signals=true", "C"),
+        ("emits_signals=1", "C"),
+        ("emits_signals=False", "abd"),
+        ("emits_signals=TRUE", "Cabd"),
+        ("created_by=999999", ""),
+        ("created_by=" + "9" * 50, ""),
+        ("scanner_type=scorer&scanner_type=monitor", "b"),
         ("enabled=disabled&scanner_type=scorer", "a"),
     ],
-)  # fmt: skip
+)
 def test_filters(api: httpx.Client, query: str, expected: str) -> None:
     assert sorted(names(api, query)) == sorted(expected)
 
@@ -51,16 +79,30 @@ def test_created_by(site: Site, api: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     ("query", "attr"),
-    [("enabled=ENABLED", "enabled"), ("enabled=maybe", "enabled"), ("scanner_type=other", "scanner_type"), ("scanner_type=Scorer", "scanner_type"),
-     ("created_by=me", "created_by"), ("created_by=1,x", "created_by"), ("order_by=prompt", "order_by"), ("order_by=name,enabled", "order_by")],
-)  # fmt: skip
+    [
+        ("enabled=ENABLED", "enabled"),
+        ("enabled=maybe", "enabled"),
+        ("scanner_type=other", "scanner_type"),
+        ("scanner_type=Scorer", "scanner_type"),
+        ("created_by=me", "created_by"),
+        ("created_by=1,x", "created_by"),
+        ("order_by=prompt", "order_by"),
+        ("order_by=name,enabled", "order_by"),
+    ],
+)
 def test_values_that_are_refused(api: httpx.Client, query: str, attr: str) -> None:
     assert refusal(api.get(f"scanners/?{query}")) == (400, "validation_error", "invalid_input", attr)
 
 
 @pytest.mark.parametrize(
     ("order_by", "expected"),
-    [("created_at", "baCd"), ("-created_at", "dCab"), ("updated_at", "baCd"), ("scanner_type", "dbaC"), ("-scanner_type", "Cabd")],
+    [
+        ("created_at", "baCd"),
+        ("-created_at", "dCab"),
+        ("updated_at", "baCd"),
+        ("scanner_type", "dbaC"),
+        ("-scanner_type", "Cabd"),
+    ],
 )
 def test_orders(api: httpx.Client, order_by: str, expected: str) -> None:
     assert names(api, f"order_by={order_by}") == expected
@@ -92,7 +134,12 @@ def test_pages(site: Site, api: httpx.Client) -> None:
     assert rest["next"] is None
     assert rest["previous"] == f"{base}?enabled=true%2Cfalse&limit=3"
     assert [row["id"] for row in first["results"] + rest["results"]] == whole
-    assert api.get("scanners/?offset=50").json() | {"previous": None} == {"count": 4, "next": None, "previous": None, "results": []}
+    assert api.get("scanners/?offset=50").json() | {"previous": None} == {
+        "count": 4,
+        "next": None,
+        "previous": None,
+        "results": [],
+    }
 
 
 def test_links_come_from_the_public_address(api: httpx.Client) -> None:

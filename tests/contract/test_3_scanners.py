@@ -23,19 +23,47 @@ def invalid(attr: str, code: str = "invalid_input") -> tuple[int, str, str, str]
 
 
 def test_3_1_defaults_and_the_whole_shape(site: Site, api: httpx.Client) -> None:
-    body = {"name": "  defaults ", "scanner_type": "monitor", "scanner_config": {"prompt": "p"}, "model": "gemini-3-flash-preview"}
+    body = {
+        "name": "  defaults ",
+        "scanner_type": "monitor",
+        "scanner_config": {"prompt": "p"},
+        "model": "gemini-3-flash-preview",
+    }
     response = api.post("scanners/", json=body)
     assert response.status_code == 201
     made = response.json()
     assert list(made) == [
-        "id", "name", "description", "scanner_type", "scanner_config", "query", "sampling_rate", "provider", "model", "enabled",
-        "emits_signals", "scanner_version", "estimated_monthly_observations", "last_swept_at", "created_at", "created_by", "updated_at",
-    ]  # fmt: skip
+        "id",
+        "name",
+        "description",
+        "scanner_type",
+        "scanner_config",
+        "query",
+        "sampling_rate",
+        "provider",
+        "model",
+        "enabled",
+        "emits_signals",
+        "scanner_version",
+        "estimated_monthly_observations",
+        "last_swept_at",
+        "created_at",
+        "created_by",
+        "updated_at",
+    ]
     expected = {
-        "name": "defaults", "description": "", "scanner_type": "monitor", "scanner_config": {"prompt": "p"}, "query": {},
-        "sampling_rate": 1.0, "provider": "google", "model": "gemini-3-flash-preview", "enabled": True, "emits_signals": False,
+        "name": "defaults",
+        "description": "",
+        "scanner_type": "monitor",
+        "scanner_config": {"prompt": "p"},
+        "query": {},
+        "sampling_rate": 1.0,
+        "provider": "google",
+        "model": "gemini-3-flash-preview",
+        "enabled": True,
+        "emits_signals": False,
         "scanner_version": 1,
-    }  # fmt: skip
+    }
     assert {key: made[key] for key in expected} == expected
     assert all(MOMENT.fullmatch(made[key]) for key in ("created_at", "updated_at", "last_swept_at"))
     assert made["created_by"]["id"] == site.user_id
@@ -52,15 +80,28 @@ def test_3_1_required_fields(api: httpx.Client, field: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
-        ("name", "x" * 256, "max_length"), ("name", "  ", "blank"), ("name", None, "null"), ("name", True, "invalid_input"),
-        ("description", None, "null"), ("description", "x" * 1001, "max_length"), ("scanner_type", "other", "invalid_choice"),
-        ("scanner_config", None, "null"), ("query", None, "null"), ("sampling_rate", 1.01, "max_value"),
-        ("sampling_rate", -0.01, "min_value"), ("sampling_rate", 0.00009, "invalid_input"), ("sampling_rate", "x", "invalid_input"),
-        ("sampling_rate", None, "null"), ("provider", "other", "invalid_choice"), ("model", "other", "invalid_choice"),
-        ("model", "gemini-3-flash-preview", "invalid_choice"), ("enabled", "maybe", "invalid_input"), ("enabled", None, "null"),
+        ("name", "x" * 256, "max_length"),
+        ("name", "  ", "blank"),
+        ("name", None, "null"),
+        ("name", True, "invalid_input"),
+        ("description", None, "null"),
+        ("description", "x" * 1001, "max_length"),
+        ("scanner_type", "other", "invalid_choice"),
+        ("scanner_config", None, "null"),
+        ("query", None, "null"),
+        ("sampling_rate", 1.01, "max_value"),
+        ("sampling_rate", -0.01, "min_value"),
+        ("sampling_rate", 0.00009, "invalid_input"),
+        ("sampling_rate", "x", "invalid_input"),
+        ("sampling_rate", None, "null"),
+        ("provider", "other", "invalid_choice"),
+        ("model", "other", "invalid_choice"),
+        ("model", "gemini-3-flash-preview", "invalid_choice"),
+        ("enabled", "maybe", "invalid_input"),
+        ("enabled", None, "null"),
         ("emits_signals", [], "invalid_input"),
     ],
-)  # fmt: skip
+)
 def test_3_1_rules_of_fields_on_create_and_on_patch(api: httpx.Client, field: str, value: Any, code: str) -> None:
     """The last `model` row: a model of the other provider is refused on `model`."""
     assert refusal(api.post("scanners/", json={**MONITOR, "name": str(uuid4()), field: value})) == invalid(field, code)
@@ -86,7 +127,9 @@ def test_3_1_the_catalogue(api: httpx.Client) -> None:
     for model in ("gemini-3-flash-preview", "gemini-3.1-flash-lite-preview"):
         assert scanner(api, str(uuid4()), provider="google", model=model)["model"] == model
     made = scanner(api, str(uuid4()))
-    assert refusal(api.patch(f"scanners/{made['id']}/", json={"provider": "google"})) == invalid("model", "invalid_choice")
+    assert refusal(api.patch(f"scanners/{made['id']}/", json={"provider": "google"})) == invalid(
+        "model", "invalid_choice"
+    )
     both = {"provider": "google", "model": "gemini-3-flash-preview"}
     assert api.patch(f"scanners/{made['id']}/", json=both).json()["provider"] == "google"
 
@@ -94,16 +137,28 @@ def test_3_1_the_catalogue(api: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("scanner_type", "config"),
     [
-        ("monitor", []), ("monitor", "x"), ("monitor", {}), ("monitor", {"prompt": " "}), ("monitor", {"prompt": None}),
-        ("monitor", {"prompt": "x" * 20_001}), ("monitor", {"prompt": "p", "typo": 1}), ("monitor", {"prompt": "p", "allow_inconclusive": "x"}),
-        ("classifier", {"prompt": "p"}), ("classifier", {"prompt": "p", "tags": []}), ("classifier", {"prompt": "p", "tags": 5}),
-        ("classifier", {"prompt": "p", "tags": [" "]}), ("classifier", {"prompt": "p", "tags": ["x" * 101]}),
-        ("classifier", {"prompt": "p", "tags": ["!!"]}), ("classifier", {"prompt": "p", "tags": ["login issue", "login_issue"]}),
+        ("monitor", []),
+        ("monitor", "x"),
+        ("monitor", {}),
+        ("monitor", {"prompt": " "}),
+        ("monitor", {"prompt": None}),
+        ("monitor", {"prompt": "x" * 20_001}),
+        ("monitor", {"prompt": "p", "typo": 1}),
+        ("monitor", {"prompt": "p", "allow_inconclusive": "x"}),
+        ("classifier", {"prompt": "p"}),
+        ("classifier", {"prompt": "p", "tags": []}),
+        ("classifier", {"prompt": "p", "tags": 5}),
+        ("classifier", {"prompt": "p", "tags": [" "]}),
+        ("classifier", {"prompt": "p", "tags": ["x" * 101]}),
+        ("classifier", {"prompt": "p", "tags": ["!!"]}),
+        ("classifier", {"prompt": "p", "tags": ["login issue", "login_issue"]}),
         ("classifier", {"prompt": "p", "tags": [f"t{number}" for number in range(101)]}),
-        ("scorer", {"prompt": "p"}), ("scorer", {"prompt": "p", "scale": {"min": 1, "max": 1}}),
-        ("scorer", {"prompt": "p", "scale": {"min": False, "max": 1}}), ("summarizer", {"prompt": "p", "length": "huge"}),
+        ("scorer", {"prompt": "p"}),
+        ("scorer", {"prompt": "p", "scale": {"min": 1, "max": 1}}),
+        ("scorer", {"prompt": "p", "scale": {"min": False, "max": 1}}),
+        ("summarizer", {"prompt": "p", "length": "huge"}),
     ],
-)  # fmt: skip
+)
 def test_3_2_configs_that_are_refused(api: httpx.Client, scanner_type: str, config: Any) -> None:
     body = {**MONITOR, "name": str(uuid4()), "scanner_type": scanner_type, "scanner_config": config}
     assert refusal(api.post("scanners/", json=body)) == invalid("scanner_config")
@@ -112,11 +167,16 @@ def test_3_2_configs_that_are_refused(api: httpx.Client, scanner_type: str, conf
 @pytest.mark.parametrize(
     ("scanner_type", "config"),
     [
-        ("monitor", {"prompt": " p "}), ("monitor", {"prompt": "p", "allow_inconclusive": True}),
-        ("classifier", {"prompt": "p", "tags": ["Bug", "other one"], "multi_label": False, "allow_freeform_tags": True}),
-        ("scorer", {"prompt": "p", "scale": {"min": 0, "max": 10.5, "label": "pain"}}), ("summarizer", {"prompt": "p"}),
+        ("monitor", {"prompt": " p "}),
+        ("monitor", {"prompt": "p", "allow_inconclusive": True}),
+        (
+            "classifier",
+            {"prompt": "p", "tags": ["Bug", "other one"], "multi_label": False, "allow_freeform_tags": True},
+        ),
+        ("scorer", {"prompt": "p", "scale": {"min": 0, "max": 10.5, "label": "pain"}}),
+        ("summarizer", {"prompt": "p"}),
     ],
-)  # fmt: skip
+)
 def test_3_2_configs_come_back_as_they_were_sent(api: httpx.Client, scanner_type: str, config: Any) -> None:
     assert scanner(api, str(uuid4()), scanner_type=scanner_type, scanner_config=config)["scanner_config"] == config
 
@@ -127,7 +187,9 @@ def test_3_3_queries_come_back_as_sent_but_for_the_dates(api: httpx.Client) -> N
     assert scanner(api, str(uuid4()), query={"filter_test_accounts": True})["query"] == {"filter_test_accounts": True}
 
 
-@pytest.mark.parametrize("query", [[], "x", {"kind": "Other"}, {"unknown": 1}, {"events": 5}, {"date_from": 5}, {"operand": "XOR"}])
+@pytest.mark.parametrize(
+    "query", [[], "x", {"kind": "Other"}, {"unknown": 1}, {"events": 5}, {"date_from": 5}, {"operand": "XOR"}]
+)
 def test_3_3_queries_that_are_refused(api: httpx.Client, query: Any) -> None:
     assert refusal(api.post("scanners/", json={**MONITOR, "name": str(uuid4()), "query": query})) == invalid("query")
 
@@ -135,12 +197,21 @@ def test_3_3_queries_that_are_refused(api: httpx.Client, query: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "bump"),
     [
-        ({"scanner_config": {"prompt": "another"}}, 1), ({"query": {"operand": "OR"}}, 1), ({"sampling_rate": 0.5}, 1),
-        ({"emits_signals": True}, 1), ({"provider": "google", "model": "gemini-3-flash-preview"}, 1),
-        ({"sampling_rate": 0.5, "emits_signals": True}, 1), ({"name": "renamed by 3.4"}, 0), ({"description": "d"}, 0), ({"enabled": False}, 0),
-        ({}, 0), ({"scanner_config": MONITOR["scanner_config"]}, 0), ({"sampling_rate": 1}, 0), ({"scanner_type": "monitor"}, 0),
+        ({"scanner_config": {"prompt": "another"}}, 1),
+        ({"query": {"operand": "OR"}}, 1),
+        ({"sampling_rate": 0.5}, 1),
+        ({"emits_signals": True}, 1),
+        ({"provider": "google", "model": "gemini-3-flash-preview"}, 1),
+        ({"sampling_rate": 0.5, "emits_signals": True}, 1),
+        ({"name": "renamed by 3.4"}, 0),
+        ({"description": "d"}, 0),
+        ({"enabled": False}, 0),
+        ({}, 0),
+        ({"scanner_config": MONITOR["scanner_config"]}, 0),
+        ({"sampling_rate": 1}, 0),
+        ({"scanner_type": "monitor"}, 0),
     ],
-)  # fmt: skip
+)
 def test_3_4_what_bumps_the_version(api: httpx.Client, change: dict[str, Any], bump: int) -> None:
     made = scanner(api, str(uuid4()))
     edited = api.patch(f"scanners/{made['id']}/", json=change)
@@ -161,7 +232,11 @@ def test_3_4_concurrent_edits_bump_once_each(site: Site, api: httpx.Client) -> N
     key = site.key()
 
     def edit(number: int) -> int:
-        return site.client(key).patch(f"scanners/{made['id']}/", json={"scanner_config": {"prompt": f"p{number}"}}).status_code
+        return (
+            site.client(key)
+            .patch(f"scanners/{made['id']}/", json={"scanner_config": {"prompt": f"p{number}"}})
+            .status_code
+        )
 
     with ThreadPoolExecutor(10) as threads:
         assert set(threads.map(edit, range(10))) == {200}

@@ -10,10 +10,24 @@ import pytest
 from tests.contract.site import Site, observe, refusal, scanner
 
 KEYS = [
-    "id", "scanner_id", "session_id", "status", "error_reason", "workflow_id", "scanner_snapshot", "scanner_result", "triggered_by",
-    "triggered_by_user", "distinct_id", "recording_subject_email", "previous_observation_id", "next_observation_id", "started_at",
-    "completed_at", "created_at",
-]  # fmt: skip
+    "id",
+    "scanner_id",
+    "session_id",
+    "status",
+    "error_reason",
+    "workflow_id",
+    "scanner_snapshot",
+    "scanner_result",
+    "triggered_by",
+    "triggered_by_user",
+    "distinct_id",
+    "recording_subject_email",
+    "previous_observation_id",
+    "next_observation_id",
+    "started_at",
+    "completed_at",
+    "created_at",
+]
 
 
 @dataclass
@@ -37,7 +51,10 @@ def api(site: Site) -> httpx.Client:
 def rows(site: Site, api: httpx.Client) -> Rows:
     config: dict[str, Any] = {"prompt": "p", "allow_inconclusive": True}
     monitor = scanner(api, str(uuid4()), scanner_config=config)["id"]
-    ids = {name: observe(api, monitor, f"o-{name}") for name in ("pending", "running", "failed", "ineligible", "yes", "no", "unsure")}
+    ids = {
+        name: observe(api, monitor, f"o-{name}")
+        for name in ("pending", "running", "failed", "ineligible", "yes", "no", "unsure")
+    }
     site.start(ids["running"])
     site.fail(ids["failed"])
     site.judge_ineligible(ids["ineligible"])
@@ -51,7 +68,11 @@ def rows(site: Site, api: httpx.Client) -> Rows:
     tags: dict[str, Any] = {"prompt": "p", "tags": ["payment", "Review"], "allow_freeform_tags": True}
     classifier = scanner(api, str(uuid4()), scanner_type="classifier", scanner_config=tags)["id"]
     tagged = {name: observe(api, classifier, f"t-{name}") for name in ("payment", "both", "free")}
-    for name, own, free in (("payment", ["payment"], []), ("both", ["payment", "Review"], []), ("free", ["Review"], ["slow page"])):
+    for name, own, free in (
+        ("payment", ["payment"], []),
+        ("both", ["payment", "Review"], []),
+        ("free", ["Review"], ["slow page"]),
+    ):
         answer = {"reasoning": "r", "tags": own, "tags_freeform": free, "confidence": 1}
         site.succeed(tagged[name], "classifier", tags, answer)
     return Rows(monitor, ids, scorer, scores, classifier, tagged)
@@ -70,9 +91,14 @@ def test_4_1_a_succeeded_row(site: Site, api: httpx.Client, rows: Rows) -> None:
     assert (row["status"], row["error_reason"]) == ("succeeded", "")
     assert row["workflow_id"] == f"replay-vision-apply-scanner-{rows.monitor}-o-yes"
     assert row["scanner_snapshot"] == {
-        "name": row["scanner_snapshot"]["name"], "scanner_type": "monitor", "scanner_version": 1, "model": "builtin",
-        "provider": "builtin", "emits_signals": False, "scanner_config": {"prompt": "p", "allow_inconclusive": True},
-    }  # fmt: skip
+        "name": row["scanner_snapshot"]["name"],
+        "scanner_type": "monitor",
+        "scanner_version": 1,
+        "model": "builtin",
+        "provider": "builtin",
+        "emits_signals": False,
+        "scanner_config": {"prompt": "p", "allow_inconclusive": True},
+    }
     output = row["scanner_result"]["model_output"]
     assert (output["scanner_type"], output["verdict"], output["confidence"]) == ("monitor", "yes", 0.8)
     assert {"kind": "chip", "timestamp_ms": 84000} in output["reasoning_segments"]
@@ -87,9 +113,14 @@ def test_4_1_rows_in_other_states(api: httpx.Client, rows: Rows) -> None:
     found = {row["id"]: row for row in api.get(f"scanners/{rows.monitor}/observations/").json()["results"]}
     by_name = {name: found[identifier] for name, identifier in rows.ids.items()}
     assert {name: row["status"] for name, row in by_name.items()} == {
-        "pending": "pending", "running": "running", "failed": "failed", "ineligible": "ineligible", "yes": "succeeded",
-        "no": "succeeded", "unsure": "succeeded",
-    }  # fmt: skip
+        "pending": "pending",
+        "running": "running",
+        "failed": "failed",
+        "ineligible": "ineligible",
+        "yes": "succeeded",
+        "no": "succeeded",
+        "unsure": "succeeded",
+    }
     assert by_name["failed"]["error_reason"] == "validation_failed:no: good"
     assert by_name["ineligible"]["error_reason"] == "too_short:3 s"
     assert by_name["pending"]["workflow_id"] == ""
@@ -123,13 +154,22 @@ def test_4_3_newest_first(api: httpx.Client, rows: Rows) -> None:
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
-        ("status=pending", {"pending"}), ("status=succeeded,%20failed", {"yes", "no", "unsure", "failed"}), ("status=", None),
-        ("triggered_by=on_demand", None), ("triggered_by=schedule", set()), ("verdict=yes", {"yes"}),
-        ("verdict=no,inconclusive", {"no", "unsure"}), ("session_id=o-yes", {"yes"}), ("session_id=o-yes,%20o-no,odd", {"yes", "no"}),
-        ("session_id=odd", set()), ("session_id=", None), ("tags=payment", set()), ("status=failed&verdict=yes", set()),
+        ("status=pending", {"pending"}),
+        ("status=succeeded,%20failed", {"yes", "no", "unsure", "failed"}),
+        ("status=", None),
+        ("triggered_by=on_demand", None),
+        ("triggered_by=schedule", set()),
+        ("verdict=yes", {"yes"}),
+        ("verdict=no,inconclusive", {"no", "unsure"}),
+        ("session_id=o-yes", {"yes"}),
+        ("session_id=o-yes,%20o-no,odd", {"yes", "no"}),
+        ("session_id=odd", set()),
+        ("session_id=", None),
+        ("tags=payment", set()),
+        ("status=failed&verdict=yes", set()),
         ("status=failed&status=pending", {"pending"}),
     ],
-)  # fmt: skip
+)
 def test_4_3_filters(api: httpx.Client, rows: Rows, query: str, expected: set[str] | None) -> None:
     assert set(named(api, rows.monitor, rows.ids, query)) == (set(rows.ids) if expected is None else expected)
     count = api.get(f"scanners/{rows.monitor}/observations/?{query}&limit=1").json()["count"]
@@ -138,10 +178,19 @@ def test_4_3_filters(api: httpx.Client, rows: Rows, query: str, expected: set[st
 
 @pytest.mark.parametrize(
     ("query", "expected"),
-    [("tags=payment", {"payment", "both"}), ("tags=Review", {"both", "free"}), ("tags=review", set()), ("tags=slow_page", {"free"}),
-     ("tags=payment,slow_page", {"payment", "both", "free"}), ("tags=odd", set()), ("tags=", {"payment", "both", "free"})],
-)  # fmt: skip
-def test_4_3_tags_match_any_of_both_kinds_exactly(api: httpx.Client, rows: Rows, query: str, expected: set[str]) -> None:
+    [
+        ("tags=payment", {"payment", "both"}),
+        ("tags=Review", {"both", "free"}),
+        ("tags=review", set()),
+        ("tags=slow_page", {"free"}),
+        ("tags=payment,slow_page", {"payment", "both", "free"}),
+        ("tags=odd", set()),
+        ("tags=", {"payment", "both", "free"}),
+    ],
+)
+def test_4_3_tags_match_any_of_both_kinds_exactly(
+    api: httpx.Client, rows: Rows, query: str, expected: set[str]
+) -> None:
     assert set(named(api, rows.classifier, rows.tagged, query)) == expected
 
 
@@ -162,9 +211,16 @@ def test_4_3_orders(api: httpx.Client, rows: Rows) -> None:
 
 @pytest.mark.parametrize(
     ("query", "attr"),
-    [("status=done", "status"), ("status=Pending", "status"), ("triggered_by=retry", "triggered_by"), ("verdict=maybe", "verdict"),
-     ("order_by=odd", "order_by"), ("order_by=status,created_at", "order_by"), ("order_by=--status", "order_by")],
-)  # fmt: skip
+    [
+        ("status=done", "status"),
+        ("status=Pending", "status"),
+        ("triggered_by=retry", "triggered_by"),
+        ("verdict=maybe", "verdict"),
+        ("order_by=odd", "order_by"),
+        ("order_by=status,created_at", "order_by"),
+        ("order_by=--status", "order_by"),
+    ],
+)
 def test_4_3_values_that_are_refused(api: httpx.Client, rows: Rows, query: str, attr: str) -> None:
     response = api.get(f"scanners/{rows.monitor}/observations/?{query}")
     assert refusal(response) == (400, "validation_error", "invalid_input", attr)
@@ -188,11 +244,19 @@ def test_4_4_the_session_is_required(api: httpx.Client, query: str) -> None:
 def test_4_4_a_session_across_scanners(site: Site, api: httpx.Client, rows: Rows) -> None:
     session = f"shared {uuid4()}"
     first, second = observe(api, rows.monitor, session), observe(api, rows.scorer, session)
-    assert [row["id"] for row in api.get("observations/", params={"session_id": session}).json()["results"]] == [second, first]
-    ordered = api.get("observations/", params={"session_id": session, "order_by": "created_at", "status": "failed"}).json()
+    assert [row["id"] for row in api.get("observations/", params={"session_id": session}).json()["results"]] == [
+        second,
+        first,
+    ]
+    ordered = api.get(
+        "observations/", params={"session_id": session, "order_by": "created_at", "status": "failed"}
+    ).json()
     assert [row["id"] for row in ordered["results"]] == [first, second]
     assert refusal(api.get("observations/", params={"session_id": session, "order_by": "odd"}))[3] == "order_by"
-    assert site.client(environment=site.sibling_id).get("observations/", params={"session_id": session}).json()["count"] == 0
+    assert (
+        site.client(environment=site.sibling_id).get("observations/", params={"session_id": session}).json()["count"]
+        == 0
+    )
 
 
 def test_4_4_retrieve_knows_the_neighbours(site: Site, api: httpx.Client) -> None:

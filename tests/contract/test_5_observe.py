@@ -52,9 +52,16 @@ def test_the_answer_names_the_work_and_the_row_exists_at_once(site: Site, api: h
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [({}, "required"), ({"session_id": ""}, "blank"), ({"session_id": "  "}, "blank"), ({"session_id": "x" * 129}, "max_length"),
-     ({"session_id": None}, "null"), ({"session_id": True}, "invalid_input"), ({"session_id": ["x"]}, "invalid_input")],
-)  # fmt: skip
+    [
+        ({}, "required"),
+        ({"session_id": ""}, "blank"),
+        ({"session_id": "  "}, "blank"),
+        ({"session_id": "x" * 129}, "max_length"),
+        ({"session_id": None}, "null"),
+        ({"session_id": True}, "invalid_input"),
+        ({"session_id": ["x"]}, "invalid_input"),
+    ],
+)
 def test_bad_bodies(api: httpx.Client, target: str, body: dict[str, Any], code: str) -> None:
     response = api.post(f"scanners/{target}/observe/", json=body)
     assert refusal(response) == (400, "validation_error", code, "session_id")
@@ -78,7 +85,9 @@ def test_a_repeat_while_in_progress_starts_nothing(site: Site, api: httpx.Client
 
 
 @pytest.mark.parametrize("ending", ["succeed", "fail", "judge_ineligible"])
-def test_a_pair_that_has_an_ending_is_answered_with_200_and_costs_nothing(site: Site, api: httpx.Client, target: str, ending: str) -> None:
+def test_a_pair_that_has_an_ending_is_answered_with_200_and_costs_nothing(
+    site: Site, api: httpx.Client, target: str, ending: str
+) -> None:
     made = observe(api, target, f"ended by {ending}")
     if ending == "succeed":
         site.succeed(made, "monitor", {"prompt": "p"}, {"reasoning": "r", "verdict": "yes", "confidence": 0.5})
@@ -87,7 +96,10 @@ def test_a_pair_that_has_an_ending_is_answered_with_200_and_costs_nothing(site: 
     used = api.get("quota/").json()["usage_this_month"]
     again = api.post(f"scanners/{target}/observe/", json={"session_id": f"ended by {ending}"})
     assert again.status_code == 200
-    assert again.json() == {"workflow_id": f"replay-vision-apply-scanner-{target}-ended by {ending}", "observation_id": made}
+    assert again.json() == {
+        "workflow_id": f"replay-vision-apply-scanner-{target}-ended by {ending}",
+        "observation_id": made,
+    }
     assert api.get("quota/").json()["usage_this_month"] == used
 
 
@@ -123,7 +135,9 @@ def test_an_exhausted_quota_is_402_and_hides_a_bad_body(api: httpx.Client, targe
     assert scanner(api, str(uuid4()))["scanner_version"] == 1, "creation does not check quota (contract 3.4)"
 
 
-def test_the_quota_is_never_exceeded_under_concurrency(site: Site, api: httpx.Client, target: str, quota_of: Any) -> None:
+def test_the_quota_is_never_exceeded_under_concurrency(
+    site: Site, api: httpx.Client, target: str, quota_of: Any
+) -> None:
     used = api.get("quota/").json()["usage_this_month"]
     quota_of(used + 3)
     key = site.key()

@@ -17,8 +17,14 @@ def api(site: Site) -> httpx.Client:
 def test_the_shape(api: httpx.Client) -> None:
     quota = api.get("quota/").json()
     assert list(quota) == [
-        "monthly_quota", "usage_this_month", "remaining", "exhausted", "period_start", "period_end", "projected_monthly_observations",
-    ]  # fmt: skip
+        "monthly_quota",
+        "usage_this_month",
+        "remaining",
+        "exhausted",
+        "period_start",
+        "period_end",
+        "projected_monthly_observations",
+    ]
     start = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     assert quota["period_start"] == start.strftime("%Y-%m-%dT00:00:00Z")
     assert quota["period_end"][8:] == "01T00:00:00Z"

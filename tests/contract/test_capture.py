@@ -1,4 +1,4 @@
-"""Capture routes (capture 1, 2, 8): 200 only when durable, 503 to be sent again, 4xx only for what is lost anyway, CORS."""
+"""Capture routes (capture 1, 2, 8): 200 only when durable, 503 to be sent again, 4xx only for what is lost, CORS."""
 
 import gzip
 import http.client
@@ -25,8 +25,16 @@ PAGE = {"Origin": "https://shop.example"}
 
 
 def snapshot(token: str, session_id: str = "0197aff0-1111-7222-8333-444455556666", **properties: Any) -> dict[str, Any]:
-    items = [{"type": 4, "timestamp": 1760000000000, "data": {"href": "https://shop.example/", "width": 1, "height": 1}}]
-    known = {"$snapshot_data": items, "$session_id": session_id, "$window_id": session_id, "token": token, "distinct_id": "d"}
+    items = [
+        {"type": 4, "timestamp": 1760000000000, "data": {"href": "https://shop.example/", "width": 1, "height": 1}}
+    ]
+    known = {
+        "$snapshot_data": items,
+        "$session_id": session_id,
+        "$window_id": session_id,
+        "token": token,
+        "distinct_id": "d",
+    }
     return {"uuid": str(uuid4()), "event": "$snapshot", "properties": {**known, **properties}}
 
 
@@ -94,7 +102,21 @@ def test_an_unknown_token_is_401(bare: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"\x1f\x8b", b"\x1f\x8bxxxx", b"nope!", b"[1]", b"5", b'"x"', b"[" * 100_000, b"data=", b"data=%ff", b"\x00" * 100, b"null"]
+    "body",
+    [
+        b"",
+        b"\x1f\x8b",
+        b"\x1f\x8bxxxx",
+        b"nope!",
+        b"[1]",
+        b"5",
+        b'"x"',
+        b"[" * 100_000,
+        b"data=",
+        b"data=%ff",
+        b"\x00" * 100,
+        b"null",
+    ],
 )
 def test_bodies_that_are_lost_are_told_in_the_envelope(bare: httpx.Client, body: bytes) -> None:
     response = bare.post("/s/", content=body, headers=PAGE)
@@ -141,7 +163,9 @@ def test_preflight(bare: httpx.Client) -> None:
 def test_origins_can_be_limited(site: Site, limited: TestClient) -> None:
     elsewhere = limited.post("/s/", json=[snapshot(site.project_token)], headers={"Origin": "https://other.example"})
     assert "access-control-allow-origin" not in elsewhere.headers
-    assert "access-control-allow-origin" in limited.post("/s/", json=[snapshot(site.project_token)], headers=PAGE).headers
+    assert (
+        "access-control-allow-origin" in limited.post("/s/", json=[snapshot(site.project_token)], headers=PAGE).headers
+    )
 
 
 def test_the_api_itself_has_no_cors(site: Site) -> None:

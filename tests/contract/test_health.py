@@ -51,11 +51,17 @@ def test_healthz_and_metrics(site: Site) -> None:
 
 def test_readyz_tells_the_reasons(site: Site) -> None:
     assert site.bare().get("/readyz").json() == {"ready": True, "reasons": [], "warnings": []}
-    late = replace(site.services, readiness=lambda: Readiness(False, ["projections: 5000 behind"], ["one stream is parked"]))
+    late = replace(
+        site.services, readiness=lambda: Readiness(False, ["projections: 5000 behind"], ["one stream is parked"])
+    )
     with TestClient(create_app(late)) as client:
         response = client.get("/readyz")
     assert response.status_code == 503
-    assert response.json() == {"ready": False, "reasons": ["projections: 5000 behind"], "warnings": ["one stream is parked"]}
+    assert response.json() == {
+        "ready": False,
+        "reasons": ["projections: 5000 behind"],
+        "warnings": ["one stream is parked"],
+    }
 
 
 def test_the_openapi_document(site: Site) -> None:

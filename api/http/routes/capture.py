@@ -17,7 +17,7 @@ from api.http import measures
 from api.http.answers import Answer
 from api.http.body import read_bounded
 from api.http.entrance import visit
-from api.http.errors import Refusal, envelope, log, refusal_of, server_error, too_large
+from api.http.errors import Refusal, envelope, log, refusal_of, server_error, too_large, unavailable
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.capture.refusals import CaptureRefused
@@ -55,11 +55,15 @@ def preflight(request: Request) -> Response:
 def _poster(accepting: Accepting) -> Callable[..., object]:
     async def post(request: Request, cors: Annotated[dict[str, str], Depends(_cors)]) -> Response:
         """Reads the body, at most 25 MB of it; the rest happens in a thread."""
-        body = await read_bounded(request, MAX_WIRE_BYTES)
-        if body is None:
-            response = _refused(too_large(MAX_WIRE_BYTES))
+        try:
+            body = await read_bounded(request, MAX_WIRE_BYTES)
+        except TimeoutError:
+            response = _refused(unavailable("The request body took too long."))
         else:
-            response = await run_in_threadpool(_take, request, body, accepting)
+            if body is None:
+                response = _refused(too_large(MAX_WIRE_BYTES))
+            else:
+                response = await run_in_threadpool(_take, request, body, accepting)
         response.headers.update(cors)
         return response
 
