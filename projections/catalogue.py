@@ -1,0 +1,16 @@
+"""Every projection of this release."""
+
+from projections.accounts import ACCOUNTS
+from projections.engine.projection import Projection
+from projections.history import HISTORY
+from projections.observations import OBSERVATIONS
+from projections.quota import QUOTA
+from projections.scanners import SCANNERS
+
+PROJECTIONS: tuple[Projection, ...] = (SCANNERS, OBSERVATIONS, ACCOUNTS, QUOTA, HISTORY)
+"""In the order in which a page is fed to them: first those that writers wait for."""
+
+
+def named(name: str) -> Projection:
+    """Raises KeyError for an unknown name."""
+    return {projection.name: projection for projection in PROJECTIONS}[name]

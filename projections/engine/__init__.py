@@ -1,0 +1,1 @@
+"""Feeds projections from the log: batches, positions, parking, replay, rebuild beside live."""

@@ -1,0 +1,110 @@
+"""What an event says about its stream, field by field, in the contract's words; for the history.
+
+Never private text (only its reference is in events, and not even that is shown), hashes of keys, or lease tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from domain import accounts, observation, scanner
+from domain.event import Event
+
+PASSING = frozenset({"grant", "gap", "try_failure"})
+"""Fields that tell of something that happened rather than of a state: their `before` is always null."""
+
+Facts = dict[str, JsonValue]
+
+
+def facts(event: Event) -> Facts:
+    """Field name to its value after the event. Raises KeyError for an event class that is not listed here."""
+    return _FACTS[type(event)](event)
+
+
+def _named(*names: str, **given: JsonValue) -> Callable[[Any], Facts]:
+    """Fields taken over from the event, and fields that the event's class stands for."""
+
+    def read(event: Any) -> Facts:
+        return {**{name: _plain(getattr(event, name)) for name in names}, **given}
+
+    return read
+
+
+def _plain(value: Any) -> JsonValue:
+    if isinstance(value, datetime):
+        return _time(value)
+    return str(value) if isinstance(value, UUID | Decimal) else value
+
+
+def _time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _reconfigured(event: scanner.ScannerReconfigured) -> Facts:
+    origin: Facts = {} if event.restored_from is None else {"restored_from": event.restored_from}
+    return {**event.changes, "scanner_version": event.scanner_version, **origin}
+
+
+def _gap(event: scanner.SweepGapSkipped) -> Facts:
+    return {"gap": {"first": event.first, "last": event.last, "reason": event.reason}}
+
+
+def _grant(event: accounts.QuotaGranted) -> Facts:
+    return {"grant": {"amount": event.amount, "expires_at": _time(event.expires_at)}}
+
+
+def _requested(event: observation.ObservationRequested) -> Facts:
+    version = event.scanner_snapshot.get("scanner_version")
+    asked = _named("scanner_id", "session_id", "triggered_by", "triggered_by_user", "run", status="pending")(event)
+    return {**asked, "scanner_version": version}
+
+
+def _try_failed(event: observation.TryFailed) -> Facts:
+    failure: Facts = {"kind": event.kind, "message": event.message, "retry_at": _time(event.retry_at)}
+    return {"try_failure": failure}
+
+
+def _ended(status: str) -> Callable[[Any], Facts]:
+    def read(event: observation.ObservationFailed | observation.ObservationIneligible) -> Facts:
+        return {"status": status, "error_reason": f"{event.kind}:{event.message}"}
+
+    return read
+
+
+_FACTS: dict[type[Event], Callable[[Any], Facts]] = {
+    scanner.ScannerCreated: _named(
+        "name", "description", "scanner_type", "enabled", "created_by", *scanner.VERSIONED, scanner_version=1
+    ),
+    scanner.ScannerRenamed: _named("name"),
+    scanner.ScannerDescribed: _named("description"),
+    scanner.ScannerReconfigured: _reconfigured,
+    scanner.ScannerEnabled: _named(enabled=True),
+    scanner.ScannerDisabled: _named(enabled=False),
+    scanner.SweepGapSkipped: _gap,
+    scanner.ScannerDeleted: _named(deleted=True),
+    observation.ObservationRequested: _requested,
+    observation.ScanStarted: _named("try_number", status="running"),
+    observation.TryFailed: _try_failed,
+    observation.ObservationSucceeded: _named(
+        "result", "signals_count", "provider", "model", "input_tokens", "output_tokens", "cost_usd", "duration_ms",
+        "evidence_digest", "prompt_digest", "answer_digest", status="succeeded",
+    ),
+    observation.ObservationFailed: _ended("failed"),
+    observation.ObservationIneligible: _ended("ineligible"),
+    observation.ObservationRetried: _named("run", "triggered_by_user", status="pending", try_number=0, error_reason=""),
+    accounts.OrganizationCreated: _named("name", "monthly_quota"),
+    accounts.QuotaSet: _named("monthly_quota"),
+    accounts.QuotaGranted: _grant,
+    accounts.EnvironmentCreated: _named("name", "timezone", "project_token"),
+    accounts.ProjectTokenRotated: _named("project_token"),
+    accounts.UserCreated: _named("user_id"),
+    accounts.ApiKeyIssued: _named("user_id", "label", "prefix", "scopes", "environment_ids", "expires_at"),
+    accounts.ApiKeyRevoked: _named(revoked=True),
+}  # fmt: skip
+"""Every event of the log. A test holds this against the catalogue."""
