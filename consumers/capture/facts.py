@@ -11,7 +11,7 @@ from typing import Any
 
 from consumers.capture.activity import Activity, activity
 from consumers.capture.encodings import Json
-from consumers.capture.inflate import unpack
+from consumers.capture.inflate import Room, unpack
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.snapshot import Snapshot, clean
 
@@ -88,10 +88,8 @@ def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
 
     `size` is the length of the batch's JSON lines in bytes.
     """
-    events: list[tuple[int, dict[str, Json]]] = []
-    for item in snapshot.items:
-        if (event := readable(item)) is not None:
-            events.append(event)
+    room = Room()
+    events = [event for item in snapshot.items if (event := readable(item, room)) is not None]
     if not events:
         return None
     first = min(moment for moment, _ in events)
@@ -119,10 +117,13 @@ def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
     return found, len(snapshot.items) - len(events)
 
 
-def readable(item: Json) -> tuple[int, dict[str, Json]] | None:
-    """The time and the object of an rrweb event, its fields still packed; None for what is no event."""
+def readable(item: Json, room: Room | None = None) -> tuple[int, dict[str, Json]] | None:
+    """The time and the object of an rrweb event, its fields still packed; None for what is no event.
+
+    `room` bounds what the items of one batch may unpack to together.
+    """
     try:
-        event = unpack(item)
+        event = unpack(item, room)
     except CaptureRefused:
         return None
     moment = event.get("timestamp")

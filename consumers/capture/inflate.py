@@ -11,48 +11,76 @@ from consumers.capture.refusals import CaptureRefused, Undecodable
 MAX_FIELD_BYTES = 32 * 1024 * 1024
 """One packed field or event, unpacked: five times the largest buffer that the SDK sends (capture 3)."""
 
+MAX_PART_BYTES = 128 * 1024 * 1024
+"""Everything packed inside one batch, unpacked: 25 MB of small bombs would otherwise be 25 GB of work."""
+
+_DEFLATE_RATIO = 1_032
+"""The most that deflate can make of a byte."""
+
 _FULL_SNAPSHOT, _INCREMENTAL = 2, 3
 _PACKED_FIELDS = {0: ("texts", "attributes", "removes", "adds"), 8: ("adds", "removes")}
 _PACKED_STARTS = ("\x1f\x8b", "\x78")
 
 
-def unpack(event: Json) -> dict[str, Json]:
+class Room:
+    """How many bytes may still be unpacked for one batch."""
+
+    def __init__(self, left: int = MAX_PART_BYTES) -> None:
+        self.left = left
+
+    def unpack(self, text: str) -> Json:
+        """The JSON document that was gzipped (`cv`) or zlibbed (`packFn`) into a text.
+
+        Raises Undecodable, or TooLarge over MAX_FIELD_BYTES or what is left.
+        """
+        raw = _as_bytes(text)
+        limit = min(MAX_FIELD_BYTES, self.left)
+        try:
+            document = gunzip(raw, limit) if raw[:1] == b"\x1f" else unzlib(raw, limit)
+        except CaptureRefused:
+            self.left -= min(limit, len(raw) * _DEFLATE_RATIO)  # what it may have cost to find out
+            raise
+        self.left -= len(document)
+        return parse(document)
+
+
+def unpack(event: Json, room: Room | None = None) -> dict[str, Json]:
     """An rrweb event as an object: itself, or what `packFn` made a string of. Its fields may still be packed.
 
     Raises Undecodable or TooLarge when it is neither.
     """
     if isinstance(event, str):
-        event = parse(unzlib(_as_bytes(event), MAX_FIELD_BYTES))
+        event = (room or Room()).unpack(event)
     if not isinstance(event, dict):
         raise Undecodable("An event is not an object.")
     return event
 
 
-def inflate_event(event: dict[str, Json]) -> dict[str, Json]:
+def inflate_event(event: dict[str, Json], room: Room | None = None) -> dict[str, Json]:
     """The event with its packed fields unpacked.
 
     Told by the value, not by the event's `cv` mark, because the SDK falls back to plain for single fields. A field that
-    is damaged or over MAX_FIELD_BYTES stays as it is: one lost mutation must not cost the recording.
+    is damaged, or larger than MAX_FIELD_BYTES or the room, stays as it is: a lost mutation must not cost the recording.
     """
+    room = room or Room()
     data = event.get("data")
     kind = event.get("type")
     if kind == _FULL_SNAPSHOT and isinstance(data, str):
-        return {**event, "data": _unpacked(data)}
+        return {**event, "data": _unpacked(data, room)}
     if kind == _INCREMENTAL and isinstance(data, dict):
         source = data.get("source")
         fields = _PACKED_FIELDS.get(source, ()) if isinstance(source, int) else ()
         found = {name: value for name in fields if isinstance(value := data.get(name), str)}
         if found:
-            return {**event, "data": {**data, **{name: _unpacked(value) for name, value in found.items()}}}
+            return {**event, "data": {**data, **{name: _unpacked(value, room) for name, value in found.items()}}}
     return event
 
 
-def _unpacked(value: str) -> Json:
+def _unpacked(value: str, room: Room) -> Json:
     if not value.startswith(_PACKED_STARTS):
         return value
     try:
-        raw = _as_bytes(value)
-        return parse(gunzip(raw, MAX_FIELD_BYTES) if raw[:1] == b"\x1f" else unzlib(raw, MAX_FIELD_BYTES))
+        return room.unpack(value)
     except CaptureRefused:
         return value
 

@@ -7,10 +7,13 @@ from uuid import UUID
 from consumers.capture.encodings import MAX_NESTING, compress, dump
 from consumers.capture.facts import Facts, facts_of
 from consumers.capture.refusals import Undecodable
-from consumers.capture.snapshot import Snapshot
+from consumers.capture.snapshot import MAX_PLAIN_BYTES, Snapshot
 
 PACK_LEVEL = 1
 """Most of a recording is packed already by the SDK: higher levels cost four times the time for a tenth of the bytes."""
+
+MAX_LINES_BYTES = 2 * MAX_PLAIN_BYTES
+"""The lines of one part: its message, and a window id in front of every event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import psycopg
 
 from consumers.capture.blobs import Blobs
-from consumers.capture.encodings import MAX_INFLATED_BYTES, Json, gunzip, parse
+from consumers.capture.encodings import MAX_VALUES, Json, gunzip, parse
 from consumers.capture.facts import readable
-from consumers.capture.inflate import inflate_event
+from consumers.capture.inflate import Room, inflate_event
+from consumers.capture.parts import MAX_LINES_BYTES
 
 PAGE = 500
 """Parts looked up at once."""
@@ -26,7 +27,7 @@ def recording(
 ) -> Iterator[tuple[str, dict[str, Json]]]:
     """(window id, rrweb event) in the order of arrival, unpacked, each batch once.
 
-    Not in the order of time: see capture 3. Holds one part in memory (4 MB as a rule, MAX_INFLATED_BYTES at most).
+    Not in the order of time: see capture 3. Holds one part in memory (4 MB as a rule, MAX_LINES_BYTES at most).
     Empty for an unknown session. What is no event is left out. Raises MissingBlob when bytes are gone.
     """
     arrival = 0
@@ -36,9 +37,10 @@ def recording(
 
 
 def _events(packed: bytes) -> Iterator[tuple[str, dict[str, Json]]]:
-    for line in gunzip(packed, MAX_INFLATED_BYTES).splitlines():
-        entry = parse(line)
+    room = Room()
+    for line in gunzip(packed, MAX_LINES_BYTES).splitlines():
+        entry = parse(line, 2 * MAX_VALUES)
         if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
-            found = readable(entry[1])
+            found = readable(entry[1], room)
             if found is not None:
-                yield entry[0], inflate_event(found[1])
+                yield entry[0], inflate_event(found[1], room)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from consumers.capture.encodings import Json, decode_body
 from consumers.capture.facts import readable
+from consumers.capture.inflate import Room
 from consumers.capture.refusals import CaptureRefused, Malformed, TooLarge, UnknownToken
 from consumers.capture.snapshot import (
     MAX_DISTINCT_ID,
@@ -205,7 +206,8 @@ def _items(data: Json) -> list[Json]:
         raise Malformed("A snapshot has no data.")
     if len(items) > MAX_ITEMS:
         raise TooLarge(f"A snapshot may have {MAX_ITEMS} events.")
-    if not any(readable(item) for item in items):
+    room = Room()
+    if not any(readable(item, room) for item in items):
         raise Malformed("No item of the snapshot is an rrweb event with a time.")
     return items
 

@@ -79,7 +79,9 @@ STATE = """state, first_timestamp, last_timestamp, click_count, keypress_count, 
 @given(data=st.data())
 def test_any_order_and_any_repetition_of_batches_gives_the_same_facts(capture: Capture, data: st.DataObject) -> None:
     name = data.draw(
-        st.sampled_from(["tests/recordings/two_tabs_one_session.jsonl.gz", "tests/recordings/sdk_1_160_abandon.jsonl.gz"])
+        st.sampled_from(
+            ["tests/recordings/two_tabs_one_session.jsonl.gz", "tests/recordings/sdk_1_160_abandon.jsonl.gz"]
+        )
     )
     messages = recorded(name)
     repeats = data.draw(st.lists(st.sampled_from(messages), max_size=5))
@@ -114,7 +116,9 @@ events = st.one_of(
     st.builds(lambda at: {"type": 3, "data": {"source": 0}, "timestamp": at}, st.integers(1, 100_000)),
 )
 batches = st.lists(
-    st.tuples(st.lists(events, min_size=1, max_size=6), st.sampled_from("ab"), st.sampled_from("xy")), min_size=1, max_size=8
+    st.tuples(st.lists(events, min_size=1, max_size=6), st.sampled_from("ab"), st.sampled_from("xy")),
+    min_size=1,
+    max_size=8,
 )
 
 
@@ -175,7 +179,8 @@ def test_text_that_postgresql_cannot_hold_is_kept_in_the_blob_only(capture: Capt
 def test_many_addresses_are_capped_to_the_earliest(capture: Capture) -> None:
     for start in (0, 150, 75):
         items: list[Json] = [
-            {"type": 4, "data": {"href": f"http://shop.test/{at:03}"}, "timestamp": at + 1} for at in range(start, start + 150)
+            {"type": 4, "data": {"href": f"http://shop.test/{at:03}"}, "timestamp": at + 1}
+            for at in range(start, start + 150)
         ]
         capture.capture(snapshot(items, uuid=f"u{start}"))
     assert capture.session("s-1")["urls"] == [f"http://shop.test/{at:03}" for at in range(200)]

@@ -138,16 +138,15 @@ EVENTS = [{"type": 4, "data": {"href": "http://a.test/"}, "timestamp": 1_000}, c
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("pack", [False, True])
-def test_decoded_recordings(
-    capture: Capture, tmp_path: Path, content: str, session_id: str | None, pack: bool
-) -> None:
+def test_decoded_recordings(capture: Capture, tmp_path: Path, content: str, session_id: str | None, pack: bool) -> None:
     path = tmp_path / ("a.json.gz" if pack else "a.json")
     path.write_bytes(gzip.compress(content.encode()) if pack else content.encode())
     results, messages = imported(path)
     assert results[0].error is None
     capture.handle(messages)
     ((found, count, clicks),) = [
-        (row["session_id"], row["event_count"], row["click_count"]) for row in capture.rows("SELECT * FROM capture.session")
+        (row["session_id"], row["event_count"], row["click_count"])
+        for row in capture.rows("SELECT * FROM capture.session")
     ]
     assert (count, clicks) == (3, 2)
     assert found == (session_id or found)

@@ -6,12 +6,12 @@ import pytest
 
 from consumers.capture import inflate
 from consumers.capture.encodings import Json
-from consumers.capture.inflate import inflate_event, unpack
+from consumers.capture.inflate import Room, inflate_event, unpack
 from consumers.capture.refusals import CaptureRefused
 
 
 def packed(value: Json) -> str:
-    return gzip.compress(json.dumps(value).encode()).decode("latin-1")
+    return gzip.compress(json.dumps(value).encode(), mtime=0).decode("latin-1")
 
 
 def test_a_full_snapshot_is_one_packed_field() -> None:
@@ -20,7 +20,9 @@ def test_a_full_snapshot_is_one_packed_field() -> None:
     assert inflate_event(event) == {**event, "data": data}
 
 
-@pytest.mark.parametrize(("source", "names"), [(0, ("texts", "attributes", "removes", "adds")), (8, ("adds", "removes"))])
+@pytest.mark.parametrize(
+    ("source", "names"), [(0, ("texts", "attributes", "removes", "adds")), (8, ("adds", "removes"))]
+)
 def test_fields_of_a_mutation_are_packed_one_by_one(source: int, names: tuple[str, ...]) -> None:
     plain = {name: [{"id": index}] for index, name in enumerate(names)}
     data: dict[str, Json] = {"source": source, **{name: packed(value) for name, value in plain.items()}}
@@ -44,6 +46,15 @@ def test_a_bomb_in_a_field_stays_packed(monkeypatch: pytest.MonkeyPatch) -> None
     bomb = packed("0" * 1_000_000)
     event: dict[str, Json] = {"type": 2, "data": bomb}
     assert inflate_event(event) == {"type": 2, "data": bomb}
+
+
+def test_many_small_bombs_share_one_room() -> None:
+    bomb: dict[str, Json] = {"type": 2, "data": packed("0" * 100_000)}
+    damaged: dict[str, Json] = {"type": 2, "data": packed("0" * 100_000)[:-9]}
+    room = Room(350_000)
+    found = [inflate_event(event, room)["data"] for event in (bomb, damaged, bomb, bomb)]
+    assert [data == "0" * 100_000 for data in found] == [True, False, True, False]
+    assert room.left < 100_000
 
 
 def test_pack_fn_makes_a_whole_event_a_string() -> None:

@@ -75,7 +75,9 @@ def test_a_rolled_back_run_leaves_no_gap(capture: Capture) -> None:
     assert numbers(capture) == {"a": 1}
 
 
-def test_many_settlers_at_once_give_every_number_once_and_never_out_of_order(capture: Capture, database_url: str) -> None:
+def test_many_settlers_at_once_give_every_number_once_and_never_out_of_order(
+    capture: Capture, database_url: str
+) -> None:
     """A reader that has seen a number must never meet a lower one later."""
     capture.capture(*(snapshot([click(1)], f"s-{number}") for number in range(60)))
     capture.now += timedelta(seconds=SETTLE)

@@ -17,7 +17,9 @@ from tests.capture.traffic import ENVIRONMENT, EXPECTED, Capture, recorded
 def consuming(transport: PostgresTransport, capture: Capture, workers: int = 2) -> Iterator[None]:
     stop = Event()
     threads = [
-        Thread(target=transport.consume, args=(GROUP, [TOPIC], capture.handler), kwargs={"stop": stop, "max_records": 20})
+        Thread(
+            target=transport.consume, args=(GROUP, [TOPIC], capture.handler), kwargs={"stop": stop, "max_records": 20}
+        )
         for _ in range(workers)
     ]
     for thread in threads:

@@ -4,9 +4,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consumers.capture import snapshot as messages
-from consumers.capture.encodings import Json
+from consumers.capture.encodings import Json, dump
+from consumers.capture.facts import to_state
+from consumers.capture.parts import part_of
 from consumers.capture.refusals import CaptureRefused, Malformed, TooLarge, UnknownToken
 from consumers.capture.snapshot import from_message, to_messages
 from consumers.capture.wire import Accepted, accept, accept_rrweb
@@ -21,7 +25,13 @@ def record(message: Outgoing) -> Record:
 
 
 def event(**properties: Any) -> dict[str, Any]:
-    given = {"$session_id": SESSION, "$snapshot_data": [click(1_000)], "token": "phc_a", "distinct_id": "d", **properties}
+    given = {
+        "$session_id": SESSION,
+        "$snapshot_data": [click(1_000)],
+        "token": "phc_a",
+        "distinct_id": "d",
+        **properties,
+    }
     kept = {name: value for name, value in given.items() if value is not None}
     return {"uuid": "01a20999-c7d9-7c34-b02c-661df20f2407", "event": "$snapshot", "properties": kept}
 
@@ -41,8 +51,9 @@ def test_real_bodies_become_messages_and_are_read_back(name: str) -> None:
     found = [from_message(record(message)) for message in recorded(name)]
     assert {one.session_id for one in found} == {session_id}
     assert {one.environment_id for one in found} == {1}
-    assert sum(len({one.uuid: one for one in found}[uuid].items) for uuid in {one.uuid for one in found}) == (
-        EXPECTED[name]["event_count"]
+    assert (
+        sum(len({one.uuid: one for one in found}[uuid].items) for uuid in {one.uuid for one in found})
+        == (EXPECTED[name]["event_count"])
     )
 
 
@@ -70,12 +81,15 @@ def test_a_message_of_somebody_else_has_no_environment() -> None:
     assert from_message(record(message)).environment_id is None
 
 
-@pytest.mark.parametrize("body", ["[]", [], {"batch": []}])
-def test_an_empty_body_is_accepted_or_refused_but_publishes_nothing(body: Json) -> None:
-    try:
-        assert post(body).messages == ()
-    except CaptureRefused as refusal:
-        assert refusal.status == 400
+@pytest.mark.parametrize("body", [[], {"batch": []}, {"event": "$pageview"}])
+def test_a_body_without_recordings_publishes_nothing(body: Json) -> None:
+    assert post(body).messages == ()
+
+
+@pytest.mark.parametrize("body", ["text", 5, None, True, [5], [None]])
+def test_a_body_that_is_no_event_is_refused(body: Json) -> None:
+    with pytest.raises(Malformed):
+        post(body)
 
 
 def test_one_event_a_list_and_a_batch_are_the_same() -> None:
@@ -196,6 +210,59 @@ def test_a_large_message_is_packed_and_read_back() -> None:
     assert message.value.startswith(b"\x1f\x8b")
     assert len(message.value) < 10_000
     assert from_message(record(message)).items == sent.items
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats()
+    | st.text()
+    | st.just("\ud83d")
+    | st.just("\0"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+rough_events = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.integers(0, 7) | values,
+        "timestamp": st.integers(-5, 10**16) | st.floats() | values,
+        "data": values
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "source": st.integers(0, 16) | values,
+                "type": st.integers(0, 10) | values,
+                "href": values,
+                "plugin": st.just("rrweb/console@1") | values,
+                "payload": values | st.fixed_dictionaries({"href": values, "level": values}),
+            },
+        ),
+    },
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(rough_events | values, max_size=4),
+    st.fixed_dictionaries({}, optional={"$window_id": values, "distinct_id": values, "$lib": values}),
+    st.fixed_dictionaries({}, optional={"uuid": values, "sent_at": values, "timestamp": values}),
+)
+def test_what_is_accepted_can_always_be_stored(
+    items: list[Any], properties: dict[str, Any], envelope: dict[str, Any]
+) -> None:
+    """A stranger with a project token must not be able to fill the dead letters."""
+    body = json.dumps([{**event(**{"$snapshot_data": items, **properties}), **envelope}]).encode()
+    try:
+        taken = accept(body, {}, {}, NOW, {"phc_a": 1}.get)
+    except CaptureRefused:
+        return
+    for message in taken.messages:
+        part = part_of(from_message(record(message)), 1)
+        assert part.facts.counts["event_count"] + part.unreadable_count == len(items)
+        state = dump(to_state(part.facts))  # type: ignore[arg-type]
+        assert b"\\u0000" not in state
 
 
 def rrweb(**fields: Any) -> Accepted:
