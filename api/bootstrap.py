@@ -22,6 +22,7 @@ from commands.context import Context
 from commands.observations import Observations
 from commands.scanners import Scanners
 from commands.store.application import Store
+from commands.store.event_log import EventLog
 from commands.store.migrations import Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
 from consumers.transports.port import Transport, Unavailable
@@ -29,8 +30,9 @@ from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
 from domain.errors import Conflict
 from domain.event import Actor
-from projections.catalogue import PROJECTIONS
-from projections.engine import install
+from projections.catalogue import PROJECTIONS, named
+from projections.engine.installing import install
+from projections.engine.rebuilding import rebuild
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_USER = "admin@localhost.localdomain"
@@ -150,7 +152,9 @@ def prepare(running: Runtime) -> tuple[bool, Credentials | None]:
     """
     with psycopg.connect(running.database_url, autocommit=True) as connection:
         migrations().apply(connection)
-        install(connection, PROJECTIONS)
+        outdated = install(connection, PROJECTIONS)
+    for name in outdated:
+        rebuild(running.database_url, named(name), EventLog())
     first = not running.accounts.is_set_up
     return first, set_up(running)
 

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections import deque
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -104,6 +105,6 @@ class ProcessTree:
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
-            return answer.status == 200
+            return answer.status == HTTPStatus.OK
     except (urllib.error.URLError, OSError):
         return False

@@ -10,8 +10,8 @@ from commands.accounts import hash_key
 from commands.store.event_log import EventLog
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
-from projections.catalogue import PROJECTIONS
-from projections.engine import lags, wait_for
+from projections.engine.parking import lag
+from projections.engine.waiting import wait_for
 
 WAIT_SECONDS = 2.0
 """How long a write waits for the read side (architecture 6)."""
@@ -49,11 +49,11 @@ def _readiness(running: Runtime) -> Readiness:
     warnings: list[str] = []
     try:
         with running.pool.connection(timeout=2) as connection:
-            for lag in lags(connection, EventLog(), PROJECTIONS):
-                if lag.behind > PROJECTION_LAG:
-                    reasons.append(f"projection {lag.name} is {lag.behind} positions behind")
-                if lag.parked:
-                    warnings.append(f"projection {lag.name} has {lag.parked} parked streams")
+            for projection in lag(connection, EventLog()):
+                if projection.behind > PROJECTION_LAG:
+                    reasons.append(f"projection {projection.name} is {projection.behind} positions behind")
+                if projection.parked:
+                    warnings.append(f"projection {projection.name} has {projection.parked} parked streams")
         for group in (CAPTURE_GROUP, SCANNING_GROUP):
             behind = sum(running.transport.lag(group).values())
             if behind > TRANSPORT_LAG:

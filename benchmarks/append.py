@@ -16,7 +16,6 @@ from uuid import uuid4
 import psycopg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
-from psycopg import Connection
 
 from commands.store.recorder import Datastore, EventRecorder
 
@@ -63,7 +62,10 @@ def main() -> None:
         ours = EventRecorder(Datastore(options.conninfo, pool_size=threads))
         stock = stock_recorder(options.conninfo, threads)
         pairs = [
-            (appends(stock.insert_events, threads, options.seconds), appends(ours.insert_events, threads, options.seconds))
+            (
+                appends(stock.insert_events, threads, options.seconds),
+                appends(ours.insert_events, threads, options.seconds),
+            )
             for _ in range(options.rounds)
         ]
         ratio = statistics.median(our / stocks for stocks, our in pairs)

@@ -21,7 +21,7 @@ from domain.event import Stamp
 from domain.ids import environment_stream
 
 KEY_PREFIX = "phx_"
-TOKEN_PREFIX = "phc_"
+TOKEN_PREFIX = "phc_"  # noqa: S105 - how a token begins, not a token
 SHOWN = 12
 """First characters of a key that lists and revocation know it by (operator interface)."""
 
@@ -153,9 +153,7 @@ class Accounts:
 
         return decide_again(attempt)
 
-    def grant_quota(
-        self, context: Context, organization_id: UUID, amount: int, expires_at: datetime
-    ) -> int | None:
+    def grant_quota(self, context: Context, organization_id: UUID, amount: int, expires_at: datetime) -> int | None:
         """Adds a bonus until it expires. Returns the position. Raises NotFound, Invalid."""
 
         def attempt() -> int | None:
@@ -222,7 +220,7 @@ class Accounts:
         for environment_id in environment_ids:
             self._check_environment(environment_id, user)
         key = new_key()
-        issued = self._issued(context, user, key, label, scopes, environment_ids, expires_at)
+        issued = self._issued(context, user, key, label, scopes, environment_ids=environment_ids, expires_at=expires_at)
         position = self._store.save(issued, guards=[claim(_KEY, issued.prefix, issued.id)])
         return IssuedKey(key, issued.prefix, position)
 
@@ -247,6 +245,7 @@ class Accounts:
         key: str,
         label: str,
         scopes: Sequence[str],
+        *,
         environment_ids: Sequence[int] = (),
         expires_at: datetime | None = None,
     ) -> ApiKey:

@@ -87,10 +87,7 @@ class Lease:
 
 def quota_message(allowance: int, period: Period) -> str:
     """The detail of a 402: the limit and the day of the reset (contract 5)."""
-    return (
-        f"The monthly quota of {allowance} observations is used up. "
-        f"It resets on {period.end:%Y-%m-%d} (UTC)."
-    )
+    return f"The monthly quota of {allowance} observations is used up. It resets on {period.end:%Y-%m-%d} (UTC)."
 
 
 class Observations:
@@ -166,9 +163,7 @@ class Observations:
         except Refused as refused:
             raise self._retry_refusal(refused, context, observation_id) from refused
 
-    def start(
-        self, context: Context, lease: Lease, *, try_number: int, subject: dict[str, Any] | None
-    ) -> Observation:
+    def start(self, context: Context, lease: Lease, *, try_number: int, subject: dict[str, Any] | None) -> Observation:
         """A worker begins a try. `subject` is what is known of the person (`distinct_id`, `email`) or None.
 
         Raises LeaseLost when the run ended, was taken over, or its scanner was deleted.
@@ -267,9 +262,7 @@ class Observations:
         def attempt() -> Observation:
             observation = self.load(context, observation_id)
             guards = decide(observation)
-            self._store.save(
-                observation, guards=[require(ALIVE_SCANNER, str(observation.scanner_id)), *guards]
-            )
+            self._store.save(observation, guards=[require(ALIVE_SCANNER, str(observation.scanner_id)), *guards])
             return observation
 
         try:

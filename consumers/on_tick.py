@@ -18,8 +18,10 @@ Work = Callable[[], float | None]
 
 
 class OnTick:
-    """Many ticks that arrive while the work runs lead to one more run. A failing run is logged and the next tick tries
-    again, so the work must be safe to repeat."""
+    """Runs work when its tick came; many ticks that arrive meanwhile lead to one more run.
+
+    A failing run is logged and the next tick tries again, so the work must be safe to repeat.
+    """
 
     def __init__(self, tick: str, work: Work) -> None:
         self._tick = tick.encode()

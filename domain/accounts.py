@@ -142,7 +142,8 @@ class Environment(Aggregate):
         )
 
     def rotate_token(self, stamp: Stamp, project_token: str) -> None:
-        self._record(ProjectTokenRotated, stamp, project_token=project_token)
+        if project_token != self.project_token:
+            self._record(ProjectTokenRotated, stamp, project_token=project_token)
 
 
 # --- user -----------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Refusals that callers of the write and read sides can expect. The HTTP room turns each into the contract's envelope."""
+"""Refusals that callers can expect. The HTTP room turns each into the contract's envelope."""
 
 
 class VisionError(Exception):

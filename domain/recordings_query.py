@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -93,10 +93,9 @@ def check_query(query: object) -> dict[str, JsonValue]:
     Raises Invalid on field `query` with one fixed sentence: no path and no library text leaks (contract 3.3).
     """
     try:
-        if not isinstance(query, dict) or len(str(query)) > QUERY_SIZE:  # pyright: ignore[reportUnknownArgumentType]
-            raise ValueError
-        _RecordingsQuery.model_validate(query)
-    except (ValidationError, ValueError, RecursionError) as error:
+        fits = isinstance(query, dict) and len(str(cast("object", query))) <= QUERY_SIZE
+        _RecordingsQuery.model_validate(query if fits else None)
+    except (ValidationError, RecursionError) as error:
         raise Invalid("query", "invalid_input", "The recording filter is invalid.") from error
-    stored: dict[str, JsonValue] = query  # pyright: ignore[reportUnknownVariableType]
+    stored = cast("dict[str, JsonValue]", query)
     return {key: value for key, value in stored.items() if key not in STRIPPED}

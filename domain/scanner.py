@@ -105,6 +105,7 @@ class SweepGapSkipped(Event):
 
     def apply(self, aggregate: Scanner) -> None:
         aggregate.gaps += 1
+        aggregate.skipped_to = self.last
 
 
 @stored
@@ -136,10 +137,11 @@ class Scanner(Aggregate):
         self.created_by: int | None = None
         self.scanner_version = 1
         self.gaps = 0
+        self.skipped_to = 0
         self.deleted = False
 
     @classmethod
-    def create(
+    def create(  # noqa: PLR0913 - the contract's fields
         cls,
         scanner_id: UUID,
         stamp: Stamp,
@@ -204,9 +206,10 @@ class Scanner(Aggregate):
             self._record(ScannerEnabled if changes["enabled"] else ScannerDisabled, stamp)
 
     def skip_gap(self, stamp: Stamp, first: int, last: int, reason: str) -> None:
-        """Notes settled sessions that will not be scanned by the schedule. Raises NotFound when deleted."""
+        """Notes settled sessions that will not be scanned by the schedule; once. Raises NotFound when deleted."""
         self._check_alive()
-        self._record(SweepGapSkipped, stamp, first=first, last=last, reason=reason)
+        if last > self.skipped_to:
+            self._record(SweepGapSkipped, stamp, first=first, last=last, reason=reason)
 
     def delete(self, stamp: Stamp) -> None:
         """Ends the scanner for good. Raises NotFound when it is already deleted."""

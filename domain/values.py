@@ -1,6 +1,6 @@
 """Comparing JSON values the way a person would: true is not 1, but 1 and 1.0 are the same number."""
 
-from typing import Any
+from typing import Any, cast
 
 
 def same_value(a: Any, b: Any) -> bool:
@@ -8,7 +8,9 @@ def same_value(a: Any, b: Any) -> bool:
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
     if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same_value(a[key], b[key]) for key in a)
+        one, other = cast("dict[str, Any]", a), cast("dict[str, Any]", b)
+        return one.keys() == other.keys() and all(same_value(one[key], other[key]) for key in one)
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(same_value(x, y) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and a == b if isinstance(a, str) or isinstance(b, str) else a == b
+        first, second = cast("list[Any]", a), cast("list[Any]", b)
+        return len(first) == len(second) and all(same_value(x, y) for x, y in zip(first, second, strict=True))
+    return bool(a == b)

@@ -20,6 +20,8 @@ from typing import Any, Self
 
 import psutil
 
+from api.embedded_postgres import place
+
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = sorted((ROOT / "recordings").glob("*.jsonl.gz"))
 READY = "Replay Vision is ready at "
@@ -53,7 +55,7 @@ def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
 
 
 class Live:
-    """`replay-vision up --no-demo` on a home folder of its own. Settings are environment variables without the prefix."""
+    """`replay-vision up --no-demo` on a home folder of its own. Settings are named without their prefix."""
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
@@ -127,8 +129,6 @@ class Live:
         return None
 
     def _cluster(self) -> str:
-        from api.embedded_postgres import place
-
         found = place.find(self.home.resolve(), place.STATE_FOLDER)
         return str(found.data) if found else ""
 
@@ -142,7 +142,9 @@ class Live:
     def credentials(self) -> dict[str, Any]:
         return json.loads((self.home / "credentials.json").read_text())
 
-    def call(self, method: str, path: str, body: object = None, key: str | None = None, timeout: float = 30) -> Answered:
+    def call(
+        self, method: str, path: str, body: object = None, key: str | None = None, timeout: float = 30
+    ) -> Answered:
         """A call to `/api/environments/1/vision/<path>` with the first key. Raises OSError when nobody answers."""
         headers = {
             "Authorization": f"Bearer {key or self.credentials['api_key']}",
@@ -159,13 +161,11 @@ class Live:
         return self.call("GET", f"scanners/{scanner_id}/observations/?limit=1000").body["results"]
 
 
-def request(
-    method: str, url: str, data: bytes | None, headers: dict[str, str], timeout: float = 30
-) -> Answered:
+def request(method: str, url: str, data: bytes | None, headers: dict[str, str], timeout: float = 30) -> Answered:
     """Any HTTP answer, errors included. Raises OSError when there is none."""
-    asked = urllib.request.Request(url, data=data, method=method, headers=headers)
+    asked = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - our own address
     try:
-        with urllib.request.urlopen(asked, timeout=timeout) as answer:
+        with urllib.request.urlopen(asked, timeout=timeout) as answer:  # noqa: S310
             return _answered(answer.status, answer.read(), dict(answer.headers))
     except urllib.error.HTTPError as error:
         return _answered(error.code, error.read(), dict(error.headers))
@@ -183,7 +183,7 @@ def posts(recording: Path, token: str) -> Iterator[tuple[bytes, str, str]]:
 
     A browser that was configured with this server's token would have sent these bytes; the token is the only change.
     """
-    for line in gzip.open(recording):
+    for line in gzip.decompress(recording.read_bytes()).splitlines():
         sent = json.loads(line)
         if not sent["path"].startswith("/s"):
             continue

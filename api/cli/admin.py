@@ -9,14 +9,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from projections.queries.accounts import list_keys
+from projections.queries.quota import quota_with_grants
 
 from api.bootstrap import Runtime, prepare, runtime
 from api.cli.opening import AsJson, Home, database, opened, settings_for
 from commands.context import Context
 from domain.errors import Conflict, Invalid
-from projections.engine import wait_for
-from projections.queries.accounts import list_keys
-from projections.queries.quota import quota_with_grants
+from projections.engine.waiting import wait_for
 
 app = typer.Typer(help="Administration. Works while the server runs.", no_args_is_help=True)
 organization = typer.Typer(help="Organizations and their quota.", no_args_is_help=True)
@@ -35,7 +35,9 @@ def _context(running: Runtime) -> Context:
     return running.context("cli")
 
 
-def _print(values: dict[str, Any], position: int | None = None, running: Runtime | None = None, *, as_json: bool) -> None:
+def _print(
+    values: dict[str, Any], position: int | None = None, running: Runtime | None = None, *, as_json: bool
+) -> None:
     """Prints once the read side has the change too (when a server runs), so that the next request sees it."""
     if position is not None and running is not None:
         wait_for(running.pool, ["accounts", "quota"], position, SHORT_WAIT_SECONDS)
@@ -55,9 +57,7 @@ def bootstrap_command(home: Home = None, as_json: AsJson = False) -> None:
         if not first or credentials is None:
             message = "This database is already set up."
             raise Conflict(message)
-        _print(
-            {"credentials": str(settings.home / "credentials.json"), "url": credentials.url}, as_json=as_json
-        )
+        _print({"credentials": str(settings.home / "credentials.json"), "url": credentials.url}, as_json=as_json)
 
 
 @organization.command("create")
@@ -98,9 +98,7 @@ def grant(
         if position is not None:
             wait_for(running.pool, ["quota"], position, SHORT_WAIT_SECONDS)
         with running.pool.connection() as connection:
-            quota = quota_with_grants(
-                connection, organization_id, running.clock(), running.settings.monthly_quota
-            )
+            quota = quota_with_grants(connection, organization_id, running.clock(), running.settings.monthly_quota)
         _print(quota, as_json=as_json)
 
 
@@ -151,6 +149,7 @@ def create_key(
         list[int] | None, typer.Option("--environment", help="Confine to environments; repeat for several.")
     ] = None,
     expires: Annotated[str | None, typer.Option(help="Day (UTC) on which it ends, as 2027-01-31.")] = None,
+    *,
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
@@ -187,4 +186,3 @@ def _day(text: str) -> datetime:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError as error:
         raise Invalid("expires", "invalid_input", f'"{text}" is not a day such as 2027-01-31.') from error
-

@@ -18,6 +18,7 @@ from api.roles import ROLES, run_roles
 from api.settings import Settings
 from domain.errors import Invalid
 
+
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
@@ -27,7 +28,7 @@ def serve(
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = Settings(**given)
     _end_with_parent()
-    from api.serving import serve_http  # the other roles need no web framework
+    from api.serving import serve_http  # noqa: PLC0415 - the other roles need no web framework
 
     with database(settings) as url:
         refuse_empty(url)

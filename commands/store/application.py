@@ -14,7 +14,7 @@ from psycopg.rows import class_row
 
 from commands.store.guards import Guard
 from commands.store.mapper import EventMapper
-from commands.store.recorder import Datastore, EventRecorder, Group, Refused
+from commands.store.recorder import Datastore, EventRecorder, Group
 from domain.errors import NotFound
 from domain.event import Aggregate
 from domain.tenant import Tenant
@@ -127,7 +127,10 @@ class Store:
             "at": at,
             "default": default_quota,
         }
-        with self._datastore.get_connection() as connection, connection.cursor(row_factory=class_row(Standing)) as cursor:
+        with (
+            self._datastore.get_connection() as connection,
+            connection.cursor(row_factory=class_row(Standing)) as cursor,
+        ):
             row = cursor.execute(_STANDING, values).fetchone()
         return row or Standing(0, 0, 0, 0)
 
@@ -135,8 +138,4 @@ class Store:
         self._datastore.close()
 
     def _collect(self, aggregates: Sequence[Aggregate]) -> list[StoredEvent]:
-        return [
-            self._mapper.to_stored_event(event) for aggregate in aggregates for event in aggregate.collect_events()
-        ]
-
-
+        return [self._mapper.to_stored_event(event) for aggregate in aggregates for event in aggregate.collect_events()]

@@ -33,8 +33,10 @@ _STORED = "SELECT notification_id, state FROM store.events WHERE originator_id =
 
 
 class Refused(Exception):
-    """A guard does not hold. `refusal` is `exists`, `no_quota`, `capped`, `taken:<scope>`, `missing:<scope>` or
-    `version` (the stream has moved on)."""
+    """A guard does not hold, or the stream has moved on.
+
+    `refusal` is `exists`, `no_quota`, `capped`, `taken:<scope>`, `missing:<scope>` or `version`.
+    """
 
     def __init__(self, refusal: str) -> None:
         super().__init__(refusal)
@@ -106,7 +108,7 @@ class EventRecorder(PostgresApplicationRecorder):
                 cursor.execute(_APPEND, parameters, prepare=True, binary=True)
                 return [row[0] for row in cursor.fetchall()]
         except Exception as error:
-            cause = error.__cause__
+            cause: BaseException | None = error.__cause__
             if isinstance(cause, psycopg.Error) and cause.sqlstate == _REFUSED:
                 raise Refused(cause.diag.message_primary or "") from error
             if isinstance(error, IntegrityError):

@@ -47,8 +47,10 @@ class SweepRules:
 
 
 class Sweep:
-    """One run over all enabled scanners. Safe to repeat and to run twice at once: requests are unique by pair and
-    watermarks move by compare-and-set."""
+    """One run over all enabled scanners.
+
+    Safe to repeat and to run twice at once: requests are unique by pair and watermarks move by compare-and-set.
+    """
 
     def __init__(
         self,
@@ -98,9 +100,7 @@ class Sweep:
             else:
                 passed = _passed(page, reached) or now
             with self._pool.connection() as connection:
-                if reached is not None and not advance(
-                    connection, mark, reached, passed, self._rules.settle_interval
-                ):
+                if reached is not None and not advance(connection, mark, reached, passed, self._rules.settle_interval):
                     return False  # stopped, re-enabled or swept by somebody else meanwhile
                 if reached is not None:
                     mark = _at(mark, reached)
@@ -111,9 +111,7 @@ class Sweep:
                 return False
         return True
 
-    def _request(
-        self, context: Context, scanner: Scanner, page: list[SettledSession]
-    ) -> tuple[int | None, str | None]:
+    def _request(self, context: Context, scanner: Scanner, page: list[SettledSession]) -> tuple[int | None, str | None]:
         """Requests what the scanner wants of a page.
 
         Returns the settle number that is done with (None: nothing is), and what it waits for.
@@ -125,9 +123,7 @@ class Sweep:
         ]
         if not chosen:
             return (page[-1].settle_number if page else None), None
-        answers = self._observations.request(
-            context, scanner.id, [session.facts.id for session in chosen], "schedule"
-        )
+        answers = self._observations.request(context, scanner.id, [session.facts.id for session in chosen], "schedule")
         stuck = next((i for i, answer in enumerate(answers) if answer.outcome in _WAITING), None)
         if stuck is None:
             return page[-1].settle_number, None

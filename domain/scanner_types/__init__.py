@@ -91,7 +91,8 @@ def model_output(
     scanner_type: str, config: Mapping[str, object], output: object, duration_ms: int
 ) -> dict[str, object]:
     """The document of contract 4.2 from an answer that ``check_output`` passes: prose cut into segments, freeform tags
-    slugged, the scale's label stamped. Raises pydantic's ``ValidationError`` for an answer of another shape."""
+    slugged, the scale's label stamped. Raises pydantic's ``ValidationError`` for an answer of another shape.
+    """
     answer = _SCHEMAS[scanner_type].model_validate(output)
     document: dict[str, object] = {"scanner_type": scanner_type, **_fields(config, answer)}
     for key in _PROSE[scanner_type]:

@@ -1,4 +1,4 @@
-"""SIGKILL of the whole process tree, PostgreSQL included, at random moments: nothing accepted is lost, nothing ends twice.
+"""SIGKILL of the whole process tree, PostgreSQL included: nothing accepted is lost, nothing ends twice.
 
 REPLAY_VISION_FAULT_ROUNDS sets the number of rounds (5 unless set; `make faults` runs 20).
 """
@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,12 +116,10 @@ def check(live: Live, ledger: Ledger) -> None:
     known = {scanner["id"] for scanner in pages(live, "scanners/")}
     assert ledger.scanners <= known
     for scanner_id, session_id in ledger.observed:
-        wait_until(lambda: ended(live, scanner_id, session_id), 150, f"{scanner_id} of {session_id} has no ending")
+        wait_until(partial(ended, live, scanner_id, session_id), 150, f"{scanner_id} of {session_id} has no ending")
     for scanner_id in known:
-        for observation in pages(live, f"scanners/{scanner_id}/observations/"):
-            wait_until(
-                lambda: ended(live, scanner_id, observation["session_id"]), 150, f"{observation['id']} has no ending"
-            )
+        for found in pages(live, f"scanners/{scanner_id}/observations/"):
+            wait_until(partial(ended, live, scanner_id, found["session_id"]), 150, f"{found['id']} has no ending")
     assert duplicates(live) == []
     for session_id, bodies in ledger.bodies.items():
         if bodies >= sum(1 for _ in posts(recording_of(session_id), "x")):
