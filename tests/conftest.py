@@ -25,6 +25,9 @@ ROOMS = ("commands", "projections", "consumers")
 FAST = Tuning(shared_buffers="128MB", max_connections=400, crash_safe=False)
 DURABLE = Tuning(shared_buffers="64MB", max_connections=200)
 POOL_CONNECTIONS = 10
+REPORT_VARIABLE = "REPLAY_VISION_TEST_REPORT"
+NEEDED = {"browser": "a real browser", "broker": "a real Kafka broker"}
+"""Marker of the tests that need it, and its name."""
 SESSION = pytest.StashKey[Path]()
 SESSION_LOCK = pytest.StashKey[int]()
 
@@ -57,6 +60,25 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     _clear(config.stash[SESSION])
     os.close(descriptor)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """For a whole run (make test): names what could not be run here, so that a green line is not taken for more."""
+    if os.environ.get(REPORT_VARIABLE) != "1":
+        return
+    ran = {
+        keyword
+        for kind in ("passed", "failed")
+        for report in terminalreporter.getreports(kind)
+        for keyword in report.keywords
+    }
+    terminalreporter.section("NOT RUN HERE")
+    for marker, what in NEEDED.items():
+        if marker not in ran:
+            terminalreporter.line(f"tests against {what}: none was run")
+    for report in terminalreporter.getreports("skipped"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        terminalreporter.line(f"{report.nodeid}: {reason.removeprefix('Skipped: ')}")
 
 
 def _clear_dead_sessions(sessions: Path) -> None:
