@@ -4,7 +4,8 @@
     given(Scanner, CREATED).when(lambda s: s.edit(STAMP, {"name": " "})).then_refused(Invalid, field="name")
     given(Scanner).when(lambda _: Scanner.create(ID, STAMP, **fields)).then(fact(ScannerCreated, **fields))
 
-A fact names an event class and its own fields; envelopes (stream, version, time, actor, ids) are filled in, and checked.
+A fact names an event class and its own fields; envelopes (stream, version, time, actor, ids) are filled in and
+checked.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ class Decided(Generic[A]):
             for number, expected in enumerate(facts, start=1)
         ]
         mapper = EventMapper()
-        replayed = fold([mapper.to_domain_event(mapper.to_stored_event(event)) for event in (*self.given.events, *self.recorded)])
+        replayed = fold(
+            [mapper.to_domain_event(mapper.to_stored_event(event)) for event in (*self.given.events, *self.recorded)]
+        )
         assert replayed == self.aggregate
         return self.aggregate
 

@@ -216,14 +216,20 @@ def test_one_and_one_point_zero_are_the_same_number_but_true_is_not_a_number() -
     scaled = {"prompt": "How angry?", "scale": {"min": 0, "max": 1}}
     scorer = fact(
         ScannerCreated,
-        **{**FIELDS, "scanner_type": "scorer", "scanner_config": scaled, "query": {"tags": {"a": 1}}, "sampling_rate": 1.0},
+        **{
+            **FIELDS,
+            "scanner_type": "scorer",
+            "scanner_config": scaled,
+            "query": {"tags": {"a": 1}},
+            "sampling_rate": 1.0,
+        },
         created_by=17,
     )
     same = {**scaled, "scale": {"min": 0.0, "max": 1.0}}
     for changes in ({"scanner_config": same}, {"query": {"tags": {"a": 1.0}}}, {"sampling_rate": 1}):
         given(Scanner, scorer).when(lambda s, changes=changes: s.edit(STAMP, changes)).then_nothing()
     other = {"query": {"tags": {"a": True}}}
-    given(Scanner, scorer).when(lambda s: s.edit(STAMP, other)).then(reconfigured(**other))
+    given(Scanner, scorer).when(lambda s: s.edit(STAMP, other)).then(reconfigured(2, **other))
 
 
 def test_the_date_keys_of_a_query_are_no_change() -> None:
@@ -279,6 +285,10 @@ def test_a_skipped_gap_is_noted() -> None:
     skipped = fact(SweepGapSkipped, first=3, last=9, reason="no_quota")
     scanner = given(Scanner, CREATED).when(lambda s: s.skip_gap(STAMP, 3, 9, "no_quota")).then(skipped)
     assert (scanner.gaps, scanner.scanner_version) == (1, 1)
+    given(Scanner, CREATED, skipped).when(lambda s: s.skip_gap(STAMP, 3, 9, "no_quota")).then_nothing()
+    given(Scanner, CREATED, skipped).when(lambda s: s.skip_gap(STAMP, 10, 10, "no_quota")).then(
+        fact(SweepGapSkipped, first=10, last=10, reason="no_quota")
+    )
 
 
 def test_deleting() -> None:
