@@ -20,9 +20,15 @@ def pack(headers: Mapping[str, bytes]) -> str:
     return orjson.dumps({name: value.decode("latin-1").translate(_ESCAPES) for name, value in headers.items()}).decode()
 
 
-def unpack(stored: Mapping[str, str]) -> dict[str, bytes]:
-    """The headers from the loaded JSON."""
-    return {name: _ESCAPED.sub(_unescape, value.encode("latin-1")) for name, value in stored.items()}
+def unpack(stored: str) -> dict[str, bytes]:
+    """The headers from the column's JSON text."""
+    packed: dict[str, str] = orjson.loads(stored)
+    return {name: _unescaped(value) for name, value in packed.items()}
+
+
+def _unescaped(value: str) -> bytes:
+    code = value.encode("ascii")
+    return _ESCAPED.sub(_unescape, code) if b"\\" in code else code
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

@@ -29,7 +29,7 @@ MAX_LAG = 100_000
 """Counting stops here, in each partition."""
 
 _PUBLISH = """
-SELECT log.publish(%s, %s::integer[], %s::text[], %s::bigint[], %b::bytea[], %b::bytea[], %s::jsonb[])
+SELECT log.publish(%s, %b::integer[], %b::text[], %b::bigint[], %b::bytea[], %b::bytea[], %b::text[])
 """
 
 _LAG = """

@@ -11,7 +11,6 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
 from threading import Event
 from typing import NamedTuple
 
@@ -53,7 +52,7 @@ FOR NO KEY UPDATE SKIP LOCKED
 
 # The window sees sizes only, so values beyond the limit are never fetched from their side table.
 _READ = """
-SELECT off, key, value, headers, at FROM (
+SELECT off, key, value, headers::text, at FROM (
     SELECT *, sum(size) OVER (ORDER BY off) - size AS before FROM (
         SELECT off, key, value, headers, at, size FROM log.record
         WHERE topic_id = %s AND part = %s AND off > %s ORDER BY off LIMIT %s
@@ -109,14 +108,6 @@ class Position(NamedTuple):
 class Partition(NamedTuple):
     topic_id: int
     part: int
-
-
-class StoredRecord(NamedTuple):
-    off: int
-    key: bytes | None
-    value: bytes
-    headers: dict[str, str]
-    at: datetime
 
 
 class DatabaseAway(Exception):
@@ -247,11 +238,10 @@ class Worker:
     def _read(self, work: psycopg.Connection[TupleRow], partition: Partition, position: Position) -> Sequence[Record]:
         topic = self._topics[partition.topic_id]
         question = (*partition, position.off, self._max_records, self._settings.handle_batch_bytes)
-        with work.cursor(row_factory=class_row(StoredRecord), binary=True) as cursor:
-            return [
-                Record(topic, partition.part, row.off, row.key, row.value, unpack(row.headers), row.at)
-                for row in cursor.execute(_READ, question)
-            ]
+        return [
+            Record(topic, partition.part, off, key, value, unpack(headers), at)
+            for off, key, value, headers, at in work.execute(_READ, question, binary=True)
+        ]
 
     def _handle(
         self,

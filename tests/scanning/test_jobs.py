@@ -261,6 +261,7 @@ def test_a_waiting_worker_is_woken(pool: ConnectionPool, conn: psycopg.Connectio
     if change != "enqueue":
         jobs.enqueue(conn, _job())
         held = _leased(conn, seconds=0.01)
+        wait_until(lambda: jobs.expired(conn, 1) == [held])
     woken = Event()
 
     def wait() -> None:
@@ -270,7 +271,8 @@ def test_a_waiting_worker_is_woken(pool: ConnectionPool, conn: psycopg.Connectio
     thread = threading.Thread(target=wait)
     thread.start()
     listening = (
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%EXISTS (SELECT FROM scanning.job%' AND state = 'idle'"
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " AND query LIKE '%EXISTS (SELECT FROM scanning.job%' AND state = 'idle'"
     )
     wait_until(lambda: conn.execute(listening).fetchone() != (0,))
     assert not woken.is_set()

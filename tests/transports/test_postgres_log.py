@@ -51,7 +51,7 @@ def _key_in(part: int) -> bytes:
 def _store(conn: psycopg.Connection, key: bytes, event_id: str) -> None:
     """Publishes inside a transaction of the test's, which it may then leave open."""
     conn.execute(
-        "SELECT log.publish('vision.facts', %s, %s, %s::bigint[], %b::bytea[], %b::bytea[], %s::jsonb[])",
+        "SELECT log.publish('vision.facts', %s, %s, %s::bigint[], %b::bytea[], %b::bytea[], %s::text[])",
         ([partition_of(Outgoing(key, b"", event_id), PARTITIONS)], [event_id], [None], [key], [b"1"], ["{}"]),
     )
 

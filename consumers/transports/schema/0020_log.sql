@@ -37,7 +37,8 @@ CREATE TABLE log.record (
     size      integer     NOT NULL,
     at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (topic_id, part, off),
-    UNIQUE (topic_id, event_id)
+    -- In this order, so that a planner without statistics, as after a large import, cannot take it for reading a topic.
+    UNIQUE (event_id, topic_id)
 );
 COMMENT ON COLUMN log.record.headers IS 'Name to value; values in the escape format of encode() and decode().';
 -- Values are often compressed already; a second compression costs time and gains nothing.
@@ -97,10 +98,10 @@ BEGIN
     SELECT make_topic.id, n FROM generate_series(0, make_topic.partitions - 1) n ON CONFLICT DO NOTHING;
 END $$;
 
--- Stores records in the given order, one array per field, and wakes the consumers once. Records whose event id the topic
+-- Stores records in the given order, one array per field (heads: JSON objects), and wakes the consumers once. Records whose event id the topic
 -- has are left out. Answers how many were new. Times out on the partition locks rather than queue for ever.
 CREATE FUNCTION log.publish(
-    wanted text, parts integer[], event_ids text[], source_ids bigint[], keys bytea[], vals bytea[], heads jsonb[]
+    wanted text, parts integer[], event_ids text[], source_ids bigint[], keys bytea[], vals bytea[], heads text[]
 ) RETURNS integer
 LANGUAGE plpgsql SET lock_timeout = '5s' AS $$
 DECLARE
@@ -116,12 +117,12 @@ BEGIN
         RAISE EXCEPTION 'topic % does not have all of the partitions %', wanted, parts;
     END IF;
     INSERT INTO log.record (topic_id, part, event_id, source_id, key, value, headers, size)
-    SELECT topic_key, r.part, r.event_id, r.source_id, r.key, r.value, r.head,
-           coalesce(length(r.key), 0) + length(r.value) + length(r.head::text)
+    SELECT topic_key, r.part, r.event_id, r.source_id, r.key, r.value, r.head::jsonb,
+           coalesce(length(r.key), 0) + length(r.value) + octet_length(r.head)
     FROM unnest(parts, event_ids, source_ids, keys, vals, heads) WITH ORDINALITY
          AS r (part, event_id, source_id, key, value, head, n)
     ORDER BY r.n
-    ON CONFLICT (topic_id, event_id) DO NOTHING;
+    ON CONFLICT (event_id, topic_id) DO NOTHING;
     GET DIAGNOSTICS fresh = ROW_COUNT;
     IF fresh > 0 THEN
         PERFORM pg_notify('log.' || wanted, '');
