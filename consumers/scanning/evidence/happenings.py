@@ -103,8 +103,8 @@ class Mark:
 
 @dataclass(slots=True)
 class Story:
-    """Everything that happened, each list in order of time. ``changes`` and ``activity`` are times, per window
-    and over all windows; ``removed_groups`` says when the form of a group id left the page."""
+    """Everything that happened, each list in order of time. ``changes``, ``scrolled`` (per window) and ``activity``
+    (over all) are times; ``removed_groups`` says when the form of a group id left the page."""
 
     started_at_ms: int = 0
     duration: int = 0
@@ -115,6 +115,7 @@ class Story:
     shown: list[Shown] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     logged: list[Logged] = field(default_factory=list)
+    scrolled: dict[int, list[int]] = field(default_factory=dict)
     scrolls: list[Mark] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     changes: dict[int, list[int]] = field(default_factory=dict)

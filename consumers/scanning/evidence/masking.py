@@ -26,6 +26,8 @@ _LABELLED_NAME = re.compile(
 _BESIDE_EMAIL = re.compile(
     r"\b(?!(?:E-?mail|Mail|Contact|Support|Address|From|To|At|Us|Help|Write)\b)[A-Z][\w'-]+(?=[ ,:<(-]+\[email\])"
 )
+_SUSPECT = re.compile(r"[@:?]|\d(?:.{0,3}\d){5}|[\w-]{24}")
+"""Text without any of this holds nothing to mask, which is most text."""
 MASKED: Final = re.compile(r"\[(?:email|phone|card)\]")
 _ODD = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
@@ -43,8 +45,8 @@ def plain(text: str) -> str:
 
 def mask(text: str) -> str:
     """Replace personal data: e-mail, cards (Luhn), phone numbers, tokens, query strings, and names beside them."""
-    if not any(c in text for c in "@:?") and not any(c.isdigit() for c in text):
-        return _LABELLED_NAME.sub(_labelled, text)
+    if not _SUSPECT.search(text):
+        return text
     masked = _USERINFO.sub(r"\1", _QUERY.sub(r"\1", text))
     masked = _EMAIL.sub("[email]", masked)
     masked = _CARD.sub(lambda m: "[card]" if luhn(m.group()) else m.group(), masked)
@@ -52,7 +54,7 @@ def mask(text: str) -> str:
     masked = _DIGITS.sub(lambda m: "[phone]" if _is_phone(m.group()) else m.group(), masked)
     if "[email]" in masked or "[phone]" in masked or "[card]" in masked:
         masked = _BESIDE_EMAIL.sub("[name]", _NAME.sub("[name]", masked))
-    return _LABELLED_NAME.sub(_labelled, masked)
+    return _LABELLED_NAME.sub(_labelled, masked) if ":" in masked else masked
 
 
 def looks_like_name(text: str) -> bool:

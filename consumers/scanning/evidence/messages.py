@@ -13,6 +13,14 @@ AFTER_FAILURE_MS: Final = 1_500
 """A message this soon after a request failed is about the failure."""
 STAYS_MS: Final = 10_000
 """A toast stays up to this long, over a change of page."""
+SUBMIT_MS: Final = 15_000
+"""Only a page that follows a submit can refuse input: hidden texts of a fresh form are no refusal."""
+SHORT_PAGE_BLOCKS: Final = 8
+"""A page that is an error as a whole says little else."""
+PLAIN_CHARS: Final = 140
+"""A message in an element that is not marked as one is short."""
+PROMPT_MS: Final = 3_000
+_PAGE_ERRORS: Final = ("server", "missing_page")
 _MESSAGE_PLACES: Final = ("error", "alert", "status")
 
 
@@ -44,6 +52,8 @@ def messages(story: Story) -> list[Message]:
 class _Reader:
     def __init__(self, story: Story) -> None:
         self.acts = sorted([c.t for c in story.clicks] + [t.end for t in story.typings if t.events])
+        self.submitted = [c.t for c in story.clicks if c.target.submit or c.by_key]
+        self.pressed = [c.t for c in story.clicks if c.target.role == "button" or c.by_key]
         self.in_progress: dict[tuple[int, int], int] = {}
         self.failures = sorted(r.end for r in story.requests if r.failed and r.kind == "call")
 
@@ -57,8 +67,13 @@ class _Reader:
             kind = error_tone(shown.text) or "error"
         elif shown.place in ("cell", "control") or (shown.place == "heading" and kind in ("validation", "error")):
             kind = kind if shown.place == "control" and kind in ("progress",) else ""
-        elif not answers and shown.place == "text" and not after_failure:
+        elif shown.place == "text" and not kind and after_failure and len(shown.text) <= PLAIN_CHARS:
+            kind = "error"
+        elif shown.place in ("text", "notice") and not (answers or after_failure):
             kind = ""
+        elif shown.place == "text" and kind in ERRORS and not after_failure:
+            soon = kind not in ("validation", "error") or _within(self.pressed, shown.t, PROMPT_MS)
+            kind = kind if soon and len(shown.text) <= PLAIN_CHARS else ""
         elif kind == "success" and shown.place == "text" and len(shown.text) > 120:
             kind = ""
         if not kind:
@@ -80,22 +95,27 @@ class _Reader:
     def page(self, page: Page, before: Page | None) -> list[Message]:
         known = _texts(before) if before is not None else set()
         again = before is not None and before.url == page.url
+        submitted = _within(self.submitted, page.t, SUBMIT_MS)
         found: list[tuple[str, str, str]] = []
         for block in page.text.messages:
             kind = tone(block.text)
             if block.place == "error" and kind not in (*ERRORS, "progress", "empty", "step", "success"):
                 kind = "error"
-            if block.text not in known and kind:
+            refused = kind not in ("validation", "error") or submitted
+            if block.text not in known and kind and refused:
                 found.append((block.text, kind, block.place))
-        for text in (*page.text.headings[:2], page.text.title):
+        for text in page.text.headings[:2] or (page.text.title,):
             kind = tone(text)
             if kind in ("empty", "success", "declined", "denied", "server", "missing_page") and text not in known:
                 found.append((text, kind, "heading"))
         for block in page.text.blocks:
             kind = tone(block.text) if block.place == "text" else ""
             fresh = block.text not in known
-            if fresh and (kind == "empty" or (again and kind in ERRORS and len(block.text) < 120)):
+            refused = again and submitted and kind in ERRORS and len(block.text) <= PLAIN_CHARS
+            if fresh and (kind == "empty" or refused):
                 found.append((block.text, kind, block.place))
+        if len(page.text.blocks) <= SHORT_PAGE_BLOCKS and not any(kind in ERRORS for _, kind, _ in found):
+            found += [(b.text, k, b.place) for b in page.text.blocks[:4] if (k := tone(b.text)) in _PAGE_ERRORS][:1]
         return [Message(page.t, page.window, t, kind, place, True, page.url) for t, kind, place in found]
 
 

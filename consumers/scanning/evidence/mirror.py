@@ -1,5 +1,6 @@
 """The page as the browser had it: one mirror per window, replaced at each full snapshot (capture 3, 4)."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ MAX_NODES: Final = 50_000
 """Nodes kept per window, as Mixpanel's analyser caps its tracker (capture 6). Nodes beyond it are not mirrored."""
 MAX_CHILDREN_WALK: Final = 200_000
 MAX_TEXT_CHARS: Final = 4_000
+MAX_STYLE_CHARS: Final = 500_000
 
 ELEMENT: Final = 2
 TEXT: Final = 3
@@ -16,7 +18,7 @@ _TYPES: Final = (0, 1, 2, 3, 4, 5)
 class Node:
     """A mirrored node. Children are a linked list, so that inserting before a sibling does not walk."""
 
-    __slots__ = ("attributes", "first", "id", "last", "next", "parent", "previous", "tag", "text", "type")
+    __slots__ = ("attributes", "first", "id", "last", "next", "parent", "previous", "tag", "text", "type", "words")
 
     def __init__(self, node_id: int, node_type: int, tag: str, attributes: dict[str, Any], text: str) -> None:
         self.id = node_id
@@ -24,6 +26,7 @@ class Node:
         self.tag = tag
         self.attributes = attributes
         self.text = text
+        self.words: tuple[str, ...] | None = None
         self.parent: Node | None = None
         self.previous: Node | None = None
         self.next: Node | None = None
@@ -67,31 +70,51 @@ class Mirror:
     def add(self, entries: list[Any]) -> list[Node]:
         """Apply the flattened ``adds`` of a mutation; returns the roots, nodes whose parent is not new itself.
 
-        An entry may name a parent or a next sibling that comes later in the list, so entries that cannot be placed
-        wait until a pass places none.
+        An entry may name a parent or a next sibling that comes later in the list, so it waits for that one. Entries whose
+        sibling never comes go to the end of their parent; those without a parent are lost.
         """
-        waiting = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("node"), dict)]
+        ready = deque(entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("node"), dict))
+        waiting: dict[int, list[Any]] = {}
         fresh: set[int] = set()
         roots: list[Node] = []
-        while waiting:
-            later: list[Any] = []
-            for entry in waiting:
-                parent, before = self.node(entry.get("parentId")), entry.get("nextId")
-                sibling = self.node(before)
-                if parent is None or (isinstance(before, int) and sibling is None):
-                    later.append(entry)
-                    continue
-                node = self._grow(entry["node"])
-                if node is None:
-                    continue
-                self._place(node, parent, sibling)
+        while ready or waiting:
+            if not ready:
+                ready.extend(
+                    {**entry, "nextId": None} for late in waiting.values() for entry in late if self._has_parent(entry)
+                )
+                waiting.clear()
+                continue
+            entry = ready.popleft()
+            missing = self._missing(entry)
+            if missing is not None:
+                waiting.setdefault(missing, []).append(entry)
+                continue
+            node = self._add_one(entry)
+            if node is not None:
                 fresh.add(node.id)
-                if parent.id not in fresh:
+                if node.parent is not None and node.parent.id not in fresh:
                     roots.append(node)
-            if len(later) == len(waiting):
-                return roots + self._append_rest(later)
-            waiting = later
+                ready.extendleft(reversed(waiting.pop(node.id, [])))
         return roots
+
+    def _has_parent(self, entry: Any) -> bool:
+        return self.node(entry.get("parentId")) is not None
+
+    def _missing(self, entry: Any) -> int | None:
+        """The id of a parent or next sibling that is not there (yet)."""
+        for key in ("parentId", "nextId"):
+            other = entry.get(key)
+            if isinstance(other, int) and other not in self.nodes:
+                return other
+        return None
+
+    def _add_one(self, entry: Any) -> Node | None:
+        parent = self.node(entry.get("parentId"))
+        node = self._grow(entry["node"]) if parent is not None else None
+        if node is None or parent is None or parent.id not in self.nodes:
+            return None  # a node that replaces one above its own parent takes the parent with it
+        self._place(node, parent, self.node(entry.get("nextId")))
+        return node
 
     def remove(self, node_id: object) -> Node | None:
         """Take a node and all below it out of the page; returns it, still readable."""
@@ -115,6 +138,7 @@ class Mirror:
         node = self.node(node_id)
         if node is None or not isinstance(changes, dict):
             return None
+        node.words = None
         for name, value in changes.items():
             if value is None:
                 node.attributes.pop(name, None)
@@ -128,22 +152,11 @@ class Mirror:
                 node.attributes[name] = value
         return node
 
-    def _append_rest(self, entries: list[Any]) -> list[Node]:
-        """Entries whose next sibling never came go to the end of their parent; those without a parent are lost."""
-        roots: list[Node] = []
-        for entry in entries:
-            parent = self.node(entry.get("parentId"))
-            node = self._grow(entry["node"]) if parent is not None else None
-            if node is not None and parent is not None:
-                self._place(node, parent, None)
-                roots.append(node)
-        return roots
-
     def _grow(self, snapshot: object) -> Node | None:
         """Mirror a serialised node and its children without recursion; pages nest deeper than Python does."""
         top = self._make(snapshot)
-        if top is None:
-            return None
+        if top is None or not isinstance(snapshot, dict) or not snapshot.get("childNodes"):
+            return top
         stack: list[tuple[Node, Any]] = [(top, snapshot)]
         while stack:
             parent, data = stack.pop()
@@ -153,7 +166,7 @@ class Mirror:
             for child_data in children:
                 child = self._make(child_data)
                 if child is not None:
-                    self._place(child, parent, None)
+                    self._append(child, parent)
                     if child.type != TEXT:
                         stack.append((child, child_data))
         return top
@@ -175,19 +188,12 @@ class Mirror:
             node_type,
             tag.lower() if isinstance(tag, str) else "",
             dict(attributes) if isinstance(attributes, dict) else {},
-            text
-            if isinstance(text, str) and data.get("isStyle")
-            else text[:MAX_TEXT_CHARS]
-            if isinstance(text, str)
-            else "",
+            _text(text, MAX_STYLE_CHARS if data.get("isStyle") else MAX_TEXT_CHARS),
         )
         self.nodes[node_id] = node
         return node
 
     def _place(self, node: Node, parent: Node, before: Node | None) -> None:
-        if any(above is node for above in parent.ancestors()):
-            return
-        self._detach(node)
         node.parent = parent
         if before is None or before.parent is not parent:
             node.previous, node.next = parent.last, None
@@ -202,6 +208,15 @@ class Mirror:
         else:
             node.next.previous = node
 
+    def _append(self, node: Node, parent: Node) -> None:
+        """Put a node that was just made at the end of its parent."""
+        node.parent, node.previous = parent, parent.last
+        if parent.last is None:
+            parent.first = node
+        else:
+            parent.last.next = node
+        parent.last = node
+
     def _detach(self, node: Node) -> None:
         parent = node.parent
         if parent is None:
@@ -215,6 +230,10 @@ class Mirror:
         else:
             node.next.previous = node.previous
         node.parent = node.previous = node.next = None
+
+
+def _text(text: object, limit: int) -> str:
+    return text[:limit] if isinstance(text, str) else ""
 
 
 def walk(node: Node) -> Iterator[Node]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from consumers.scanning.evidence.masking import clean, clean_url
@@ -9,6 +10,8 @@ from consumers.scanning.evidence.mirror import ELEMENT, Mirror, Node, walk
 from consumers.scanning.evidence.reading import FIELDS, text_of, tokens
 
 NAME_CHARS: Final = 60
+MAX_SELECTORS: Final = 400
+MAX_CSS_CHARS: Final = 500_000
 
 BUTTON_INPUTS: Final = frozenset({"submit", "button", "reset", "image"})
 CHECKS: Final = frozenset({"checkbox", "radio"})
@@ -17,6 +20,9 @@ _ROLES: Final = frozenset(
 )
 _CLICKABLE_WORDS: Final = frozenset(
     {"btn", "button", "link", "clickable", "cta", "tab", "chip", "toggle", "dropdown", "menu", "accordion", "pill"}
+)
+_FILE: Final = re.compile(
+    r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.I
 )
 _SEARCH_WORDS: Final = re.compile(r"\b(?:search|find|filter|query|look ?up|keywords?)\b|^q$", re.I)
 _SUBMIT_WORDS: Final = re.compile(
@@ -72,7 +78,8 @@ def describe(mirror: Mirror, node: Node, pointers: "Pointers") -> Target:
         search=search,
         submit=role == "button" and (_submits(owner, form) or bool(_SUBMIT_WORDS.search(name))),
         href=clean_url(href) if href and not href.startswith("#") else href[:1],
-        leaves=owner.attribute("target") == "_blank"
+        leaves=bool(_FILE.search(href))
+        or owner.attribute("target") == "_blank"
         or "download" in owner.attributes
         or href.startswith(("mailto", "tel")),
     )
@@ -84,25 +91,12 @@ class Pointers:
     Only the last part of each selector is looked at (tag, class, id), which is enough for what pages write.
     """
 
-    _RULE = re.compile(r"([^{}]{1,500})\{[^{}]*cursor\s*:\s*pointer", re.I)
-    _PART = re.compile(r"^([a-z][a-z0-9]*)?((?:[.#][\w-]+)*)(?:\[.*\])?(?::{1,2}[\w-]+(?:\(.*\))?)*$", re.I)
-
     def __init__(self) -> None:
-        self._selectors: set[tuple[str, frozenset[str], str]] = set()
+        self._selectors: set[_Selector] = set()
 
     def read(self, css: str) -> None:
-        if "pointer" not in css:
-            return
-        for match in self._RULE.finditer(css[:500_000]):
-            for selector in match.group(1).split(","):
-                last = re.split(r"[\s>+~]+", selector.strip())[-1]
-                part = self._PART.match(last)
-                if part and len(self._selectors) < 400:
-                    pieces = re.findall(r"[.#][\w-]+", part.group(2) or "")
-                    classes = frozenset(p[1:] for p in pieces if p[0] == ".")
-                    ids = [p[1:] for p in pieces if p[0] == "#"]
-                    if part.group(1) or pieces:
-                        self._selectors.add(((part.group(1) or "").lower(), classes, ids[0] if ids else ""))
+        if "pointer" in css and len(self._selectors) < MAX_SELECTORS:
+            self._selectors |= _pointing(css[:MAX_CSS_CHARS])
 
     def match(self, node: Node) -> bool:
         if node.type != ELEMENT or not self._selectors:
@@ -112,6 +106,28 @@ class Pointers:
             (not tag or tag == node.tag) and wanted <= classes and (not wanted_id or wanted_id == node_id)
             for tag, wanted, wanted_id in self._selectors
         )
+
+
+_Selector = tuple[str, frozenset[str], str]
+_CURSOR = re.compile(r"cursor\s*:\s*pointer", re.I)
+_PART = re.compile(r"^([a-z][a-z0-9]*)?((?:[.#][\w-]+)*)(?:\[.*\])?(?::{1,2}[\w-]+(?:\(.*\))?)*$", re.I)
+
+
+@lru_cache(maxsize=64)
+def _pointing(css: str) -> frozenset[_Selector]:
+    """The last parts of the selectors of every rule with a pointer cursor. Pages of a site share their style sheet."""
+    found: set[_Selector] = set()
+    for match in _CURSOR.finditer(css):
+        opening = css.rfind("{", 0, match.start())
+        start = max(css.rfind("}", 0, opening), css.rfind("{", 0, opening), css.rfind(";", 0, opening)) + 1
+        for selector in css[start:opening][:1_000].split(","):
+            part = _PART.match(re.split(r"[\s>+~]+", selector.strip())[-1])
+            pieces = re.findall(r"[.#][\w-]+", part.group(2) or "") if part else []
+            if part and (part.group(1) or pieces) and len(found) < MAX_SELECTORS:
+                ids = [piece[1:] for piece in pieces if piece[0] == "#"]
+                classes = frozenset(piece[1:] for piece in pieces if piece[0] == ".")
+                found.add(((part.group(1) or "").lower(), classes, ids[0] if ids else ""))
+    return frozenset(found)
 
 
 def _owner(node: Node, pointers: Pointers) -> tuple[Node, str]:

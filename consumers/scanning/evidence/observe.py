@@ -16,6 +16,8 @@ SCROLL_EVERY_MS: Final = 2_000
 TYPING_GAP_MS: Final = 5_000
 
 _CLICK, _FOCUS, _BLUR = 2, 5, 6
+_VISIBLE_SOURCES: Final = (7, 8, 9, 13, 15)
+"""Media, style rules, canvas: reactions that are no mutation (capture 4)."""
 _QUIET_TAGS: Final = frozenset(
     {"$remote_config_received", "$session_options", "$posthog_config", "$recording_started", "$session_id_change"}
 )
@@ -112,6 +114,8 @@ class _Observer:
             self._scroll(item, window)
         elif source in (1, 6, 12):
             self.story.activity.append(item.t)
+        elif source in _VISIBLE_SOURCES:
+            self.story.changes.setdefault(item.window, []).append(item.t)
 
     def _interaction(self, item: Item, window: Window) -> None:
         kind, node = item.data.get("type"), window.mirror.node(item.data.get("id"))
@@ -173,6 +177,7 @@ class _Observer:
             self.story.typings.append(typing)
 
     def _scroll(self, item: Item, window: Window) -> None:
+        self.story.scrolled.setdefault(item.window, []).append(item.t)
         if item.t - window.loaded_at > 500 and window.draft is None:
             self.story.activity.append(item.t)
             if item.t - self.scrolled.get(item.window, -SCROLL_EVERY_MS) >= SCROLL_EVERY_MS:

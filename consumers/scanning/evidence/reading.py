@@ -1,6 +1,7 @@
 """Reading a mirrored page: what is visible, what it says, and where it says it."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +35,7 @@ _STATUSISH = frozenset({"toast", "snackbar", "notification", "status", "success"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A visible run of text. ``place`` is heading, error, alert, status, control, cell or text; ``node`` its element."""
+    """A visible run of text. ``place`` is heading, error, alert, status, notice, control, cell or text; ``node`` its element."""
 
     text: str
     place: str
@@ -72,10 +73,17 @@ def visible(node: Node) -> bool:
     return not any(above.tag in UNSEEN or hidden(above) for above in node.ancestors())
 
 
-def tokens(node: Node) -> list[str]:
+def tokens(node: Node) -> tuple[str, ...]:
     """Lower-case words of the element's class, id and data-testid."""
-    raw = f"{node.attribute('class')} {node.attribute('id')} {node.attribute('data-testid')}"
-    return [word.lower() for word in _TOKENS.findall(raw)] if raw != "  " else []
+    if node.words is None:
+        raw = " ".join(node.attribute(name) for name in ("class", "id", "data-testid") if name in node.attributes)
+        node.words = tuple(word.lower() for word in _TOKENS.findall(raw)) if raw else ()
+    return node.words
+
+
+def errorish(word: str) -> bool:
+    """A class that marks something as wrong."""
+    return any(_ERRORISH.match(part.lower()) for part in _TOKENS.findall(word))
 
 
 def place_of(node: Node) -> str:
@@ -98,7 +106,7 @@ def place_of(node: Node) -> str:
         if role == "status" or live == "polite" or not _STATUSISH.isdisjoint(words):
             return "status"
         if not _ALERTISH.isdisjoint(words):
-            return "alert"
+            return "notice"
         if above.tag in ("td", "th", "tr"):
             return "cell"
     return "text"
@@ -134,6 +142,8 @@ def blocks_of(node: Node, limit: int = MAX_BLOCKS) -> list[Block]:
 
 def without_names(blocks: list[Block]) -> list[Block]:
     """Mask a block that is only a person's name when it stands beside masked personal data."""
+    if not any("[" in block.text and MASKED.search(block.text) for block in blocks):
+        return blocks
     kept: list[Block] = []
     for at, block in enumerate(blocks):
         beside = blocks[max(0, at - 2) : at] + blocks[at + 1 : at + 3]
@@ -165,9 +175,9 @@ def read_page(mirror: Mirror) -> PageText:
     return PageText(
         title=title,
         headings=tuple(dict.fromkeys(b.text for b in inside if b.place == "heading"))[:4],
-        messages=tuple(b for b in everything if b.place in ("error", "alert", "status"))[:8],
+        messages=tuple(b for b in everything if b.place in ("error", "alert", "status", "notice"))[:8],
         blocks=tuple(inside[:MAX_BLOCKS]),
-        main=clean(" | ".join(b.text for b in inside if b.place in ("text", "cell")), MAIN_CHARS),
+        main=clean(" | ".join(b.text for b in inside if b.place in ("text", "cell", "notice")), MAIN_CHARS),
     )
 
 
@@ -180,14 +190,13 @@ def owner_of(node: Node, top: Node | None = None) -> Node:
     return node
 
 
-def _visible_texts(top: Node) -> list[Node]:
-    found: list[Node] = []
+def _visible_texts(top: Node) -> Iterator[Node]:
     stack = [top]
-    while stack and len(found) < 4_000:
+    while stack:
         node = stack.pop()
         if node.type == TEXT:
             if node.text and not node.text.isspace():
-                found.append(node)
+                yield node
             continue
         if node.type == ELEMENT and (node.tag in UNSEEN or hidden(node) or node.tag == "select"):
             continue
@@ -195,7 +204,6 @@ def _visible_texts(top: Node) -> list[Node]:
         while child is not None:
             stack.append(child)
             child = child.previous
-    return found
 
 
 def _in_chrome(mirror: Mirror, node_id: int) -> bool:

@@ -132,7 +132,7 @@ def _with_gaps(lines: Iterator[Line], story: Story) -> Iterator[Line]:
 
 
 def _place(place: str) -> str:
-    return f" {place}" if place in ("error", "alert", "status", "heading") else ""
+    return f" {place}" if place in ("error", "alert", "status", "notice", "heading") else ""
 
 
 def _window(story: Story, index: int) -> str:

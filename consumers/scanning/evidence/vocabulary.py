@@ -20,12 +20,12 @@ _EMPTY = re.compile(
     re.I,
 )
 _DECLINED = re.compile(
-    r"\bdeclin|\b(?:card|payment|transaction)\b.{0,40}\b(?:refused|rejected|failed|not accepted|could not|couldn't|unsuccessful)"
+    r"\bdeclin|\b(?:did not|didn't|not) (?:approve|authori[sz]e|go through|accept)\w*|\b(?:card|payment|transaction)\b.{0,40}\b(?:refused|rejected|failed|not accepted|could not|couldn't|unsuccessful)"
     r"|\binsufficient funds|\banother (?:card|payment)|\b(?:card|payment) (?:error|problem)|\bexpired card",
     re.I,
 )
 _DENIED = re.compile(
-    r"\bpermission|\bnot allowed|\bunauthori[sz]ed|\bnot authori[sz]ed|\bforbidden|\baccess (?:is |was )?(?:denied|refused|restricted)"
+    r"\bpermissions? (?:is |are |was )?(?:denied|required|needed|missing)|\b(?:no|not|without|missing|lack\w*|needs?|requires?|insufficient|n't have)\b.{0,20}\bpermission|\bnot allowed|\bunauthori[sz]ed|\bnot authori[sz]ed|\bforbidden|\baccess (?:is |was )?(?:denied|refused|restricted)"
     r"|\b(?:need|needs|requires?|must have|must be|only)\b.{0,40}\b(?:role|rights?|access|admin\w*|owners?|privileges?|members?|"
     r"subscri\w+|signed in|logged in)\b|\bask (?:your|an|the) (?:admin|owner|manager)|\bnot (?:eligible|permitted|entitled)"
     r"|\blimit (?:is )?reached|\bquota|\bonly (?:admins?|owners?|managers?)|\baccount (?:is )?(?:locked|blocked|suspended)",
@@ -40,7 +40,7 @@ _SERVER = re.compile(
     re.I,
 )
 _MISSING_PAGE = re.compile(
-    r"\b(?:page|site|address|url|link)\b.{0,30}\b(?:not found|(?:can't|cannot|couldn't|could not) be found|does(?: not|n't) exist|"
+    r"\b(?:page|site|address|url|link|article|item|content|document|product|file)\b.{0,30}\b(?:not found|(?:can't|cannot|couldn't|could not) be found|does(?: not|n't) exist|"
     r"gone|moved|no longer)|\b404\b|\bnot found\b",
     re.I,
 )
@@ -103,13 +103,20 @@ _CHECKOUT = re.compile(
     r"\b(?:check-?out|payments?|billing|place order|pay(?: now)?|buy now|purchase|booking|reservation|donate)\b", re.I
 )
 _CHECKOUT_ACT = re.compile(
-    r"\b(?:check ?out|place (?:the |your |my )?order|pay|buy|purchase|complete (?:order|purchase|booking)|confirm (?:order|purchase|booking|payment)|"
+    r"\b(?:check ?out|place (?:the |your |my )?order|pay|buy|purchase|complete (?:order|purchase|booking)|confirm (?:and pay|(?:your |the |my )?(?:order|purchase|booking|payment|reservation|upgrade|subscription|plan))|"
     r"book now|reserve|donate)\b",
     re.I,
 )
 _UPGRADE_ACT = re.compile(
     r"\b(?:upgrade|subscribe|(?:choose|select|get|buy|start|try|switch to|go) (?:\w+ ){0,2}(?:plan|pro|premium|plus|team|business|trial|subscription|annual|monthly)|"
     r"activate (?:plan|subscription)|start (?:\w+ )?trial|go (?:pro|premium))\b",
+    re.I,
+)
+_ON_THE_WAY = re.compile(
+    r"\b(?:continue|proceed|go|next|back|return|to (?:the )?(?:check ?out|payment|cart))\b|\b(?:check ?out)$", re.I
+)
+_ABOUT_PAST = re.compile(
+    r"\b(?:history|methods?|options?|how|why|terms|policy|details|settings|info\w*|faq|help|guide|about|track|past|my)\b",
     re.I,
 )
 _SIGN_UP = re.compile(
@@ -205,6 +212,16 @@ def checkout_act(name: str) -> bool:
 
 def upgrade_act(name: str) -> bool:
     return bool(_UPGRADE_ACT.search(name))
+
+
+def final_act(name: str) -> bool:
+    """The act that ends a checkout, booking or upgrade, as far as a name tells; where a form goes with it."""
+    return bool(_CHECKOUT_ACT.search(name) or _UPGRADE_ACT.search(name)) and not _ON_THE_WAY.search(name)
+
+
+def about_past(name: str) -> bool:
+    """A control about orders or payments that were, or about how they are made."""
+    return bool(_ABOUT_PAST.search(name))
 
 
 def sign_up(text: str) -> bool:

@@ -10,6 +10,7 @@ from consumers.scanning.evidence.reading import (
     Block,
     PageText,
     blocks_of,
+    errorish,
     hidden,
     owner_of,
     place_of,
@@ -113,7 +114,7 @@ class Window:
         touched += [node for node in removed if node is not None]
         roots = self.mirror.add(_list(data, "adds"))
         for root in roots:
-            for below in walk(root):
+            for below in walk(root) if root.first is not None or root.tag == "link" else ():
                 self._read_styles(below)
         texts = [self.mirror.set_text(_get(e, "id"), _get(e, "value")) for e in _list(data, "texts")]
         changed_texts = [node for node in texts if node is not None]
@@ -149,10 +150,15 @@ class Window:
             return None
         before, classes = hidden(node), set(node.attribute("class").split())
         self.mirror.set_attributes(node.id, changes)
-        opened = not _OPENING.isdisjoint(set(node.attribute("class").split()) - classes)
+        added = set(node.attribute("class").split()) - classes
+        if any(map(errorish, added)) and visible(node):
+            return node  # marked as wrong: what stands in it may only now be seen
+        opened = not _OPENING.isdisjoint(added)
         shows = before and not hidden(node)
         return (
-            node if (shows or (opened and place_of(node) in ("error", "alert", "status"))) and visible(node) else None
+            node
+            if (shows or (opened and place_of(node) in ("error", "alert", "status", "notice"))) and visible(node)
+            else None
         )
 
     def _answers(self, touched: list[Node], own_doing: bool) -> bool:
@@ -187,7 +193,7 @@ class Window:
         return is_top and block.text not in self.last_text.headings
 
     def _show(self, t: int, blocks: list[Block]) -> None:
-        rank = {"error": 0, "alert": 1, "status": 2, "heading": 3, "text": 4, "control": 5, "cell": 6}
+        rank = {"error": 0, "alert": 1, "status": 2, "notice": 3, "heading": 4, "text": 5, "control": 6, "cell": 7}
         fresh = self.draft is not None
         for block in sorted(blocks, key=lambda b: rank[b.place])[:MAX_SHOWN_PER_CHANGE]:
             self.story.shown.append(Shown(t, self.index, block.text, block.place, block.node, self.url, fresh))

@@ -16,6 +16,8 @@ span; 2 s for the whole burst of three is what operators' questions say and what
 DEAD_MUTATION_MS: Final = 2_500
 DEAD_PAGE_MS: Final = 4_000
 """No change in 2.5 s and no new page in 4 s (capture 6, timeline recipe; the recorder's dead click rule is 2.5 s)."""
+SCROLL_MS: Final = 100
+"""The recorder's own limit for a scroll or a selection to count as the reaction to a click (capture 5)."""
 SLOW_MS: Final = 3_000
 """An answer that takes 3 s or more is slow to a person waiting for it."""
 IMPATIENT_MS: Final = 15_000
@@ -97,9 +99,25 @@ def is_dead(scene: Scene, click: Click) -> bool:
         return False  # it opened another window
     if waiting_at(scene, click):
         return False
-    if any(0 <= mark.t - click.t <= 100 for mark in scene.story.scrolls):
-        return False  # a link into the page
+    if _moved(scene, click) or (target.href[:4] == "http" and not _stayed(scene, click)):
+        return False
     return not any(scene.changed(click.window, call.end, call.end + 1_000) for call in scene.calls_from(click.t))
+
+
+def _moved(scene: Scene, click: Click) -> bool:
+    """The view jumped within the page, or the focus went to another element, as a refusing browser does."""
+    jumped = any(0 <= t - click.t <= SCROLL_MS for t in scene.story.scrolled.get(click.window, []))
+    focused = (m for m in scene.story.marks if m.kind == "focus" and m.window == click.window)
+    return jumped or any(0 < m.t - click.t <= SCROLL_MS and m.text != str(click.target.node) for m in focused)
+
+
+def _stayed(scene: Scene, click: Click) -> bool:
+    """For a link to another page: only what is done later on the same page proves that it led nowhere, as the next
+    page's recording may be lost (capture 3)."""
+    later = [*scene.story.clicks, *scene.story.typings]
+    return any(
+        act.t > click.t + DEAD_PAGE_MS / 2 and act.window == click.window and act.url == click.url for act in later
+    )
 
 
 def waiting_at(scene: Scene, click: Click) -> bool:

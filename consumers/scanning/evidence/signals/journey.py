@@ -81,15 +81,15 @@ def empty_searches(scene: Scene) -> Iterator[Signal]:
         ]
         + [click.t for click in scene.story.clicks if click.target.search]
     )
-    seen: set[tuple[int, str]] = set()
+    told: dict[int, int] = {}
     for message in scene.messages:
         if message.tone != "empty":
             continue
         if _superseded(scene, message):
             continue
         searched = any(0 <= message.t - t <= SEARCH_MS for t in used) or "search" in message.url.lower()
-        if searched and (message.t // 1_000, message.text) not in seen:
-            seen.add((message.t // 1_000, message.text))
+        if searched and message.t - told.get(message.window, -SUPERSEDED_MS) >= SUPERSEDED_MS:
+            told[message.window] = message.t
             yield Signal(
                 "empty_search",
                 message.t,

@@ -12,6 +12,7 @@ from consumers.scanning.evidence.signals.faults import quote
 from consumers.scanning.evidence.signals.forms import Form
 from consumers.scanning.evidence import vocabulary as words
 
+SAME_CONVERSION_MS: Final = 10_000
 AFTER_ACT_MS: Final = 15_000
 FAULT_AFTER_CLICK_MS: Final = 5_000
 """An error within 5 s of an act is about the act (PostHog's error after action, capture 5)."""
@@ -59,7 +60,7 @@ class Outcome:
 
     def _commits(self, click: Click) -> bool:
         name = click.target.name.strip('"')
-        return len(name) <= 50 and (words.checkout_act(name) or words.upgrade_act(name))
+        return len(name) <= 50 and not words.about_past(name) and (words.checkout_act(name) or words.upgrade_act(name))
 
     def _asks_card(self, page: Page) -> bool:
         text = page.text.main.lower()
@@ -77,10 +78,18 @@ class Outcome:
 
     def _conversions(self) -> Iterator[Signal]:
         told = -(10**9)
-        found = [*self._by_message(), *self._by_path(), *self._by_onboarding()]
-        for t, text, how in sorted(found, key=lambda item: item[0]):
-            if t - told > 10_000:
-                yield Signal("conversion", t, t, f"conversion: {how}", subject=text)
+        found = [
+            *self._by_message(),
+            *self._by_text(),
+            *self._by_path(),
+            *self._by_form(),
+            *self._by_onboarding(),
+        ]
+        for t, _, _ in sorted(found, key=lambda item: item[0]):
+            if t - told > SAME_CONVERSION_MS:
+                # What the page says tells more than a path or a button, so the first kind of proof found speaks.
+                at, text, how = next(item for item in found if abs(item[0] - t) <= SAME_CONVERSION_MS)
+                yield Signal("conversion", at, at, f"conversion: {how}", subject=text)
             told = t
 
     def _by_message(self) -> Iterator[tuple[int, str, str]]:
@@ -102,6 +111,23 @@ class Outcome:
             begun = self.checkout is not None and page.t > self.checkout[0]
             if begun and words.done_path(path) and not self.scene.error_between(page.t - 500, page.t + 1_500):
                 yield page.t, quoted(path), f"page {quoted(path)} reached after checkout"
+
+    def _by_text(self) -> Iterator[tuple[int, str, str]]:
+        """A page that follows an act and says in its text that an order, booking or payment went through."""
+        for page in self.scene.story.pages:
+            text = next((b.text for b in page.text.blocks[:8] if b.place != "control" and words.conversion(b.text)), "")
+            begun = self.checkout is not None and page.t > self.checkout[0]
+            if begun and text and not self.scene.error_between(page.t - 500, page.t + 1_500):
+                yield page.t, quote(text), f"{quote(text)} shown"
+
+    def _by_form(self) -> Iterator[tuple[int, str, str]]:
+        """A form accepted whose submit is the last act of a checkout, booking or upgrade."""
+        for form in self.forms:
+            made = {t for t in form.attempts if form.accepted and t <= form.accepted_at}
+            clicks = [click for click in self.scene.story.clicks if click.t in made]
+            if clicks and words.final_act(clicks[-1].target.name.strip('"')):
+                label = clicks[-1].target.label
+                yield form.accepted_at, label, f"{label} accepted"
 
     def _by_onboarding(self) -> Iterator[tuple[int, str, str]]:
         """A sign-up accepted, then onboarding left by its own button for another page."""
@@ -134,6 +160,8 @@ class Outcome:
         waited = [r for r in self.scene.calls if r.duration > AFTER_ACT_MS // 2 and abs(r.end - message.t) < 2_000]
         if click is None:
             return self.scene.typed_before(message.t, AFTER_ACT_MS) is not None or bool(waited)
+        if not message.on_page and message.place in ("text", "heading"):
+            return click.target.submit or click.by_key or click.target.field or self._commits(click)
         if not message.on_page:
             return (
                 click.target.role in ("button", "checkbox", "select", "row")
