@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from starlette.datastructures import QueryParams
@@ -116,12 +117,41 @@ class Text:
 
     name: str
     description: str = "Free text."
+    max_length: int | None = None
 
     def read(self, query: QueryParams) -> str:
-        return _text(query, self.name).strip()
+        """Raises Invalid for a text over `max_length` characters or with a NUL."""
+        value = _text(query, self.name).strip()
+        if self.max_length is not None and len(value) > self.max_length:
+            message = f"Ensure this value has no more than {self.max_length} characters."
+            raise Invalid(self.name, "invalid_input", message)
+        return value
 
     def describe(self) -> dict[str, Any]:
         return _described(self.name, {"type": "string"}, self.description)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An ISO-8601 time, UTC unless it says otherwise; empty means no filter."""
+
+    name: str
+    description: str
+
+    def read(self, query: QueryParams) -> datetime | None:
+        """Raises Invalid for anything that is not a time."""
+        value = _text(query, self.name).strip()
+        try:
+            return _utc(datetime.fromisoformat(value)) if value else None
+        except (ValueError, OverflowError):
+            raise Invalid(self.name, "invalid_input", f"Not an ISO-8601 time: {echo(value)}.") from None
+
+    def describe(self) -> dict[str, Any]:
+        return _described(self.name, {"type": "string", "format": "date-time"}, self.description)
+
+
+def _utc(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 @dataclass(frozen=True)
@@ -156,7 +186,5 @@ class Number:
         return _described(self.name, {"type": "integer"}, self.description)
 
 
-PAGING: tuple[Parameter, ...] = (
-    Number("limit", "Rows of a page: 100 unless told, at most 1000. Bad values mean 100."),
-    Number("offset", "Rows to pass over. Bad values mean 0."),
-)
+LIMIT = Number("limit", "Rows of a page: 100 unless told, at most 1000. Bad values mean 100.")
+PAGING: tuple[Parameter, ...] = (LIMIT, Number("offset", "Rows to pass over. Bad values mean 0."))

@@ -1,6 +1,6 @@
 """Pages of a list: lenient `limit` and `offset`, absolute links (contract 2.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -54,18 +54,27 @@ def paged(request: Request, public_url: str, asked: Page, count: int, results: S
     }
 
 
+def cursor_paged(
+    request: Request, public_url: str, results: Sequence[Any], following: str | None, preceding: str | None
+) -> dict[str, Any]:
+    """The envelope of a page by opaque cursor (extensions); `following` and `preceding` are cursors, None at an end."""
+    return {
+        "next": None if following is None else _relinked(request, public_url, {"cursor": following}),
+        "previous": None if preceding is None else _relinked(request, public_url, {"cursor": preceding}),
+        "results": list(results),
+    }
+
+
 def _link(request: Request, public_url: str, limit: int, offset: int) -> str:
-    kept = [
-        (name, value)
-        for name, value in parse_qsl(request.url.query, keep_blank_values=True)
-        if name not in ("limit", "offset")
-    ]
-    kept.append(("limit", str(limit)))
-    if offset:
-        kept.append(("offset", str(offset)))
-    return absolute(request, public_url, kept)
+    return _relinked(request, public_url, {"limit": str(limit), "offset": str(offset) if offset else None})
 
 
-def absolute(request: Request, public_url: str, parameters: Sequence[tuple[str, str]]) -> str:
-    """The request's own address under the public one, with other parameters in a fixed order."""
+def _relinked(request: Request, public_url: str, changed: Mapping[str, str | None]) -> str:
+    """The request's own address under the public one, some parameters changed or (None) left out, in a fixed order.
+
+    The entrance has taken a key out of the query string already.
+    """
+    asked = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    parameters = [(name, value) for name, value in asked if name not in changed]
+    parameters += [(name, value) for name, value in changed.items() if value is not None]
     return f"{public_url}{quote(asked_path(request.scope), safe='/@:')}?{urlencode(sorted(parameters))}"

@@ -33,7 +33,7 @@ def test_no_credentials(bare: httpx.Client, path: str) -> None:
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic abc", "phx_abc", "Bearerphx"])
+@pytest.mark.parametrize("header", ["Bearer", "Basic abc", "phx_abc", "Bearerphx"])
 def test_what_is_not_a_bearer_header_is_no_candidate(bare: httpx.Client, path: str, header: str) -> None:
     assert refusal(bare.get(path, headers={"Authorization": header}))[2] == "not_authenticated"
 

@@ -1,5 +1,6 @@
 """Contract 2.2: strict JSON within stated limits; the body is read for the key without failing."""
 
+import anyio
 import pytest
 from starlette.requests import Request
 
@@ -76,6 +77,17 @@ async def test_a_body_over_the_limit_is_not_read_to_its_end() -> None:
     endless = Request({"type": "http", "method": "POST", "headers": [], "query_string": b"", "path": "/"}, receive)
     assert told(await payload(endless))[0] == 413
     assert taken == BODY_LIMIT // 65536 + 1
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.http.body.BODY_SECONDS", 0.02)
+
+    async def receive() -> dict[str, object]:
+        await anyio.sleep_forever()
+        return {}
+
+    stuck = Request({"type": "http", "method": "POST", "headers": [], "query_string": b"", "path": "/"}, receive)
+    assert told(await payload(stuck))[:2] == (408, "request_timeout")
 
 
 async def test_a_declared_length_over_the_limit_is_refused_unread() -> None:

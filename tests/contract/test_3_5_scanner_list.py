@@ -130,7 +130,7 @@ def test_pages(site: Site, api: httpx.Client) -> None:
     assert (first["count"], first["previous"]) == (4, None)
     base = f"{site.services.public_url}/api/environments/{site.sibling_id}/vision/scanners/"
     assert first["next"] == f"{base}?enabled=true%2Cfalse&limit=3&offset=3"
-    rest = api.get(first["next"].removeprefix(site.services.public_url)).json()
+    rest = api.get(first["next"].replace(site.services.public_url, site.url)).json()
     assert rest["next"] is None
     assert rest["previous"] == f"{base}?enabled=true%2Cfalse&limit=3"
     assert [row["id"] for row in first["results"] + rest["results"]] == whole

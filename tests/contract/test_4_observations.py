@@ -275,7 +275,7 @@ def test_4_pages(site: Site, api: httpx.Client, rows: Rows) -> None:
     seen: list[str] = []
     address: str | None = f"{path}?limit=3"
     while address:
-        page = api.get(address.removeprefix(str(api.base_url))).json()
+        page = api.get(address).json()
         assert page["count"] == len(rows.ids)
         seen += [row["id"] for row in page["results"]]
         address = page["next"] and page["next"].replace(site.services.public_url, site.url)

@@ -177,8 +177,8 @@ def _own(call: Call, scanner: Scanner) -> dict[str, Any]:
         "estimated_monthly_observations": None,
         "last_swept_at": scanner.created_on,
         "created_at": scanner.created_on,
-        "updated_at": scanner.updated_at,
         "created_by": user,
+        "updated_at": scanner.updated_at,
     }
 
 
