@@ -1,1 +1,10 @@
 """Feeds projections from the log: batches, positions, parking, replay, rebuild beside live."""
+
+from projections.engine.installing import install
+from projections.engine.parking import lag, parked, replay
+from projections.engine.projection import Projection
+from projections.engine.rebuilding import rebuild
+from projections.engine.runner import Runner
+from projections.engine.waiting import wait_for
+
+__all__ = ["Projection", "Runner", "install", "lag", "parked", "rebuild", "replay", "wait_for"]

@@ -1,0 +1,121 @@
+"""Who calls, and whose data they may touch: keys, environments, members. These reads come before there is a Tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from domain.tenant import Tenant
+from projections.queries.users import user, user_document, users
+
+__all__ = [
+    "KeyHolder",
+    "ListedKey",
+    "environment_of_token",
+    "environments_of",
+    "is_member",
+    "key_holder",
+    "list_keys",
+    "tenant_of",
+    "tenant_of_token",
+    "user",
+    "user_document",
+    "users",
+]
+
+MOST_KEYS = 10_000
+"""Keys of one listing."""
+
+_KEY = """
+SELECT k.prefix, k.user_id, k.organization_id, k.scopes, k.environment_ids, k.expires_at
+FROM read_accounts.api_key k WHERE k.key_hash = %s AND k.revoked_at IS NULL
+"""
+_TENANT = "SELECT id, organization_id FROM read_accounts.environment WHERE id = %s"
+_TOKEN = "SELECT id, organization_id FROM read_accounts.environment WHERE project_token = %s"  # noqa: S105
+_MEMBER = "SELECT 1 FROM read_accounts.member WHERE id = %s AND organization_id = %s"
+_ENVIRONMENTS = """
+SELECT e.id FROM read_accounts.member m JOIN read_accounts.environment e USING (organization_id)
+WHERE m.id = %s ORDER BY e.id
+"""
+_KEYS = """
+SELECT k.prefix, k.label, k.user_id, p.body->>'email' AS email, k.scopes, k.environment_ids, k.created_at, k.expires_at,
+       k.revoked_at
+FROM read_accounts.api_key k LEFT JOIN read_accounts.member m ON m.id = k.user_id
+     LEFT JOIN store.private_text p ON p.id = m.profile_id
+ORDER BY k.created_at, k.prefix LIMIT %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """An API key that is not revoked; it may have expired. `environment_ids` empty: every environment of the user."""
+
+    prefix: str
+    user_id: int
+    organization_id: UUID
+    scopes: frozenset[str]
+    environment_ids: tuple[int, ...]
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key as administration lists it. `email` is None when the user was erased."""
+
+    prefix: str
+    label: str
+    user_id: int
+    email: str | None
+    scopes: list[str]
+    environment_ids: list[int]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def key_holder(connection: Connection, key_hash: str) -> KeyHolder | None:
+    """The key with this keyed hash, None when there is none or it is revoked."""
+    row = connection.execute(_KEY, (key_hash,), prepare=True).fetchone()
+    if row is None:
+        return None
+    prefix, user_id, organization_id, scopes, environment_ids, expires_at = row
+    return KeyHolder(prefix, user_id, organization_id, frozenset(scopes), tuple(environment_ids), expires_at)
+
+
+def tenant_of(connection: Connection, environment_id: int) -> Tenant | None:
+    """The environment with its organization, None when there is none."""
+    row = connection.execute(_TENANT, (environment_id,), prepare=True).fetchone()
+    return Tenant(*row) if row else None
+
+
+def tenant_of_token(connection: Connection, project_token: str) -> Tenant | None:
+    """The environment that a browser's project token sends to, None for an unknown or replaced token."""
+    if "\x00" in project_token:
+        return None
+    row = connection.execute(_TOKEN, (project_token,), prepare=True).fetchone()
+    return Tenant(*row) if row else None
+
+
+def environment_of_token(connection: Connection, project_token: str) -> int | None:
+    """As `tenant_of_token`, the environment's id alone."""
+    tenant = tenant_of_token(connection, project_token)
+    return tenant.environment_id if tenant else None
+
+
+def is_member(connection: Connection, user_id: int, organization_id: UUID) -> bool:
+    return connection.execute(_MEMBER, (user_id, organization_id), prepare=True).fetchone() is not None
+
+
+def environments_of(connection: Connection, user_id: int) -> list[int]:
+    """The environments of the user's organization, ascending."""
+    return [row[0] for row in connection.execute(_ENVIRONMENTS, (user_id,))]
+
+
+def list_keys(connection: Connection) -> list[ListedKey]:
+    """Every key of the installation, oldest first, at most MOST_KEYS; for its operator."""
+    with connection.cursor(row_factory=class_row(ListedKey)) as cursor:
+        return cursor.execute(_KEYS, (MOST_KEYS,)).fetchall()

@@ -1,0 +1,134 @@
+"""Scanners as the API shows them: contract 3.1 and 3.5."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from domain.tenant import Tenant
+from projections.queries.users import LABEL, USER_COLUMNS, USER_JOIN, Document, user_document
+from projections.scanners import folded
+
+ORDERS = {
+    "name": "s.name",
+    "created_at": "s.created_at",
+    "updated_at": "s.updated_at",
+    "scanner_type": "s.scanner_type",
+    "enabled": "s.enabled",
+    "sampling_rate": "s.sampling_rate",
+    "created_by": LABEL,
+}
+"""What each order_by key sorts by; ties by id, rows without the value last in both directions."""
+
+# The watermark is state of the selection consumer; until it has heard of a scanner, the time of its creation stands in.
+_FROM = f"""
+FROM read_scanners.scanner s {USER_JOIN.format(column="s.created_by")}
+LEFT JOIN selection.watermark w ON w.scanner_id = s.id
+WHERE s.environment_id = %(environment_id)s AND s.deleted_at IS NULL
+"""
+_SELECT = f"""
+SELECT s.id, s.name, s.description, s.scanner_type, s.scanner_config, s.query, s.sampling_rate, s.provider, s.model,
+       s.enabled, s.emits_signals, s.scanner_version, coalesce(w.swept_at, s.created_at), s.created_at, s.updated_at,
+       {USER_COLUMNS}
+{_FROM}
+"""
+_ONE = (_SELECT + "AND s.id = %(id)s").encode()
+_VERSION = """
+SELECT s.version FROM read_scanners.scanner s
+WHERE s.environment_id = %s AND s.id = %s AND s.deleted_at IS NULL
+"""
+_COUNT = """
+SELECT count(*) FROM read_scanners.scanner s
+WHERE s.environment_id = %(environment_id)s AND s.deleted_at IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ScannerFilters:
+    """Contract 3.5. Empty values and None mean no filter. `search` is a literal part of name, description or prompt."""
+
+    search: str = ""
+    enabled: bool | None = None
+    scanner_types: Sequence[str] = ()
+    emits_signals: bool | None = None
+    created_by: Sequence[int] = ()
+
+
+def page(
+    connection: Connection,
+    tenant: Tenant,
+    filters: ScannerFilters,
+    order_by: str | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[int, list[Document]]:
+    """How many match, and a page of documents (contract 3.7).
+
+    `order_by` is a key of ORDERS, a leading `-` descends; None sorts by name. Raises KeyError for another key.
+    """
+    conditions, values = _conditions(filters)
+    values |= {"environment_id": tenant.environment_id, "limit": limit, "offset": offset}
+    tail = f"{conditions} ORDER BY {_order(order_by or 'name')} LIMIT %(limit)s OFFSET %(offset)s"
+    row = connection.execute((_COUNT + conditions).encode(), values).fetchone()
+    rows = connection.execute((_SELECT + tail).encode(), values)
+    return (row[0] if row else 0), [_document(row) for row in rows]
+
+
+def scanner(connection: Connection, tenant: Tenant, scanner_id: UUID) -> Document | None:
+    """One scanner; None when it is unknown, deleted or another tenant's."""
+    row = connection.execute(_ONE, {"environment_id": tenant.environment_id, "id": scanner_id}).fetchone()
+    return _document(row) if row else None
+
+
+def version(connection: Connection, tenant: Tenant, scanner_id: UUID) -> int | None:
+    """The stream version that the read side shows, for ETag; None as `scanner`."""
+    row = connection.execute(_VERSION, (tenant.environment_id, scanner_id)).fetchone()
+    return row[0] if row else None
+
+
+def _conditions(filters: ScannerFilters) -> tuple[str, dict[str, Any]]:
+    given: dict[str, tuple[str, Any]] = {
+        "search": ("strpos(s.search_text, %(search)s) > 0", folded(filters.search)),
+        "enabled": ("s.enabled = %(enabled)s", filters.enabled),
+        "types": ("s.scanner_type = ANY(%(types)s)", list(filters.scanner_types)),
+        "signals": ("s.emits_signals = %(signals)s", filters.emits_signals),
+        "creators": ("s.created_by = ANY(%(creators)s)", list(filters.created_by)),
+    }
+    used = {name: pair for name, pair in given.items() if pair[1] not in (None, "", [])}
+    return "".join(f" AND {condition}" for condition, _ in used.values()), {n: value for n, (_, value) in used.items()}
+
+
+def _order(order_by: str) -> str:
+    direction = "DESC" if order_by.startswith("-") else "ASC"
+    return f"{ORDERS[order_by.removeprefix('-')]} {direction} NULLS LAST, s.id"
+
+
+def _document(row: tuple[Any, ...]) -> Document:
+    (
+        scanner_id, name, description, scanner_type, scanner_config, query, sampling_rate, provider, model, enabled,
+        emits_signals, scanner_version, last_swept_at, created_at, updated_at, *creator,
+    ) = row  # fmt: skip
+    return {
+        "id": scanner_id,
+        "name": name,
+        "description": description,
+        "scanner_type": scanner_type,
+        "scanner_config": scanner_config,
+        "query": query,
+        "sampling_rate": sampling_rate,
+        "provider": provider,
+        "model": model,
+        "enabled": enabled,
+        "emits_signals": emits_signals,
+        "scanner_version": scanner_version,
+        # Estimates are worked out by the selection consumer; there are none yet.
+        "estimated_monthly_observations": None,
+        "last_swept_at": last_swept_at,
+        "created_at": created_at,
+        "created_by": user_document(*creator),
+        "updated_at": updated_at,
+    }
