@@ -124,6 +124,19 @@ def programs_of(place: Place, binaries: Binaries, state: Path = STATE_FOLDER) ->
         return copied_below(state / "binaries", binaries)
 
 
+def forsaken(state: Path = STATE_FOLDER) -> list[Path]:
+    """As root: folders of databases whose home exists no more. They are kept until somebody removes them."""
+    homes = state / "homes"
+    if os.geteuid() != 0 or not homes.is_dir():
+        return []
+    records = [base / "home" for base in sorted(homes.iterdir())]
+    return [
+        record.parent
+        for record in records
+        if record.exists() and not database_folder(Path(record.read_text(encoding="utf-8"))).exists()
+    ]
+
+
 def _beside(home: Path) -> Place:
     base = database_folder(home)
     return Place(home, base, _short_enough(base / "socket"), current_account())

@@ -131,6 +131,21 @@ def test_destroy_leaves_nothing(homes: Path) -> None:
         assert kept_nothing(postgres.url)
 
 
+def test_the_database_of_a_removed_home_is_named(homes: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As root it lies outside the home, and would stay unseen for ever."""
+    if os.geteuid() != 0:
+        pytest.skip("NOT RUN: only root keeps data outside the home")
+    with EmbeddedPostgres(homes / "gone", QUICK):
+        base = place_of(homes / "gone").base
+    (homes / "gone").rename(homes / "hidden")
+    with EmbeddedPostgres(homes / "home", QUICK):
+        assert f"{base} holds the database of a home that is gone" in caplog.text
+    caplog.clear()
+    (homes / "hidden").rename(homes / "gone")
+    with EmbeddedPostgres(homes / "home", QUICK):
+        assert str(base) not in caplog.text
+
+
 def test_a_failed_start_shows_the_log_and_frees_the_home(homes: Path) -> None:
     with pytest.raises(StartFailed, match='invalid value for parameter "shared_buffers"'):
         EmbeddedPostgres(homes / "home", Tuning(shared_buffers="much")).start()

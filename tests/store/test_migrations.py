@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import Connection, sql
 
+from api import bootstrap
 from commands.store.migrations import (
     ChangedMigration,
     FailedMigration,
@@ -155,10 +156,11 @@ def test_many_processes_may_migrate_at_once(empty_url: str, tmp_path: Path) -> N
 
 
 def test_the_migrations_of_this_release_apply_to_an_empty_database(conn: Connection) -> None:
-    root = Path(__file__).resolve().parents[2]
-    folders = [
-        folder for room in ("commands", "projections", "consumers") for folder in sorted((root / room).rglob("schema"))
-    ]
-    migrations = Migrations.from_folders(folders)
+    migrations = bootstrap.migrations()
     assert migrations.apply(conn) == list(migrations.migrations)
     assert migrations.pending(conn) == []
+
+
+def test_the_tests_run_on_the_migrations_of_this_release(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        assert bootstrap.migrations().pending(connection) == []
