@@ -113,7 +113,7 @@ class Accounts:
         guards = [
             claim(_SET_UP, "once", organization.id),
             claim(_ORGANIZATION, str(organization.id), organization.id),
-            claim(_EMAIL, _email_key(first.email), user.id),
+            claim(_EMAIL, email_key(first.email), user.id),
             claim(_KEY, key.prefix, key.id),
             row,
         ]
@@ -195,7 +195,7 @@ class Accounts:
         )
         user = User.create(number, _stamp(context, organization_id), profile=profile)
         try:
-            position = self._save_in(organization_id, user, [claim(_EMAIL, _email_key(email), user.id), row])
+            position = self._save_in(organization_id, user, [claim(_EMAIL, email_key(email), user.id), row])
         except Refused as refused:
             if refused.refusal == f"taken:{_EMAIL}":
                 raise Invalid("email", "invalid_input", "A user with this e-mail address already exists.") from refused
@@ -212,7 +212,7 @@ class Accounts:
         expires_at: datetime | None = None,
     ) -> IssuedKey:
         """A new API key of a user. Raises NotFound for an unknown user or environment, Invalid."""
-        user_stream_id = self._store.owner(_EMAIL, _email_key(email))
+        user_stream_id = self._store.owner(_EMAIL, email_key(email))
         if user_stream_id is None:
             message = f"There is no user {email}."
             raise NotFound(message)
@@ -294,7 +294,7 @@ def new_token() -> str:
     return TOKEN_PREFIX + secrets.token_urlsafe(24)
 
 
-def _email_key(email: str) -> str:
+def email_key(email: str) -> str:
     """The guard row holds a digest: e-mail addresses live in private text only."""
     return hashlib.sha256(email.strip().lower().encode()).hexdigest()
 

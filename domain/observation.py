@@ -204,9 +204,9 @@ class Observation(Aggregate):
         """A worker begins a try. Raises LeaseLost when the run has ended or a later try began already."""
         if not self.in_flight or run != self.run or try_number < self.try_number:
             raise _lost(self)
-        if self.lease_token == lease_token:
-            return
         if try_number == self.try_number:
+            if self.lease_token == lease_token:
+                return
             raise _lost(self)
         self._record(ScanStarted, stamp, run=run, try_number=try_number, lease_token=lease_token, subject=subject)
 

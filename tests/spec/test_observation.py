@@ -207,6 +207,12 @@ def test_beginning_the_same_try_again_with_the_same_token_records_nothing() -> N
     ).then_nothing()
 
 
+def test_a_new_try_is_recorded_also_under_the_same_token() -> None:
+    given(Observation, REQUESTED, started()).when(
+        lambda o: o.start(STAMP, run=1, try_number=2, lease_token=FIRST, subject=None)
+    ).then(started(try_number=2))
+
+
 @pytest.mark.parametrize("try_number", [0, 1])
 def test_a_worker_cannot_begin_a_try_that_another_has_begun(try_number: int) -> None:
     given(Observation, REQUESTED, started()).when(
