@@ -136,7 +136,6 @@ class Worker:
         self._stop = stop
         self._max_records = max_records
         self._topics: dict[int, str] = {}
-        self._last: Partition | None = None
         spread = random.random()  # noqa: S311 - so that workers which start together do not trim together
         self._trim_at = time.monotonic() + settings.trim_every.total_seconds() * spread
 
@@ -199,15 +198,18 @@ class Worker:
                 return
 
     def _ready(self, work: psycopg.Connection[TupleRow]) -> Sequence[Partition]:
-        """Partitions with something to do, beginning after the one served last; a worker's first one is drawn."""
+        """Partitions with something to do, each once, so that none is drained while another waits.
+
+        Where to begin is drawn each time, so that workers do not run after each other from lock to lock.
+        """
         ready = [Partition(*row) for row in work.execute(_READY, (self._group, list(self._topics)))]
-        last = self._last or (random.choice(ready) if ready else None)  # noqa: S311 - a start, not a secret
-        return [p for p in ready if last and p > last] + [p for p in ready if last and p <= last]
+        start = random.randrange(len(ready)) if ready else 0  # noqa: S311 - a place, not a secret
+        return ready[start:] + ready[:start]
 
     def _step(self, work: psycopg.Connection[TupleRow], partition: Partition) -> bool:
         """Handles one batch. False if there was nothing to do, another worker has it, or the handler failed.
 
-        Poison rolls the batch back and offers it again without that record, at most once more than the cap allows.
+        Poison rolls the batch back and offers it again without that record: once for each poison record at most.
         """
         poison: dict[int, Poison] = {}
         while True:
@@ -220,7 +222,6 @@ class Worker:
                     records = self._read(work, partition, position)
                     if records:
                         self._handle(work, partition, position, records, poison)
-                        self._last = partition
                     return bool(records)
             except Poison as letter:
                 if letter.record.offset in poison:

@@ -42,7 +42,7 @@ class LogSettings:
     handle_batch_bytes: int = 16 * 1024 * 1024
     """Most bytes handed to a handler at once; one larger record goes alone."""
     poll_seconds: float = 1.0
-    """Longest wait for a notification, which may be lost; bounds how long a stop takes."""
+    """Longest wait for a notification, which may be lost."""
     failed: Backoff = Backoff(first=0.5, longest=30.0)
     """How long a partition rests after a handler's error."""
     away: Backoff = Backoff(first=0.2, longest=5.0)
