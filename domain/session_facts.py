@@ -48,6 +48,7 @@ class SettledSession:
 
 
 def activity_score(
+    *,
     active_seconds: float,
     duration_seconds: float,
     clicks: int,

@@ -22,8 +22,10 @@ to 5 s a burst."""
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """`bursts`: first and last active event of each, ascending, over GAP_MS apart; `quiet`: inactive moments outside
-    them. All in milliseconds since 1970. Made by `activity` and `merge` only."""
+    """Times in milliseconds since 1970. Made by `activity` and `merge` only.
+
+    `bursts`: first and last active event of each, ascending, over GAP_MS apart; `quiet`: inactive moments outside them.
+    """
 
     bursts: tuple[tuple[int, int], ...] = ()
     quiet: tuple[int, ...] = ()

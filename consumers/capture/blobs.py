@@ -28,8 +28,11 @@ class Blobs(Protocol):
     """Safe to share between threads and processes."""
 
     def put(self, environment_id: int, session_id: str, data: bytes) -> str:
-        """Stores the bytes and returns their key, once they would survive a power failure. The same bytes again have
-        the same key. Raises TooLarge over MAX_BLOB_BYTES, OSError when the store is away or full."""
+        """Stores the bytes and returns their key, once they would survive a power failure.
+
+        The same bytes again have the same key. Raises TooLarge over MAX_BLOB_BYTES, OSError when the store is away or
+        full.
+        """
         ...
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:

@@ -21,9 +21,9 @@ MAX_WIRE_BYTES = 25 * 1024 * 1024
 MAX_INFLATED_BYTES = 64 * 1024 * 1024
 """One HTTP body unpacked. The SDK splits its buffers at 6.6 MB and sends up to 3 of them in a body (capture 3)."""
 
-MAX_VALUES = 4_000_000
-"""Commas and opening brackets in one document, which bounds the Python objects it can become (about 300 MB). Counted
-before parsing, those inside strings too: a document at MAX_INFLATED_BYTES with one in every 16 bytes just passes."""
+MAX_VALUES = 2_500_000
+"""Commas and opening brackets in one document, which bounds the Python objects it can become: 160 bytes for each were
+measured, so 400 MB. Counted before parsing, in strings too. Three full buffers of the SDK have 1.5 million."""
 
 MAX_NESTING = 500
 """Levels of one rrweb event: a page nested 250 elements deep, two levels an element."""

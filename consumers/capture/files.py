@@ -145,8 +145,11 @@ def _pairs(value: Json) -> Iterator[tuple[str, str]]:
     """Headers and queries: an object, or a list of pairs."""
     entries: list[Json] = [[name, text] for name, text in value.items()] if isinstance(value, dict) else []
     for pair in value if isinstance(value, list) else entries:
-        if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) and isinstance(pair[1], str):
-            yield pair[0], pair[1]
+        match pair:
+            case [str(name), str(text)]:
+                yield name, text
+            case _:
+                continue
 
 
 def _events(lines: Iterator[bytes], path: Path) -> Iterator[Body]:
@@ -167,8 +170,11 @@ def _events(lines: Iterator[bytes], path: Path) -> Iterator[Body]:
 
 def _named_event(entry: Json, unnamed: str) -> tuple[tuple[str, str, str], Json]:
     """(session, window, distinct id) and the event of a line."""
-    if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
-        return (unnamed, entry[0], ""), entry[1]
+    match entry:
+        case [str(window), event]:
+            return (unnamed, window, ""), event
+        case _:
+            pass
     if isinstance(entry, dict) and "event" in entry:
         session, window, distinct = (str(entry.get(name) or "") for name in ("session_id", "window_id", "distinct_id"))
         return (session or unnamed, window, distinct), entry["event"]
@@ -214,9 +220,11 @@ def _digest(path: Path) -> str:
 
 def _is_named(entry: Json) -> bool:
     """A line that says which window or session its event is of."""
-    if isinstance(entry, list):
-        return len(entry) == 2 and isinstance(entry[0], str) and not isinstance(entry[1], str)
-    return isinstance(entry, dict) and isinstance(entry.get("event"), dict)
+    match entry:
+        case [str(), dict()] | {"event": dict()}:
+            return True
+        case _:
+            return False
 
 
 def _is_event(entry: Json) -> bool:

@@ -50,14 +50,18 @@ class _Bits:
         window = int.from_bytes(self._stream[start >> 3 : (start >> 3) + 8], "little")
         return (window >> (start & 7)) & ((1 << width) - 1)
 
+    def unit(self, kind: int) -> str:
+        """A new UTF-16 unit, as its code says how wide."""
+        if kind > _UNIT_16:
+            raise Undecodable("The lz-string body starts with an unknown code.")
+        return chr(self.take(8 if kind == _UNIT_8 else 16))
+
 
 def _units(bits: _Bits, max_characters: int) -> list[str]:
     kind = bits.take(2)
     if kind == _END:
         return []
-    if kind > _END:
-        raise Undecodable("The lz-string body starts with an unknown code.")
-    previous = chr(bits.take(8 if kind == _UNIT_8 else 16))
+    previous = bits.unit(kind)
     # 0 to 2 are the codes above; the width grows when the next free entry no longer fits.
     entries: list[str] = ["", "", "", previous]
     out, length, width, room = [previous], 1, 3, 4
@@ -66,17 +70,14 @@ def _units(bits: _Bits, max_characters: int) -> list[str]:
         if code == _END:
             return out
         if code in (_UNIT_8, _UNIT_16):
-            entries.append(chr(bits.take(8 if code == _UNIT_8 else 16)))
+            entries.append(bits.unit(code))
             code = len(entries) - 1
             room -= 1
             if room == 0:
                 room, width = 1 << width, width + 1
-        if code < len(entries):
-            entry = entries[code]
-        elif code == len(entries):
-            entry = previous + previous[0]
-        else:
+        if code > len(entries):
             raise Undecodable("The lz-string body names an entry that it has not made.")
+        entry = entries[code] if code < len(entries) else previous + previous[0]
         length += len(entry)
         if length > max_characters:
             raise TooLarge(f"The body is longer than {max_characters} characters when unpacked.")

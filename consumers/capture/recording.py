@@ -39,8 +39,10 @@ def recording(
 def _events(packed: bytes) -> Iterator[tuple[str, dict[str, Json]]]:
     room = Room()
     for line in gunzip(packed, MAX_LINES_BYTES).splitlines():
-        entry = parse(line, 2 * MAX_VALUES)
-        if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
-            found = readable(entry[1], room)
-            if found is not None:
-                yield entry[0], inflate_event(found[1], room)
+        match parse(line, 2 * MAX_VALUES):
+            case [str(window), item]:
+                found = readable(item, room)
+                if found is not None:
+                    yield window, inflate_event(found[1], room)
+            case _:
+                continue

@@ -27,7 +27,7 @@ _LOCK = f"""
     JOIN unnest(%s::integer[], %s::text[]) AS wanted (environment_id, session_id) USING (environment_id, session_id)
     ORDER BY environment_id, session_id
     FOR UPDATE OF session
-"""
+"""  # noqa: S608 - columns of our own
 
 _KNOWN = """
     SELECT environment_id, session_id, uuid
@@ -59,7 +59,7 @@ _INSERT_PARTS = f"""
     SELECT {", ".join(_PART_COLUMNS)}
     FROM jsonb_to_recordset(%s) AS new (place integer, {", ".join(f"{n} {t}" for n, t in _PART_COLUMNS.items())})
     ORDER BY place
-"""
+"""  # noqa: S608 - columns of our own
 
 _SAVED = (
     *_COUNTED,
@@ -84,7 +84,7 @@ _SAVE = f"""
         settle_number = NULL,
         settled_at = NULL
     WHERE environment_id = %(environment_id)s AND session_id = %(session_id)s
-"""
+"""  # noqa: S608 - columns of our own
 
 Session = tuple[int, str]
 State = Facts | None

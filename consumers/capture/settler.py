@@ -5,12 +5,15 @@ must not settle sessions whose next batch is still in the queue. Late data reope
 when it settles again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import psycopg
 
 from consumers.capture.clock import Clock, utc_now
+from consumers.capture.handler import GROUP as CAPTURE_GROUP
+from consumers.capture.snapshot import TOPIC
+from consumers.transports.gauges import Gauge, Measured
 from consumers.transports.port import Record
 
 GROUP = "settler"
@@ -21,6 +24,11 @@ BATCH = 1_000
 
 ROUNDS = 20
 """Statements of one tick: what is left waits for the next tick."""
+
+MAX_LAG_SECONDS = 3_600
+"""A partition that is stopped for days must not keep the sessions of all the others from settling."""
+
+Lag = Callable[[], float]
 
 _LOCK_KEY = 7_215_930_030
 """Of the advisory lock: one settler at a time, until its commit."""
@@ -64,16 +72,36 @@ def settle(conn: psycopg.Connection, now: datetime, settle_seconds: float, limit
         return conn.execute(_SETTLE, {"cutoff": cutoff, "limit": limit, "now": now}).rowcount
 
 
-class SettleHandler:
-    """The transport handler of the topic `ticks`: many settle ticks in a batch are one run."""
+def capture_lag(transport: Measured) -> Lag:
+    """How old the oldest batch is that capture has not stored yet, in seconds; 0 when there is none."""
 
-    def __init__(self, settle_seconds: float, clock: Clock = utc_now) -> None:
+    def seconds() -> float:
+        return max((gauge.value for gauge in transport.gauges() if _is_lag(gauge)), default=0.0)
+
+    return seconds
+
+
+def _is_lag(gauge: Gauge) -> bool:
+    labels = gauge.labels
+    return (gauge.name, labels.get("group"), labels.get("topic")) == ("transport_lag_seconds", CAPTURE_GROUP, TOPIC)
+
+
+class SettleHandler:
+    """The transport handler of the topic `ticks`: many settle ticks in a batch are one run.
+
+    `lag` says how far capture is behind (`capture_lag`): the interval is counted from there, because after an outage
+    the rest of a quiet session may still be in the queue. A lag over MAX_LAG_SECONDS counts as that much.
+    """
+
+    def __init__(self, settle_seconds: float, clock: Clock = utc_now, lag: Lag = lambda: 0.0) -> None:
         self._settle_seconds = settle_seconds
         self._clock = clock
+        self._lag = lag
 
     def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
         if not any(record.key == TICK for record in records):
             return
+        quiet = self._settle_seconds + min(self._lag(), MAX_LAG_SECONDS)
         for _ in range(ROUNDS):
-            if settle(conn, self._clock(), self._settle_seconds, BATCH) < BATCH:
+            if settle(conn, self._clock(), quiet, BATCH) < BATCH:
                 return

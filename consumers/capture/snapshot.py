@@ -25,6 +25,7 @@ MAX_DISTINCT_ID = 200
 MAX_WINDOW_ID = 200
 MAX_TOKEN = 200
 MAX_LIBRARY = 100
+MAX_ENVIRONMENT_DIGITS = 9
 
 SPLIT_AT_BYTES = 4 * 1024 * 1024
 """JSON bytes of rrweb events in one message. A longer batch travels as several, one longer event alone."""
@@ -127,10 +128,9 @@ def from_message(record: Record) -> Snapshot:
         raise Undecodable("The message is not an object.")
     data = outer.get("data")
     inner = parse(data.encode("utf-8", "replace"), 2 * MAX_VALUES) if isinstance(data, str) else data
-    if not isinstance(inner, dict) or inner.get("event") != EVENT or not isinstance(inner.get("properties"), dict):
+    properties = inner.get("properties") if isinstance(inner, dict) and inner.get("event") == EVENT else None
+    if not isinstance(properties, dict):
         raise Undecodable(f"The message is not a {EVENT}.")
-    properties = inner["properties"]
-    assert isinstance(properties, dict)
     items = properties.get("$snapshot_items")
     if not isinstance(items, list) or not items:
         raise Malformed("The message has no snapshot items.")
@@ -227,6 +227,6 @@ def _environment_id(headers: Mapping[str, bytes]) -> int | None:
     raw = headers.get("environment_id")
     if raw is None:
         return None
-    if not raw.isdigit() or len(raw) > 9:
+    if not raw.isdigit() or len(raw) > MAX_ENVIRONMENT_DIGITS:
         raise Malformed("The header environment_id is not a number.")
     return int(raw)

@@ -6,7 +6,7 @@ from psycopg_pool import ConnectionPool
 
 from consumers.capture.blobs import Blobs
 from consumers.capture.refusals import CaptureRefused
-from consumers.capture.snapshot import SESSION_ID
+from consumers.capture.snapshot import MAX_ENVIRONMENT_DIGITS, SESSION_ID
 from consumers.transports.port import Record
 
 NOBODY = 0
@@ -32,7 +32,7 @@ def keep(pool: ConnectionPool, blobs: Blobs, record: Record, refusal: CaptureRef
 
 def _environment_id(record: Record) -> int | None:
     raw = record.headers.get("environment_id", b"")
-    return int(raw) if raw.isdigit() and len(raw) < 10 else None
+    return int(raw) if raw.isdigit() and len(raw) <= MAX_ENVIRONMENT_DIGITS else None
 
 
 def _session_id(record: Record) -> str | None:

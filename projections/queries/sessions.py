@@ -25,14 +25,14 @@ _BY_IDS = f"""
     SELECT {_COLUMNS} FROM capture.session
     WHERE environment_id = %s AND session_id = ANY(%s)
     ORDER BY session_id
-"""
+"""  # noqa: S608 - columns of our own
 
 _SETTLED_AFTER = f"""
     SELECT {_COLUMNS} FROM capture.session
     WHERE environment_id = %s AND settle_number > %s
     ORDER BY settle_number
     LIMIT %s
-"""
+"""  # noqa: S608 - columns of our own
 
 _EXISTS = "SELECT 1 FROM capture.session WHERE environment_id = %s AND session_id = %s"
 
@@ -130,8 +130,8 @@ def _facts(row: _Row, now: datetime) -> SessionFacts:
         snapshot_source=row.snapshot_source,
         snapshot_library=row.snapshot_library,
         activity_score=activity_score(
-            active,
-            duration,
+            active_seconds=active,
+            duration_seconds=duration,
             clicks=row.click_count,
             keypresses=row.keypress_count,
             mouse_activity=row.mouse_activity_count,

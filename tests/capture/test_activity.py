@@ -9,8 +9,10 @@ moments = st.lists(st.tuples(st.integers(1, 60_000), st.booleans()), max_size=40
 
 
 def by_the_rule(events: Moments) -> int:
-    """capture 5, word by word, over the sorted events of the whole session. Active ones first where times are equal:
-    the rule leaves that open, and an event cannot be inactive and active at once for the sum to differ."""
+    """Capture 5, word by word, over the sorted events of the whole session.
+
+    Where times are equal active ones come first: the rule leaves that open, and the sum is the same.
+    """
     total, start, end, active, last_active = 0, 0, 0, False, 0
     segments: list[tuple[int, int, bool]] = []
     for index, (moment, is_active) in enumerate(sorted(events, key=lambda event: (event[0], not event[1]))):

@@ -2,6 +2,7 @@ import json
 import zlib
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -123,7 +124,7 @@ batches = st.lists(
 
 
 @given(batches, st.randoms(use_true_random=False))
-def test_facts_merge_in_any_order(given_batches: list[tuple[list[Json], str, str]], random: st.random_module) -> None:
+def test_facts_merge_in_any_order(given_batches: list[tuple[list[Json], str, str]], random: Random) -> None:
     found: list[Facts] = []
     for items, window, person in given_batches:
         counted = facts_of(snapshot(items, window_id=window, distinct_id=person), 100)
@@ -132,12 +133,12 @@ def test_facts_merge_in_any_order(given_batches: list[tuple[list[Json], str, str
 
     def merged(order: list[Facts]) -> Facts:
         while len(order) > 1:  # pairs that stand beside each other, so that the grouping varies too
-            index = random.randrange(len(order) - 1)  # type: ignore[attr-defined]
+            index = random.randrange(len(order) - 1)
             order[index : index + 2] = [order[index].merge(order[index + 1])]
         return order[0]
 
     shuffled = [*found]
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert merged(shuffled) == merged([*found])
 
 

@@ -24,7 +24,7 @@ def test_a_full_snapshot_is_one_packed_field() -> None:
     ("source", "names"), [(0, ("texts", "attributes", "removes", "adds")), (8, ("adds", "removes"))]
 )
 def test_fields_of_a_mutation_are_packed_one_by_one(source: int, names: tuple[str, ...]) -> None:
-    plain = {name: [{"id": index}] for index, name in enumerate(names)}
+    plain: dict[str, Json] = {name: [{"id": index}] for index, name in enumerate(names)}
     data: dict[str, Json] = {"source": source, **{name: packed(value) for name, value in plain.items()}}
     data[names[0]] = plain[names[0]]  # the SDK falls back to plain for single fields
     assert inflate_event({"type": 3, "data": data}) == {"type": 3, "data": {"source": source, **plain}}

@@ -91,5 +91,10 @@ def test_settled_sessions_after_a_number(capture: Capture) -> None:
 
 
 def test_the_score_of_nothing_is_zero() -> None:
-    assert activity_score(0, 0, 0, 0, 0, 0, 0, 0) == 0
-    assert activity_score(10, 20, 5, 3, 30, 1, 0, 2) == round(100 * 20 / 53, 2)
+    def score(*values: float) -> float:
+        names = ("active_seconds", "duration_seconds", "clicks", "keypresses", "mouse_activity")
+        consoles = ("console_logs", "console_warns", "console_errors")
+        return activity_score(**dict(zip((*names, *consoles), values, strict=True)))  # type: ignore[arg-type]
+
+    assert score(0, 0, 0, 0, 0, 0, 0, 0) == 0
+    assert score(10, 20, 5, 3, 30, 1, 0, 2) == round(100 * 20 / 53, 2)

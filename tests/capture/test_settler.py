@@ -1,13 +1,17 @@
+from collections.abc import Sequence
 from datetime import timedelta
-from threading import Barrier, Thread
+from threading import Barrier, Event, Thread
 
 import psycopg
 import pytest
 
 from consumers.capture import settler
+from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.capture.settler import SettleHandler, settle
+from consumers.capture.snapshot import TOPIC, to_messages
 from consumers.transports.port import Record
-from tests.capture.traffic import NOW, Capture, click, snapshot
+from consumers.transports.postgres import PostgresTransport
+from tests.capture.traffic import NOW, Capture, click, snapshot, until
 
 SETTLE = 2_100
 
@@ -114,6 +118,53 @@ def test_a_session_that_is_being_written_waits_for_the_next_run(capture: Capture
         writer.execute("SELECT 1 FROM capture.session WHERE session_id = 'a' FOR UPDATE")
         assert settled(capture) == 1
     assert numbers(capture) == {"a": None, "b": 1}
+
+
+def test_while_capture_is_behind_the_interval_counts_from_there(capture: Capture, database_url: str) -> None:
+    """After an outage the rest of a session may still be in the queue."""
+    transport = PostgresTransport(database_url, capture.pool)
+    early, late = (to_messages(snapshot([click(at)], "a", f"u{at}"))[0] for at in (1, 2))
+    transport.publish(TOPIC, [early])
+    stop, broken = Event(), Event()
+
+    def handle(conn: psycopg.Connection, records: Sequence[Record]) -> None:
+        if broken.is_set():
+            raise OSError("no space left")
+        capture.handler(conn, records)
+
+    worker = Thread(target=transport.consume, args=(CAPTURE_GROUP, [TOPIC], handle), kwargs={"stop": stop})
+    worker.start()
+    lag = settler.capture_lag(transport)
+    try:
+        until(lambda: bool(capture.rows("SELECT 1 FROM capture.part")))
+        broken.set()
+        transport.publish(TOPIC, [late])
+        until(lambda: lag() > 0.5)
+        capture.now += timedelta(seconds=1)
+        ticked = SettleHandler(0.8, lambda: capture.now, lag)
+        with capture.pool.connection() as conn, conn.transaction():
+            ticked(conn, [tick(b"settle", 1)])
+        assert numbers(capture) == {"a": None}
+        broken.clear()
+        until(lambda: len(capture.rows("SELECT 1 FROM capture.part")) == 2)
+    finally:
+        stop.set()
+        worker.join(20)
+    assert lag() == 0
+    capture.now += timedelta(seconds=1)
+    with capture.pool.connection() as conn, conn.transaction():
+        ticked(conn, [tick(b"settle", 2)])
+    assert numbers(capture) == {"a": 1}
+
+
+def test_a_partition_that_stands_still_does_not_hold_everything_for_ever(capture: Capture) -> None:
+    capture.capture(snapshot([click(1)], "a"))
+    handler = SettleHandler(SETTLE, lambda: capture.now, lambda: 1_000_000.0)
+    for seconds, settles in ((SETTLE + settler.MAX_LAG_SECONDS - 1, False), (1, True)):
+        capture.now += timedelta(seconds=seconds)
+        with capture.pool.connection() as conn, conn.transaction():
+            handler(conn, [tick(b"settle", 1)])
+        assert (numbers(capture)["a"] is not None) == settles
 
 
 def tick(key: bytes, offset: int) -> Record:

@@ -1,16 +1,15 @@
 """From a browser's bodies through the log to a recording that can be read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event, Thread
-from time import monotonic
 
 from consumers.capture.handler import GROUP
 from consumers.capture.recording import recording
 from consumers.capture.snapshot import TOPIC
 from consumers.transports.postgres import PostgresTransport
-from tests.capture.traffic import ENVIRONMENT, EXPECTED, Capture, recorded
+from tests.capture.traffic import ENVIRONMENT, EXPECTED, Capture, recorded, until
 
 
 @contextmanager
@@ -30,13 +29,6 @@ def consuming(transport: PostgresTransport, capture: Capture, workers: int = 2) 
         stop.set()
         for thread in threads:
             thread.join(20)
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline, pause = monotonic() + seconds, Event()
-    while not condition():
-        assert monotonic() < deadline, "still not so"
-        pause.wait(0.05)
 
 
 def test_every_sample_arrives_and_a_broken_message_stops_nobody(capture: Capture, database_url: str) -> None:

@@ -3,9 +3,11 @@
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -69,6 +71,13 @@ def snapshot(items: Sequence[Json], session_id: str = "s-1", uuid: str | None = 
 
 def click(at: int) -> dict[str, Json]:
     return {"type": 3, "data": {"source": 2, "type": 2, "id": 5, "x": 1, "y": 1}, "timestamp": at}
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline, pause = monotonic() + seconds, Event()
+    while not condition():
+        assert monotonic() < deadline, "still not so"
+        pause.wait(0.05)
 
 
 class Capture:
