@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.live import RECORDINGS, Live, posts, wait_until
+from tests.live import RECORDINGS, Live, posts, request, wait_until
 
 SETTLED = {"settle_seconds": "2", "sweep_seconds": "1", "min_duration_seconds": "5", "min_active_seconds": "1"}
 ENDED = ("succeeded", "failed", "ineligible")
@@ -104,9 +104,9 @@ def test_a_session_without_recording_ends_ineligible_and_costs_nothing(live: Liv
 
 def test_a_body_that_is_no_recording_is_refused_and_stops_nobody(live: Live) -> None:
     scanner = create(live, "after rubbish", "monitor", enabled=False)
-    for rubbish in (b"", b"\x1f\x8bbroken", b"[]", b'{"event": 5}', b"\xff\xfe\x00", b"[" * 100_000):
+    for rubbish in (b"", b"\x1f\x8bbroken", b"\xff\xfe\x00", b"[" * 100_000):
         assert 400 <= live.post_recording(rubbish).status < 500
-    assert live.call("GET", "../../../../readyz").status in (200, 404)
+    assert request("GET", f"{live.address}/readyz", None, {}).status == 200
     session_id = send(live, RECORDINGS[2])
     assert wait_until(lambda: observed_session(live, scanner, session_id), 30, "not observed")
 
