@@ -5,7 +5,7 @@ repeated batches are removed before (by uuid).
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,27 +92,22 @@ def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
     events = [event for item in snapshot.items if (event := readable(item, room)) is not None]
     if not events:
         return None
-    first = min(moment for moment, _ in events)
-    counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
-    urls: dict[str, int] = {}
+    tally = _Tally()
     for moment, event in events:
-        for name in _counted(event):
-            counts[name] += 1
-        if (url := _url(event)) is not None:
-            urls[url] = min(moment, urls.get(url, moment))
-    counts |= {"size": size, "event_count": len(events), "message_count": 1}
+        tally.add(moment, event)
+    first = min(moment for moment, _ in events)
     found = Facts(
         first_timestamp=first,
         last_timestamp=max(moment for moment, _ in events),
-        counts=counts,
+        counts={**tally.counts, "size": size, "event_count": len(events), "message_count": 1},
         seen={
-            "urls": _union(urls, {}, MAX_URLS),
+            "urls": _union(tally.urls, {}, MAX_URLS),
             "windows": {snapshot.window_id: first},
             "distinct_ids": _one(snapshot.distinct_id, first),
             "sources": {snapshot.source: first},
             "libraries": _one(snapshot.library, first),
         },
-        activity=activity((moment, _active(event)) for moment, event in events),
+        activity=activity(tally.moments),
     )
     return found, len(snapshot.items) - len(events)
 
@@ -165,41 +160,47 @@ def _one(text: str | None, moment: int) -> dict[str, int]:
     return {} if text is None else {text: moment}
 
 
-def _source(event: dict[str, Json]) -> int | None:
-    data = event.get("data")
-    if event.get("type") != _INCREMENTAL or not isinstance(data, dict):
-        return None
-    source = data.get("source")
-    return source if isinstance(source, int) else None
+class _Tally:
+    """Counts the events of one batch. The rules are capture 5's."""
 
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
+        self.urls: dict[str, int] = {}
+        self.moments: list[tuple[int, bool]] = []
 
-def _active(event: dict[str, Json]) -> bool:
-    return _source(event) in _ACTIVE_SOURCES
+    def add(self, moment: int, event: dict[str, Json]) -> None:
+        data, active = event.get("data"), False
+        if isinstance(data, dict):
+            kind = event.get("type")
+            if kind == _INCREMENTAL:
+                active = self._incremental(data)
+            elif kind == _PLUGIN and data.get("plugin") == _CONSOLE:
+                self._console(data.get("payload"))
+            if "href" in data or "payload" in data:
+                self._url(data, moment)
+        self.moments.append((moment, active))
 
+    def _incremental(self, data: dict[str, Json]) -> bool:
+        """Whether the event counts as activity."""
+        source, kind = data.get("source"), data.get("type")
+        if not isinstance(source, int):
+            return False
+        if source in _MOUSE_SOURCES:
+            self.counts["mouse_activity_count"] += 1
+        if source == _INPUT:
+            self.counts["keypress_count"] += 1
+        if source == _INTERACTION and isinstance(kind, int) and kind in _CLICKS:
+            self.counts["click_count"] += 1
+        return source in _ACTIVE_SOURCES
 
-def _counted(event: dict[str, Json]) -> Iterable[str]:
-    data = event.get("data")
-    if not isinstance(data, dict):
-        return
-    source = _source(event)
-    if source in _MOUSE_SOURCES:
-        yield "mouse_activity_count"
-    if source == _INPUT:
-        yield "keypress_count"
-    kind = data.get("type")
-    if source == _INTERACTION and isinstance(kind, int) and kind in _CLICKS:
-        yield "click_count"
-    if event.get("type") == _PLUGIN and data.get("plugin") == _CONSOLE:
-        payload = data.get("payload")
+    def _console(self, payload: Json) -> None:
         level = payload.get("level") if isinstance(payload, dict) else None
-        warns, fails = isinstance(level, str) and level in _WARN, isinstance(level, str) and level in _ERROR
-        yield "console_warn_count" if warns else "console_error_count" if fails else "console_log_count"
+        named = level if isinstance(level, str) else ""
+        kind = "warn" if named in _WARN else "error" if named in _ERROR else "log"
+        self.counts[f"console_{kind}_count"] += 1
 
-
-def _url(event: dict[str, Json]) -> str | None:
-    data = event.get("data")
-    if not isinstance(data, dict):
-        return None
-    payload = data.get("payload")
-    href = data.get("href") or (payload.get("href") if isinstance(payload, dict) else None)
-    return clean(href.strip(), MAX_URL) if isinstance(href, str) else None
+    def _url(self, data: dict[str, Json], moment: int) -> None:
+        payload = data.get("payload")
+        href = data.get("href") or (payload.get("href") if isinstance(payload, dict) else None)
+        if isinstance(href, str) and (url := clean(href.strip(), MAX_URL)) is not None:
+            self.urls[url] = min(moment, self.urls.get(url, moment))
