@@ -15,7 +15,7 @@ import orjson
 import psycopg
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.triggers.base import BaseTrigger
 from psycopg.rows import TupleRow
 
 from consumers.standby import while_active
@@ -29,15 +29,29 @@ CHECK_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
 
+class BucketStarts(BaseTrigger):
+    """Fires when a bucket begins. The library's interval trigger counts from its own start instead."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_next_fire_time(  # pyright: ignore[reportIncompatibleMethodOverride] - the library's base has no types
+        self, previous_fire_time: datetime | None, now: datetime
+    ) -> datetime:
+        """The start of the first bucket after both times: buckets missed in between are not made up."""
+        after = max(now, previous_fire_time or now).timestamp()
+        return datetime.fromtimestamp((after // self._seconds + 1) * self._seconds, UTC)
+
+
 class Ticker:
-    """``ticks`` maps a tick's name to its length in whole seconds. Any number may run: one is active.
+    """``ticks`` maps a tick's name to its length in seconds, 1 or more. Any number may run: one is active.
 
     A record has the name as key and ``{"tick": name, "at": ISO time}`` as value. The first tick comes when a scheduler
     becomes active, unless the bucket has one already; the next at the start of each bucket.
     ``ValueError`` below a second.
     """
 
-    def __init__(self, database_url: str, transport: Transport, ticks: Mapping[str, int]) -> None:
+    def __init__(self, database_url: str, transport: Transport, ticks: Mapping[str, float]) -> None:
         if any(seconds < 1 for seconds in ticks.values()):
             raise ValueError("a tick takes a second or more")
         self._database_url = database_url
@@ -52,7 +66,7 @@ class Ticker:
         """Publishes the tick of the bucket that the time is in. Raises ``Unavailable``."""
         bucket = int(at.timestamp() // self._ticks[name])
         value = orjson.dumps({"tick": name, "at": at.isoformat()})
-        self._transport.publish(TOPIC, [Outgoing(name.encode(), value, f"{name}:{self._ticks[name]}:{bucket}")])
+        self._transport.publish(TOPIC, [Outgoing(name.encode(), value, f"{name}:{self._ticks[name]:g}:{bucket}")])
 
     def _work(self, conn: psycopg.Connection[TupleRow], stop: Event) -> None:
         over = Event()
@@ -73,12 +87,9 @@ class Ticker:
             executors={"default": ThreadPoolExecutor(2 * len(self._ticks) + 1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        now = datetime.now(UTC)
         for name, seconds in self._ticks.items():
             scheduler.add_job(self._fire, args=(name, over), id=f"{name} now")
-            bucket_start = datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
-            trigger = IntervalTrigger(seconds=seconds, start_date=bucket_start, timezone=UTC)
-            scheduler.add_job(self._fire, trigger, args=(name, over), id=name)
+            scheduler.add_job(self._fire, BucketStarts(seconds), args=(name, over), id=name)
         return scheduler
 
     def _fire(self, name: str, over: Event) -> None:

@@ -14,7 +14,7 @@ import orjson
 import psycopg
 import pytest
 
-from consumers.scheduler import Ticker
+from consumers.scheduler import BucketStarts, Ticker
 from consumers.transports.port import Outgoing, Record, Transport, Unavailable
 from consumers.transports.postgres import PostgresTransport
 from tests.transports.brokers import PostgresBroker, consuming
@@ -127,6 +127,17 @@ def test_an_outage_of_the_database_is_lived_through(log: PostgresBroker) -> None
         wait_until(lambda: len(heard) >= so_far + 2, seconds=10)
     buckets = [_bucket(record, 1) for record in heard]
     assert len(set(buckets)) == len(buckets)
+
+
+def test_buckets_begin_on_the_clock_and_missed_ones_are_left_out() -> None:
+    quarter = BucketStarts(900)
+    now = datetime(2026, 11, 23, 10, 7, tzinfo=UTC)
+    assert quarter.get_next_fire_time(None, now) == datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
+    assert quarter.get_next_fire_time(datetime(2026, 11, 22, tzinfo=UTC), now) == datetime(
+        2026, 11, 23, 10, 15, tzinfo=UTC
+    )
+    on_it = datetime(2026, 11, 23, 10, 15, tzinfo=UTC)
+    assert quarter.get_next_fire_time(on_it, on_it) == datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 
 
 def test_a_tick_takes_a_second_at_least(log: PostgresBroker) -> None:
