@@ -17,7 +17,7 @@ from commands.store.recorder import CHANNEL
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.capture.handler import SnapshotHandler
 from consumers.capture.settler import GROUP as SETTLER_GROUP
-from consumers.capture.settler import SettleHandler
+from consumers.capture.settler import SettleHandler, capture_lag
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
 from consumers.scanning.providers.builtin import BuiltinProvider
@@ -75,7 +75,7 @@ def _run_projections(runner: Runner, stop: Event) -> None:
 def _capture(running: Runtime) -> Iterator[Loop]:
     snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock)
     yield "capture", _consume(running, CAPTURE_GROUP, "snapshots", snapshots)
-    settle = SettleHandler(running.settings.settle_seconds, running.clock)
+    settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
     yield "settler", _consume(running, SETTLER_GROUP, "ticks", settle)
 
 

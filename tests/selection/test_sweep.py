@@ -1,0 +1,290 @@
+"""The sweep over real sessions, watermarks, quota and caps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from psycopg_pool import ConnectionPool
+
+from commands.context import Context
+from commands.observations import ObservationLimits, Observations
+from commands.scanners import Scanners
+from commands.store.application import Store
+from commands.store.event_log import EventLog
+from consumers.relay import outgoing
+from consumers.selection.sweep import Sweep, SweepRules
+from consumers.selection.watermarks import WatermarkKeeper
+from consumers.transports.port import Record
+from domain.eligibility import EligibilityLimits
+from domain.event import Actor
+from domain.tenant import Tenant
+
+SETTLE = timedelta(minutes=35)
+ORGANIZATION = UUID(int=7)
+TENANT = Tenant(1, ORGANIZATION)
+PROMPT = {"prompt": "Was there an error?"}
+
+
+@dataclass
+class Schedule:
+    """Scanners, sessions and sweeps of one environment, at a time that only moves when told."""
+
+    pool: ConnectionPool
+    store: Store
+    quota: int = 1000
+    per_scanner: int = 150
+    on_exhausted: Any = "wait"
+    now: datetime = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    heard: int = 0
+
+    @property
+    def observations(self) -> Observations:
+        limits = ObservationLimits(default_quota=self.quota, per_scanner=self.per_scanner, kept_per_scanner=1)
+        return Observations(self.store, limits)
+
+    @property
+    def scanners(self) -> Scanners:
+        return Scanners(self.store, {"builtin": ("builtin",)})
+
+    def context(self) -> Context:
+        return Context(Actor(type="user", user_id=1), self.now, uuid4(), TENANT)
+
+    def create(self, name: str = "one", **fields: Any) -> UUID:
+        """A scanner that its watermark keeper has heard of."""
+        written = self.scanners.create(
+            self.context(),
+            name=name,
+            scanner_type="monitor",
+            scanner_config=PROMPT,
+            provider="builtin",
+            model="builtin",
+            **fields,
+        )
+        self.hear()
+        return written.scanner.id
+
+    def edit(self, scanner_id: UUID, **changes: Any) -> None:
+        self.scanners.edit(self.context(), scanner_id, changes)
+        self.hear()
+
+    def hear(self) -> None:
+        """Feeds the keeper with what was recorded since, as the relay would."""
+        with self.pool.connection() as connection, connection.transaction():
+            for row in EventLog().read_raw(connection, self.heard):
+                made = outgoing(row)
+                record = Record("events", 0, row.position, made.key, made.value, made.all_headers(), self.now)
+                WatermarkKeeper(SETTLE).handle(connection, [record])
+                self.heard = row.position
+
+    def settled(self, session_id: str, duration: float = 60, active: float = 30, environment: int = 1) -> None:
+        """A session that settles now."""
+        with self.pool.connection() as connection, connection.transaction():
+            number = connection.execute(
+                "UPDATE capture.settle_counter SET number = number + 1 RETURNING number"
+            ).fetchone()
+            assert number is not None
+            connection.execute(
+                "INSERT INTO capture.session (environment_id, session_id, first_timestamp, last_timestamp,"
+                " active_milliseconds, distinct_ids, settle_number, settled_at, last_received_at, first_received_at)"
+                " VALUES (%s, %s, 0, %s, %s, '{visitor}', %s, %s, %s, %s)",
+                (environment, session_id, duration * 1000, active * 1000, number[0], self.now, self.now, self.now),
+            )
+            connection.execute(
+                "INSERT INTO capture.settlement (number, environment_id, session_id, settled_at)"
+                " VALUES (%s, %s, %s, %s)",
+                (number[0], environment, session_id, self.now),
+            )
+
+    def sweep(self) -> float | None:
+        rules = SweepRules(EligibilityLimits(), SETTLE, self.on_exhausted)
+        return Sweep(self.pool, self.scanners, self.observations, rules, lambda: self.now).run()
+
+    def requested(self, scanner_id: UUID) -> list[str]:
+        """Sessions that were requested for the scanner, in order."""
+        with self.pool.connection() as connection:
+            events = [found.event for found in EventLog().read(connection, 0, 10_000)]
+        return [
+            getattr(event, "session_id", "")
+            for event in events
+            if event.TOPIC == "ObservationRequested" and getattr(event, "scanner_id", None) == scanner_id
+        ]
+
+    def watermark(self, scanner_id: UUID) -> dict[str, Any]:
+        with self.pool.connection() as connection:
+            row = connection.execute(
+                "SELECT settle_number, swept_at, waiting_for FROM selection.watermark WHERE scanner_id = %s",
+                (scanner_id,),
+            ).fetchone()
+        assert row is not None
+        return {"settle_number": row[0], "swept_at": row[1], "waiting_for": row[2]}
+
+
+@pytest.fixture
+def schedule(pool: ConnectionPool, database_url: str) -> Iterator[Schedule]:
+    store = Store(database_url)
+    yield Schedule(pool, store)
+    store.close()
+
+
+def test_sessions_that_settle_after_creation_are_requested_once(schedule: Schedule) -> None:
+    schedule.settled("before")
+    schedule.now += timedelta(seconds=1)
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    schedule.settled("after")
+    schedule.sweep()
+    schedule.sweep()
+    assert schedule.requested(scanner) == ["after"]
+
+
+def test_a_late_keeper_starts_at_the_time_of_creation(schedule: Schedule) -> None:
+    written = schedule.scanners.create(
+        schedule.context(),
+        name="n",
+        scanner_type="monitor",
+        scanner_config=PROMPT,
+        provider="builtin",
+        model="builtin",
+    )
+    schedule.now += timedelta(seconds=1)
+    schedule.settled("between creation and the keeper's hearing of it")
+    schedule.hear()
+    schedule.sweep()
+    assert len(schedule.requested(written.scanner.id)) == 1
+
+
+def test_ineligible_sessions_and_other_environments_are_passed_over(schedule: Schedule) -> None:
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    schedule.settled("short", duration=14.9)
+    schedule.settled("idle", active=9.9)
+    schedule.settled("endless", duration=9000, active=3601)
+    schedule.settled("foreign", environment=2)
+    schedule.settled("fine")
+    schedule.sweep()
+    assert schedule.requested(scanner) == ["fine"]
+    assert schedule.watermark(scanner)["settle_number"] == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({}, ["a", "b"]),
+        ({"session_ids": ["b", "unknown"]}, ["b"]),
+        ({"session_ids": []}, []),
+        ({"distinct_ids": ["visitor"]}, ["a", "b"]),
+        ({"distinct_ids": ["somebody else"]}, []),
+        ({"events": [{"id": "order_placed"}]}, []),
+        ({"filter_test_accounts": True}, []),
+        ({"kind": "RecordingsQuery", "properties": [], "filter_test_accounts": False}, ["a", "b"]),
+    ],
+)
+def test_a_condition_selects_or_selects_nothing(schedule: Schedule, query: Any, expected: list[str]) -> None:
+    scanner = schedule.create(query=query)
+    schedule.now += timedelta(seconds=1)
+    schedule.settled("a")
+    schedule.settled("b")
+    schedule.sweep()
+    assert schedule.requested(scanner) == expected
+
+
+def test_sampling_zero_requests_nothing_and_moves_on(schedule: Schedule) -> None:
+    scanner = schedule.create(sampling_rate=0)
+    schedule.now += timedelta(seconds=1)
+    schedule.settled("a")
+    schedule.sweep()
+    schedule.edit(scanner, sampling_rate=1)
+    schedule.sweep()
+    assert schedule.requested(scanner) == []
+
+
+def test_the_disabled_gap_is_neither_scanned_nor_charged(schedule: Schedule) -> None:
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    schedule.edit(scanner, enabled=False)
+    schedule.now += timedelta(seconds=1)
+    schedule.settled("while off")
+    schedule.sweep()
+    schedule.now += timedelta(seconds=1)
+    schedule.edit(scanner, enabled=True)
+    assert schedule.watermark(scanner)["swept_at"] == schedule.now - SETTLE
+    schedule.now += timedelta(seconds=1)
+    schedule.settled("when on again")
+    schedule.sweep()
+    assert schedule.requested(scanner) == ["when on again"]
+
+
+def test_an_edit_leaves_the_watermark_alone(schedule: Schedule) -> None:
+    scanner = schedule.create()
+    before = schedule.watermark(scanner)
+    schedule.now += timedelta(seconds=1)
+    schedule.edit(scanner, query={"session_ids": ["x"]}, sampling_rate=0.5)
+    assert schedule.watermark(scanner) == before
+
+
+def test_an_exhausted_quota_waits_and_resumes_by_itself(schedule: Schedule) -> None:
+    schedule.quota = 2
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    for name in "abcd":
+        schedule.settled(name)
+    schedule.sweep()
+    assert schedule.requested(scanner) == ["a", "b"]
+    assert schedule.watermark(scanner)["waiting_for"] == "quota_exhausted"
+    schedule.quota = 10
+    schedule.sweep()
+    assert schedule.requested(scanner) == ["a", "b", "c", "d"]
+    assert schedule.watermark(scanner)["waiting_for"] is None
+
+
+def test_an_exhausted_quota_may_skip_and_records_the_gap(schedule: Schedule) -> None:
+    schedule.quota, schedule.on_exhausted = 1, "skip"
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    for name in "abc":
+        schedule.settled(name)
+    schedule.sweep()
+    schedule.quota = 10
+    schedule.sweep()
+    assert schedule.requested(scanner) == ["a"]
+    with schedule.pool.connection() as connection:
+        gaps = [f.event for f in EventLog().read(connection, 0) if f.event.TOPIC == "SweepGapSkipped"]
+    assert [(gap.model_dump()["first"], gap.model_dump()["last"]) for gap in gaps] == [(2, 3)]
+
+
+def test_a_full_cap_asks_for_another_sweep_soon(schedule: Schedule) -> None:
+    schedule.per_scanner = 3
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    for name in "abcd":
+        schedule.settled(name)
+    assert schedule.sweep() is not None
+    assert schedule.requested(scanner) == ["a", "b"], "one place is kept for requests on demand"
+    assert schedule.watermark(scanner)["waiting_for"] == "in_flight_cap"
+
+
+def test_a_deleted_scanner_loses_its_watermark(schedule: Schedule) -> None:
+    scanner = schedule.create()
+    schedule.scanners.delete(schedule.context(), scanner)
+    schedule.sweep()
+    schedule.hear()
+    with schedule.pool.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM selection.watermark").fetchone() == (0,)
+
+
+def test_hundreds_of_sessions_are_swept_in_pages(schedule: Schedule) -> None:
+    schedule.per_scanner = 1000
+    observations = ObservationLimits(default_quota=1000, per_scanner=1000, per_environment=1000)
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    for number in range(450):
+        schedule.settled(f"s{number:03d}")
+    rules = SweepRules(EligibilityLimits(), SETTLE)
+    commands = Observations(schedule.store, observations)
+    Sweep(schedule.pool, schedule.scanners, commands, rules, lambda: schedule.now).run()
+    assert len(schedule.requested(scanner)) == 450
