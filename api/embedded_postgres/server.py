@@ -171,8 +171,9 @@ class EmbeddedPostgres:
     def _start_locked(self) -> str:
         source = self._binaries or installed()
         place, programs = places.prepare(self._home, source, self._state)
-        for base in places.forsaken(self._state):
-            log.warning("%s holds the database of a home that is gone; if it is not needed, remove the folder", base)
+        if forsaken := places.forsaken(self._state):
+            names = ", ".join(base.name for base in forsaken)
+            log.warning("databases of homes that are gone are kept in %s: %s", self._state / "homes", names)
         refuse_other_major_version(place, programs)
         arguments = parameters(place, programs, self._tuning)
         if not self._adopt(place, programs, cluster_name(arguments)):

@@ -136,14 +136,15 @@ def test_the_database_of_a_removed_home_is_named(homes: Path, caplog: pytest.Log
     if os.geteuid() != 0:
         pytest.skip("NOT RUN: only root keeps data outside the home")
     with EmbeddedPostgres(homes / "gone", QUICK):
-        base = place_of(homes / "gone").base
+        name = place_of(homes / "gone").base.name
     (homes / "gone").rename(homes / "hidden")
     with EmbeddedPostgres(homes / "home", QUICK):
-        assert f"{base} holds the database of a home that is gone" in caplog.text
+        assert "databases of homes that are gone" in caplog.text
+        assert name in caplog.text
     caplog.clear()
     (homes / "hidden").rename(homes / "gone")
     with EmbeddedPostgres(homes / "home", QUICK):
-        assert str(base) not in caplog.text
+        assert name not in caplog.text
 
 
 def test_a_failed_start_shows_the_log_and_frees_the_home(homes: Path) -> None:
