@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ALLOWED = ("domain", "pydantic", "dateutil", "eventsourcing.domain", "eventsourcing.utils")
-"""Packages besides the standard library's. `eventsourcing.utils` is the registry of topics that its domain module uses."""
+"""Besides the standard library. `eventsourcing.utils` has the registry of topics that its domain module uses."""
 IMPURE = frozenset(
     {"asyncio", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil", "socket",
      "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request"}
