@@ -26,7 +26,7 @@ _LABELLED_NAME = re.compile(
 _BESIDE_EMAIL = re.compile(
     r"\b(?!(?:E-?mail|Mail|Contact|Support|Address|From|To|At|Us|Help|Write)\b)[A-Z][\w'-]+(?=[ ,:<(-]+\[email\])"
 )
-_SUSPECT = re.compile(r"[@:?]|\d(?:.{0,3}\d){5}|[\w-]{24}")
+_SUSPECT = re.compile(r"[@:?]|\d(?:.{0,3}\d){5}|[\w-]{24}|eyJ|AKIA|Bearer|(?:sk|pk|gh[po]|xox[abp]|ph[cx])[-_]")
 """Text without any of this holds nothing to mask, which is most text."""
 MASKED: Final = re.compile(r"\[(?:email|phone|card)\]")
 _ODD = re.compile(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumers.scanning.evidence.happenings import Page, Shown, Story
-from consumers.scanning.evidence.vocabulary import ERRORS, busy, error_tone, tone
+from consumers.scanning.evidence.vocabulary import ERRORS, busy, error_tone, negative, tone
 
 ANSWER_MS: Final = 15_000
 """A text within this time after an act is taken as an answer to it; slow answers take up to that long in recordings."""
@@ -62,6 +62,8 @@ class _Reader:
         answers = _within(self.acts, shown.t, ANSWER_MS)
         after_failure = _within(self.failures, shown.t, AFTER_FAILURE_MS)
         if shown.place == "error" and kind not in ERRORS and kind not in ("progress", "empty", "step", "success"):
+            kind = "error"
+        elif shown.place == "alert" and not kind and answers and negative(shown.text):
             kind = "error"
         elif shown.place in _MESSAGE_PLACES and after_failure and kind in ("", "success", "step"):
             kind = error_tone(shown.text) or "error"

@@ -138,6 +138,7 @@ _INFORMATION = re.compile(
     r"\b(?:view|see|show|read|learn|about|details?|info\w*|guide|preview|zoom|image|photo|picture|gallery|video|faq|help|more|why|how|what)\b",
     re.I,
 )
+_NEGATIVE = re.compile(r"\b(?:not|no|never|without|unless|until|only|first|less|more than)\b|n't\b", re.I)
 _BUSY = re.compile(r"^\W*\w{3,}ing\b(?: \w+){0,4}\W*$", re.I)
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,60}\b(?:instruction|previous|above|prompt|rule)|\b(?:AI|LLM|language model|assistant|chatbot|GPT|"
@@ -240,6 +241,11 @@ def done_path(path: str) -> bool:
 def informs(name: str) -> bool:
     """A control that only shows something: its failure keeps nobody from a goal."""
     return bool(_INFORMATION.search(name))
+
+
+def negative(text: str) -> bool:
+    """A text that denies something: in an alert, where neither good nor bad words are, that makes it an error."""
+    return bool(_NEGATIVE.search(text))
 
 
 def busy(text: str) -> bool:

@@ -10,13 +10,15 @@ from typing import Final
 from consumers.scanning.providers.builtin.prompt import Ask, negated
 
 LEAST: Final = 2.0
-"""A concept with less than this is not what a prompt is about."""
+"""A concept with less than this is at most a guess, made when nothing else answers the prompt."""
+GUESS: Final = 1.0
 ASIDE: Final = 0.4
 """What stands in brackets explains and counts less."""
 
 
 _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "conversion": (
+        (3, r"\bmoney\b|\bpays\b|\btransactions?\b"),
         (3, r"\b(?:revenue|paying customers?|checked out)\b"),
         (2, r"\bupgrad\w*\b|\bsubscri\w*\b|\bpaid\b"),
         (3, r"\bconver(?:t\w*|sions?)\b"),
@@ -34,6 +36,7 @@ _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
         (3, r"\bstart\w*\b.{0,30}\b(?:checkout|payment|upgrade|purchase|booking)\b.{0,50}\b(?:not|never|without|but)\b"),
     ),
     "rage_click": (
+        (3, r"\b(?:\d+|three|four|five) (?:or more |\+ )?(?:\w+ )?(?:clicks?|taps?)\b"),
         (3, r"\bclick\w*\b.{0,20}\b(?:furious\w*|frantic\w*|angr\w+|rapid\w*|repeated\w*|aggressive\w*)"),
         (2, r"\b(?:fast|quick|successive|consecutive) (?:\w+ )?(?:clicks?|taps?)"),
         (4, r"\brage\b"),
@@ -53,6 +56,7 @@ _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
         (2, r"\blook\w* clickable|\bfake (?:button|link)s?"),
     ),
     "error_shown": (
+        (3, r"\b(?:action|request|input|it)\b.{0,20}\b(?:not possible|impossible|not permitted)|\btell\w*\b.{0,50}\b(?:wrong|not possible|failed|problem)"),
         (3, r"\bcomplain\w*|\bfail\w* (?:notice|message|banner|alert)s?|\bnotice of (?:failure|error)"),
         (2, r"\berror (?:alerts?|dialogs?|popups?|toasts?)"),
         (3, r"\berror (?:message|text|notice|banner|alert|page|screen|state)s?\b|\berrors? (?:was |were |is |are )?(?:shown|displayed|visible|on screen|appear\w*)"),
@@ -83,6 +87,7 @@ _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
         (1, r"\b(?:server|backend|network|api)\b"),
     ),
     "form_abandoned": (
+        (4, r"\b(?:quit|left|leav\w+|stop\w*|gave up|bail\w*)\b.{0,30}\b(?:halfway|half[- ]way|midway|middle)\b.{0,20}\bforms?|\b(?:quit|left|leav\w+|gave up on)\b.{0,15}\bforms?\b"),
         (4, r"\b(?:begin\w*|beg[au]n|start\w*|fill\w*)\b.{0,40}\b(?:form|fields?)\b.{0,40}\b(?:without|not|never|but|n't|unfinished)"),
         (4, r"\b(?:typ\w+|enter\w*|fill\w*|data|input|text)\b.{0,50}\b(?:never|not|without|n't)\b.{0,25}\b(?:submi\w+|sen[dt]|sav\w+|complet\w*)"),
         (3, r"\bforms?\b.{0,60}\b(?:abandon\w*|unfinished|incomplete|not (?:submitted|accepted|completed)|never|left)"),
@@ -102,6 +107,7 @@ _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
         (1, r"\bfields?\b"),
     ),
     "lost_navigation": (
+        (3, r"\bswitch\w* between|\bas if searching|\bcircles?\b|\bmany pages\b"),
         (3, r"\bjump\w* (?:from|around|between)|\b(?:page|screen) to (?:page|screen)|\bwithout (?:a |any )?(?:purpose|aim|direction)|\bpurposeless\w*|\bno clear direction"),
         (4, r"\b(?:lost|aimless\w*|disorient\w*|wander\w*)\b"),
         (3, r"\bback[- ]and[- ]forth|\bhop\w* (?:between|from|around)|\bpogo\w*|\bping[- ]?pong|\bin circles|\bjump\w* between"),
@@ -117,6 +123,7 @@ _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
         (1, r"\bsearch\w*\b|\bfilter\w*\b"),
     ),
     "slow_response": (
+        (2, r"\b(?:took|take|takes|taking)\b.{0,15}\b(?:over|more than|longer|at least|too long|ages)|\bpatien(?:t|ce)\b.{0,30}\bbecause|\btook over"),
         (3, r"\bdelay\w*\b|\b(?:load|response|waiting)(?:ing)? times?\b"),
         (3, r"\b(?:longer|more) than\b.{0,25}\b(?:load|respond|react|answer|open|appear|finish)\w*"),
         (3, r"\bslow\w*\b|\bsluggish\w*\b|\blag(?:s|gy|ged|ging)?\b|\blatency\b|\bperformance\b"),
@@ -125,6 +132,7 @@ _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
         (2, r"\btook (?:too )?long|\blong (?:loading|wait|load)\w*|\bor longer\b|\bto be answered"),
     ),
     "idle": (
+        (2, r"\bbreaks?\b|\buntouched\b|\bpauses?\b|\bcome back|\bcame back"),
         (3, r"\bstop\w* (?:interacting|doing|moving|clicking|using)|\bnothing (?:happen\w*|was done|is done) for|\b(?:did|does|doing) nothing for"),
         (3, r"\bbreak of\b|\bpause of\b|\bgap of\b|\bstep\w* away|\bno (?:user )?activity"),
         (4, r"\bidle\b|\binactiv\w*\b|\bwent (?:quiet|away)|\bgo(?:es)? (?:quiet|away|silent)|\bdormant"),
@@ -133,6 +141,7 @@ _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
         (1, r"\bbefore (?:carrying on|continuing|going on|resuming)|\bin the middle\b"),
     ),
     "goal_missed": (
+        (3, r"\bempty[- ]handed|\bunsatisfied|\bunachieved|\bbefore (?:accomplish|achiev|finish|complet|reach)\w*|\bin vain\b"),
         (5, r"\b(?:fail\w*|unable|not able|could(?:n't| not)|did(?:n't| not)|never)\b(?: to| manage to| managed to)? (?:reach|achiev\w*|complet\w*|finish\w*|accomplish\w*|succeed\w*)"),
         (3, r"\b(?:attempt|effort|try)s?\b.{0,20}\b(?:end|result)\w* in (?:failure|vain|nothing)|\bwithout getting what"),
         (4, r"\bg[ai]v(?:e|es|en|ing) up\b|\bgave up\b"),
@@ -174,7 +183,7 @@ class Match:
 
 
 def matches(ask: Ask) -> list[Match]:
-    """Concepts of a prompt, the best first; only those that reach ``LEAST``."""
+    """Concepts of a prompt, the best first; those below ``LEAST`` are guesses."""
     found: list[Match] = []
     for name, rows in _PATTERNS.items():
         score, denied = 0.0, False
@@ -185,7 +194,7 @@ def matches(ask: Ask) -> list[Match]:
                 denied |= weight >= 2 and negated(ask.main, match.start())
             elif pattern.search(ask.asides):
                 score += weight * ASIDE
-        if score >= LEAST:
+        if score >= GUESS:
             found.append(Match(name, score, denied))
     if ask.duration_ms is not None:
         found = [_timed(match) for match in found]

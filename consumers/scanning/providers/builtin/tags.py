@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
-from consumers.scanning.providers.builtin.concepts import matches
+from consumers.scanning.providers.builtin.concepts import LEAST, matches
 from consumers.scanning.providers.builtin.findings import find, lines_about, stems
 from consumers.scanning.providers.builtin.outcome import outcomes
 from consumers.scanning.providers.builtin.prompt import read
@@ -68,7 +68,7 @@ def _by_meaning(
     scored: list[tuple[float, str, str]] = []
     for tag in tags:
         found = matches(read(meanings[tag]))
-        if found and not _NONE.search(meanings[tag]):
+        if found and found[0].score >= LEAST and not _NONE.search(meanings[tag]):
             finding = find(found[0].concept, evidence)
             if finding.present:
                 scored.append((min(0.9, 0.7 + 0.05 * len(finding.moments)), tag, told(finding.moments, 1)))

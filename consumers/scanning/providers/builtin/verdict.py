@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
-from consumers.scanning.providers.builtin.concepts import Match, matches
+from consumers.scanning.providers.builtin.concepts import LEAST, Match, matches
 from consumers.scanning.providers.builtin.findings import WORDS, Finding, find, lines_about, stems
 from consumers.scanning.providers.builtin.prompt import Ask, negated, read
 from consumers.scanning.providers.builtin.wording import cite, end_of, told
@@ -18,10 +18,12 @@ WHOLE: Final = 0.75
 def monitor(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     ask = read(config["prompt"])
     found = matches(ask)
-    if found:
+    if found and found[0].score >= LEAST:
         answer = _from_concept(found, evidence, ask)
     else:
         answer = _from_timeline(ask, evidence)
+        if answer["verdict"] == "inconclusive" and found:
+            answer = _from_concept(found, evidence, ask)
     if answer["verdict"] == "inconclusive" and not config.get("allow_inconclusive", False):
         answer["verdict"] = "no"
         answer["confidence"] = min(answer["confidence"], 0.2)
@@ -31,7 +33,7 @@ def monitor(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
 def _from_concept(found: list[Match], evidence: Evidence, ask: Ask) -> dict[str, Any]:
     best = found[0]
     finding = find(best.concept, evidence, ask)
-    doubt = 0.0 if best.score >= CLEAR else 0.3
+    doubt = 0.0 if best.score >= CLEAR else 0.3 if best.score >= LEAST else 0.5
     if len(found) > 1 and best.score - found[1].score < 1:
         other = find(found[1].concept, evidence, ask)
         doubt += 0.15 if other.present != finding.present else 0.0
