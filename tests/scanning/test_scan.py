@@ -1,0 +1,318 @@
+"""Jobs to endings: eligibility, evidence, checks, tries, takeovers and the reaper, on a real recording."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from psycopg_pool import ConnectionPool
+
+from commands.context import Context
+from commands.observations import ObservationLimits, Observations
+from commands.scanners import Scanners
+from commands.store.application import Store
+from commands.store.event_log import EventLog
+from consumers.capture.blobs import FolderBlobs
+from consumers.capture.handler import SnapshotHandler
+from consumers.relay import outgoing
+from consumers.scanning import jobs
+from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.builtin import BuiltinProvider
+from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
+from consumers.scanning.requests import JobMaker
+from consumers.scanning.scan import MAX_TRIES, Scanning
+from consumers.scanning.worker import Reaper, ScanWorker
+from consumers.transports.port import Record
+from domain.eligibility import EligibilityLimits
+from domain.event import Actor
+from domain.observation import Observation
+from domain.tenant import Tenant
+from tests.capture.traffic import recorded
+
+TENANT = Tenant(1, UUID(int=7))
+RECORDING = "recordings/01a209bc-76ca-7636-81d7-088cee3e9f98.jsonl.gz"
+SESSION = "01a209bc-76ca-7636-81d7-088cee3e9f98"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Answering:
+    """A provider that answers, or fails, as it is told: what a vendor may do."""
+
+    answers: list[Answer | Exception]
+    asked: int = 0
+
+    def analyse(self, question: Question, evidence: Evidence) -> Answer:
+        del question, evidence
+        given = self.answers[min(self.asked, len(self.answers) - 1)]
+        self.asked += 1
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+
+@dataclass
+class Scans:
+    """One environment with a recorded session, and workers to call."""
+
+    pool: ConnectionPool
+    store: Store
+    blobs: FolderBlobs
+    heard: int = 0
+    providers: dict[str, Provider] = field(default_factory=lambda: {"builtin": BuiltinProvider()})
+    limits: EligibilityLimits = field(default_factory=EligibilityLimits)
+
+    def __post_init__(self) -> None:
+        self.observations = Observations(self.store, ObservationLimits())
+        self.scanners = Scanners(self.store, {"builtin": ("builtin",), "google": ("g",)})
+
+    def context(self) -> Context:
+        return Context(Actor(type="user", user_id=1), now(), uuid4(), TENANT)
+
+    def scanner(self, **fields: Any) -> UUID:
+        given = {
+            "name": str(uuid4()),
+            "scanner_type": "monitor",
+            "scanner_config": {"prompt": "Did the visitor complete an order?", "allow_inconclusive": True},
+            "provider": "builtin",
+            "model": "builtin",
+            **fields,
+        }
+        return self.scanners.create(self.context(), **given).scanner.id
+
+    def request(self, scanner_id: UUID, session_id: str = SESSION) -> UUID:
+        (answer,) = self.observations.request(self.context(), scanner_id, [session_id], "on_demand")
+        assert answer.outcome == "started"
+        self.hear()
+        return answer.observation_id
+
+    def hear(self) -> None:
+        """Makes jobs of what was recorded since, as the relay and the transport would."""
+        with self.pool.connection() as connection, connection.transaction():
+            for row in EventLog().read_raw(connection, self.heard):
+                made = outgoing(row)
+                record = Record("events", 0, row.position, made.key, made.value, made.all_headers(), now())
+                JobMaker().handle(connection, [record, record])
+                self.heard = row.position
+
+    @property
+    def scanning(self) -> Scanning:
+        return Scanning(self.pool, self.observations, self.blobs, self.providers, self.limits, now)
+
+    def lease(self, seconds: float = 60) -> jobs.Job:
+        with self.pool.connection() as connection:
+            job = jobs.lease(connection, "test", seconds=seconds)
+        assert job is not None
+        return job
+
+    def scan(self) -> Any:
+        return self.scanning.scan(self.lease(), Event())
+
+    def observation(self, observation_id: UUID) -> Observation:
+        return self.observations.load(self.context(), observation_id)
+
+    def last(self, observation_id: UUID) -> dict[str, Any]:
+        """The newest event of the stream, with its type."""
+        with self.pool.connection() as connection:
+            events = [found.event for found in EventLog().read(connection, 0, 1000)]
+        event = [event for event in events if event.originator_id == observation_id][-1]
+        return {"type": event.TOPIC, **event.model_dump()}
+
+
+@pytest.fixture
+def scans(pool: ConnectionPool, database_url: str, tmp_path: Path) -> Iterator[Scans]:
+    store = Store(database_url)
+    blobs = FolderBlobs(tmp_path / "blobs")
+    handler = SnapshotHandler(blobs, pool, lambda _connection, _token: 1)
+    with pool.connection() as connection, connection.transaction():
+        records = [
+            Record("snapshots", 0, number, made.key, made.value, made.all_headers(), now())
+            for number, made in enumerate(recorded(RECORDING))
+        ]
+        handler(connection, records)
+    yield Scans(pool, store, blobs)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("scanner_type", "config"),
+    [
+        ("monitor", {"prompt": "Did the visitor complete an order?"}),
+        ("classifier", {"prompt": "How did it end?", "tags": ["converted", "abandoned"]}),
+        ("scorer", {"prompt": "How frustrated was the visitor?", "scale": {"min": 0, "max": 10}}),
+        ("summarizer", {"prompt": "What happened?"}),
+    ],
+)
+def test_every_type_succeeds_on_a_real_recording(scans: Scans, scanner_type: str, config: dict[str, Any]) -> None:
+    observation_id = scans.request(scans.scanner(scanner_type=scanner_type, scanner_config=config))
+    assert scans.scan() is None
+    event = scans.last(observation_id)
+    assert event["type"] == "ObservationSucceeded"
+    assert event["result"]["scanner_type"] == scanner_type
+    assert not {"reasoning", "summary", "title"} & event["result"].keys(), "free text belongs in private text"
+    with scans.pool.connection() as connection:
+        row = connection.execute("SELECT body FROM store.private_text WHERE id = %s", (event["text"]["id"],)).fetchone()
+    assert row is not None
+    assert row[0].keys() & {"reasoning", "summary"}
+
+
+def test_an_unknown_session_is_ineligible(scans: Scans) -> None:
+    observation_id = scans.request(scans.scanner(), "nobody-recorded-this")
+    assert scans.scan() is None
+    event = scans.last(observation_id)
+    assert (event["type"], event["kind"]) == ("ObservationIneligible", "no_recording")
+
+
+def test_limits_are_checked_again_by_the_scan(scans: Scans) -> None:
+    scans.limits = EligibilityLimits(min_duration_seconds=10_000)
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    assert scans.last(observation_id)["kind"] == "too_short"
+
+
+def test_a_provider_that_is_not_configured_says_so(scans: Scans) -> None:
+    observation_id = scans.request(scans.scanner(provider="google", model="g"))
+    assert scans.scan() is None
+    event = scans.last(observation_id)
+    assert (event["type"], event["kind"]) == ("ObservationFailed", "provider_rejected")
+    assert "google" in event["message"]
+
+
+def test_a_transient_failure_is_tried_again_and_then_ends_the_run(scans: Scans) -> None:
+    provider = Answering([ProviderError("provider_transient", "HTTP 503", retry_after=7)])
+    scans.providers = {"builtin": provider}
+    observation_id = scans.request(scans.scanner())
+    for number in range(1, MAX_TRIES + 1):
+        job = scans.lease()
+        assert job.try_number == number
+        retry = scans.scanning.scan(job, Event())
+        if number < MAX_TRIES:
+            assert retry is not None
+            assert timedelta(seconds=5) < retry.at - now() < timedelta(seconds=8)
+            with scans.pool.connection() as connection:
+                assert jobs.retry_at(connection, job, now() - timedelta(seconds=1))
+        else:
+            assert retry is None
+    assert provider.asked == MAX_TRIES
+    event = scans.last(observation_id)
+    assert (event["type"], event["kind"]) == ("ObservationFailed", "provider_transient")
+
+
+@pytest.mark.parametrize("kind", ["provider_rejected", "validation_failed", "internal_error"])
+def test_a_permanent_failure_is_not_tried_again(scans: Scans, kind: Any) -> None:
+    provider = Answering([ProviderError(kind, "no")])
+    scans.providers = {"builtin": provider}
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    assert (provider.asked, scans.last(observation_id)["kind"]) == (1, kind)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {},
+        {"reasoning": "x", "verdict": "maybe", "confidence": 0.5},
+        {"reasoning": "at (t 99999)", "verdict": "yes", "confidence": 0.5},
+        {"reasoning": "x", "verdict": "yes", "confidence": 7},
+    ],
+)
+def test_an_answer_that_breaks_the_rules_fails_closed(scans: Scans, output: dict[str, Any]) -> None:
+    scans.providers = {"builtin": Answering([Answer(output, "builtin", "builtin")])}
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    assert scans.last(observation_id)["kind"] == "validation_failed"
+
+
+def test_a_provider_that_breaks_fails_the_run_only(scans: Scans) -> None:
+    scans.providers = {"builtin": Answering([ZeroDivisionError("secret page text")])}
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    event = scans.last(observation_id)
+    assert event["kind"] == "internal_error"
+    assert "secret" not in event["message"]
+
+
+def test_a_worker_that_was_taken_over_reports_nothing(scans: Scans) -> None:
+    observation_id = scans.request(scans.scanner())
+    slow = scans.lease(seconds=0.2)
+    time.sleep(0.3)
+    with scans.pool.connection() as connection:
+        assert [job.observation_id for job in jobs.expired(connection, 10)] == [observation_id]
+    Reaper(scans.pool, scans.observations, now).run()
+    quick = scans.lease()
+    assert quick.try_number == 2
+    assert scans.scanning.scan(quick, Event()) is None
+    version = scans.observation(observation_id).version
+    assert scans.scanning.scan(slow, Event()) is None
+    assert scans.observation(observation_id).version == version
+    assert scans.observation(observation_id).status == "succeeded"
+
+
+def test_a_lost_lease_discards_the_answer(scans: Scans) -> None:
+    observation_id = scans.request(scans.scanner())
+    lost = Event()
+    lost.set()
+    assert scans.scanning.scan(scans.lease(), lost) is None
+    assert scans.observation(observation_id).status == "running"
+
+
+def test_three_dead_workers_end_the_run_as_orphaned(scans: Scans) -> None:
+    observation_id = scans.request(scans.scanner())
+    reaper = Reaper(scans.pool, scans.observations, now)
+    for _ in range(MAX_TRIES):
+        scans.lease(seconds=0.05)
+        time.sleep(0.1)
+        reaper.run()
+    event = scans.last(observation_id)
+    assert (event["type"], event["kind"]) == ("ObservationFailed", "orphaned")
+    with scans.pool.connection() as connection:
+        assert connection.execute("SELECT sum(used) FROM store.quota_usage").fetchone() == (0,)
+        assert jobs.waiting(connection).queued == 0
+
+
+def test_a_deleted_scanner_ends_its_work_without_a_word(scans: Scans) -> None:
+    scanner_id = scans.scanner()
+    observation_id = scans.request(scanner_id)
+    job = scans.lease()
+    scans.scanners.delete(scans.context(), scanner_id)
+    assert scans.scanning.scan(job, Event()) is None
+    assert scans.last(observation_id)["type"] == "ObservationRequested"
+
+
+def test_a_retry_is_a_new_run_of_the_same_observation(scans: Scans) -> None:
+    scans.providers = {"builtin": Answering([ProviderError("provider_rejected", "no")])}
+    observation_id = scans.request(scans.scanner())
+    scans.scan()
+    scans.observations.retry(scans.context(), observation_id)
+    scans.hear()
+    scans.providers = {"builtin": BuiltinProvider()}
+    job = scans.lease()
+    assert (job.run, job.try_number) == (2, 1)
+    assert scans.scanning.scan(job, Event()) is None
+    assert scans.observation(observation_id).status == "succeeded"
+
+
+def test_a_worker_works_until_it_is_told_to_stop(scans: Scans) -> None:
+    stop = Event()
+    worker = ScanWorker(scans.pool, scans.scanning, "w")
+    thread = Thread(target=worker.run, args=(stop,))
+    thread.start()
+    observation_id = scans.request(scans.scanner())
+    deadline = time.monotonic() + 20
+    while scans.observation(observation_id).in_flight:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert scans.observation(observation_id).status == "succeeded"
