@@ -8,6 +8,7 @@ lost, and writing to the event store goes on.
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime
 from threading import Event
 from typing import NamedTuple
@@ -110,8 +111,7 @@ class Relay:
                 logger.warning("relay %s: transport away, trying again in %.1f s: %s", self._name, pause, error)
                 stop.wait(pause)
                 continue
-            if moved < self._batch:
-                _wait(conn, stop)
+            _wait(conn, stop, 0.0 if moved == self._batch else POLL_SECONDS)
 
 
 def outgoing(row: StoredRow) -> Outgoing:
@@ -136,8 +136,11 @@ def outgoing(row: StoredRow) -> Outgoing:
     return Outgoing(row.stream_id.bytes, value, event_id, headers, source_id=row.position)
 
 
-def _wait(conn: psycopg.Connection[TupleRow], stop: Event) -> None:
-    """Until something is appended, the poll is due, or the stop is set."""
-    for _ in range(round(POLL_SECONDS / STOP_SECONDS)):
-        if stop.is_set() or any(True for _ in conn.notifies(timeout=STOP_SECONDS, stop_after=1)):
+def _wait(conn: psycopg.Connection[TupleRow], stop: Event, seconds: float) -> None:
+    """Until something is appended, the time is over, or the stop is set. Also fetches what piled up meanwhile."""
+    until = time.monotonic() + seconds
+    while not stop.is_set():
+        left = until - time.monotonic()
+        heard = list(conn.notifies(timeout=max(0.0, min(left, STOP_SECONDS)), stop_after=1))
+        if heard or left <= 0:
             return

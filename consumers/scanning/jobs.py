@@ -211,7 +211,7 @@ def wait_for_work(pool: Pool, stop: Event, *, seconds: float = WAIT_SECONDS) -> 
                 return
             until = time.monotonic() + seconds
             while not stop.is_set() and (left := until - time.monotonic()) > 0:
-                if any(True for _ in conn.notifies(timeout=min(left, STOP_SECONDS), stop_after=1)):
+                if list(conn.notifies(timeout=min(left, STOP_SECONDS), stop_after=1)):
                     return
         finally:
             if not conn.closed:

@@ -187,14 +187,18 @@ class Worker:
                     return
                 moved |= self._step(work, partition)
             self._trim(work)
-            if not moved:
-                self._wait(ears)
+            self._wait(ears, 0.0 if moved else self._settings.poll_seconds)
 
-    def _wait(self, ears: psycopg.Connection[TupleRow]) -> None:
-        """Until something is published, the poll is due, or the stop is set."""
-        until = time.monotonic() + self._settings.poll_seconds
-        while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
-            if any(True for _ in ears.notifies(timeout=min(left, STOP_SECONDS), stop_after=1)):
+    def _wait(self, ears: psycopg.Connection[TupleRow], seconds: float) -> None:
+        """Until something is published, the time is over, or the stop is set.
+
+        A busy worker listens too, for no time: what is not fetched piles up here and in the server.
+        """
+        until = time.monotonic() + seconds
+        while not self._stop.is_set():
+            left = until - time.monotonic()
+            heard = list(ears.notifies(timeout=max(0.0, min(left, STOP_SECONDS)), stop_after=1))
+            if heard or left <= 0:
                 return
 
     def _ready(self, work: psycopg.Connection[TupleRow]) -> Sequence[Partition]:
