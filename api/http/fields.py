@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from api.http.answers import encode
 from api.http.errors import echo
 from domain.errors import Invalid
 
@@ -28,6 +29,9 @@ NUMBER_TEXT = 1000
 
 INTEGER_BITS = 63
 """Integers inside stored documents fit the 64 bits of JSON libraries, ours included."""
+
+DOCUMENT_BYTES = 160 * 1024
+"""JSON of one stored document: the longest prompt and 100 of the longest tags fit, and an event's cap is kept."""
 
 WHOLE = "non_field_errors"
 """Stands for a nested object as a whole in the path of a problem."""
@@ -316,7 +320,7 @@ def document(refusal: str, check: Callable[[object], object] | None = None) -> R
 
     def checked(value: object) -> object:
         _not_null(value)
-        if not storable_document(value):
+        if not storable_document(value) or len(encode(value)) > DOCUMENT_BYTES:
             raise problem("invalid_input", refusal)
         if check is not None:
             _ask(check, value)

@@ -1,7 +1,6 @@
 """A live server for each contract test file: real database, event store, commands, projections and HTTP on loopback."""
 
 import threading
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,8 +8,6 @@ from typing import Any, Protocol
 
 import psycopg
 import pytest
-import uvicorn
-from fastapi import FastAPI
 
 from api.bootstrap import Runtime, runtime
 from api.http.app import create_app
@@ -20,7 +17,7 @@ from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
 from projections.catalogue import PROJECTIONS
 from projections.engine import Runner, install
-from tests.contract.site import Site
+from tests.contract.site import Site, serving
 
 EMAIL = "rina@example.org"
 
@@ -30,23 +27,6 @@ class Server(Protocol):
 
     def clone(self) -> str: ...
     def drop(self, url: str) -> None: ...
-
-
-@contextmanager
-def _serving(app: FastAPI) -> Generator[str]:
-    """The address of a server on a free port. The access log is on, so that tests can look for keys in it."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=True, proxy_headers=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, name="http")
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive(), "the server did not start"
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 @contextmanager
@@ -96,7 +76,7 @@ def site(fast_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with (
         runtime(settings, database_url, secret=b"of this test") as running,
         _projecting(database_url),
-        _serving(create_app(services_for(running))) as url,
+        serving(create_app(services_for(running))) as url,
     ):
         populated = _populated(running, url, services_for(running))
         yield populated

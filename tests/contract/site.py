@@ -1,19 +1,29 @@
 """A live server for contract tests: real database, event store, commands, projections and HTTP on loopback."""
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import httpx
+import uvicorn
+from fastapi import FastAPI
+from pydantic import JsonValue
 
+from api.http.app import create_app
 from api.http.services import Services
 from commands.accounts import Accounts
 from commands.context import Context
 from commands.observations import Lease, Success
 from domain.scanner_types import model_output, split_private
 from domain.tenant import Tenant
+
+CHEAP: dict[str, Any] = {"timeout": 30, "verify": False}
+"""Options of clients on loopback: nothing is encrypted, and reading all certificates takes longer than a test."""
 
 EVERY = ("*",)
 ENVELOPE = {"type", "code", "detail", "attr"}
@@ -36,6 +46,30 @@ def refusal(response: httpx.Response) -> tuple[int, str, str, str | None]:
     assert body["detail"], body
     assert "Traceback" not in response.text
     return response.status_code, body["type"], body["code"], body["attr"]
+
+
+@contextmanager
+def serving(app: FastAPI) -> Generator[str]:
+    """The address of a server on a free port. The access log is on, so that tests can look for keys in it."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=True, proxy_headers=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="http")
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the server did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def served(services: Services, **headers: str) -> Generator[httpx.Client]:
+    """A client of a second server over other services."""
+    with serving(create_app(services)) as url, httpx.Client(base_url=url, headers=headers, **CHEAP) as client:
+        yield client
 
 
 @dataclass
@@ -86,7 +120,7 @@ class Site:
         lease = self.start(observation_id, {"distinct_id": "visitor-88", "email": "v@example.org"})
         structured, private = split_private(model_output(scanner_type, config, answer, 100_000))
         success = Success(
-            result=structured,
+            result=cast("dict[str, JsonValue]", structured),
             private=private,
             subject="visitor-88",
             signals_count=0,
@@ -119,7 +153,7 @@ class Site:
 
     def bare(self) -> httpx.Client:
         """A client without a key, at the server's root."""
-        client = httpx.Client(base_url=self.url, timeout=30)
+        client = httpx.Client(base_url=self.url, **CHEAP)
         self._clients.append(client)
         return client
 
@@ -130,7 +164,7 @@ class Site:
         client = httpx.Client(
             base_url=f"{self.url}/api/{prefix}/{self.environment_id if environment is None else environment}/vision/",
             headers={"Authorization": f"Bearer {key or self.key()}"},
-            timeout=30,
+            **CHEAP,
         )
         self._clients.append(client)
         return client

@@ -7,6 +7,7 @@ import pytest
 
 from tests.contract.site import Site, refusal, scanner
 
+NOBODY = "00000000-0000-4000-8000-000000000000"
 NOT_FOUND = (404, "invalid_request", "not_found", None)
 
 
@@ -50,7 +51,7 @@ def test_the_trailing_slash_is_optional_without_a_redirect(api: httpx.Client) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["scanners/", f"scanners/{uuid4()}/", "observations/", "quota/", f"scanners/{uuid4()}/observe/"]
+    "path", ["scanners/", f"scanners/{NOBODY}/", "observations/", "quota/", f"scanners/{NOBODY}/observe/"]
 )
 def test_put_is_offered_nowhere(api: httpx.Client, path: str) -> None:
     response = api.put(path, json={})

@@ -282,7 +282,9 @@ def raw(url: str, method: str, target: str, authorization: str) -> httpx.Respons
     ],
 )
 def test_other_content_types(api: httpx.Client, content_type: str) -> None:
-    response = api.post("scanners/", content=b'{"name": "x"}', headers={"Content-Type": content_type.encode("latin-1")})
+    response = api.post(
+        "scanners/", content=b'{"name": "x"}', headers=[(b"Content-Type", content_type.encode("latin-1"))]
+    )
     assert refusal(response) == (415, "invalid_request", "unsupported_media_type", None)
 
 

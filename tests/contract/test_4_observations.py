@@ -241,9 +241,9 @@ def test_4_4_the_session_is_required(api: httpx.Client, query: str) -> None:
     assert "session_id" in response.json()["detail"]
 
 
-def test_4_4_a_session_across_scanners(site: Site, api: httpx.Client, rows: Rows) -> None:
+def test_4_4_a_session_across_scanners(site: Site, api: httpx.Client) -> None:
     session = f"shared {uuid4()}"
-    first, second = observe(api, rows.monitor, session), observe(api, rows.scorer, session)
+    first, second = (observe(api, scanner(api, str(uuid4()))["id"], session) for _ in range(2))
     assert [row["id"] for row in api.get("observations/", params={"session_id": session}).json()["results"]] == [
         second,
         first,

@@ -8,11 +8,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
-from api.http.app import create_app
 from commands.observations import ObservationLimits, Observations
-from tests.contract.site import Site, observe, refusal, scanner
+from tests.contract.site import Site, observe, refusal, scanner, served
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +107,10 @@ def test_a_disabled_scanner_and_a_rate_of_0_can_be_observed(api: httpx.Client) -
 
 
 def test_50_concurrent_observes_of_one_pair_give_one_observation(site: Site, api: httpx.Client, target: str) -> None:
-    key = site.key()
     before = api.get("quota/").json()["usage_this_month"]
 
     def ask(_: int) -> tuple[int, str]:
-        response = site.client(key).post(f"scanners/{target}/observe/", json={"session_id": "contended"})
+        response = api.post(f"scanners/{target}/observe/", json={"session_id": "contended"})
         return response.status_code, response.json()["observation_id"]
 
     with ThreadPoolExecutor(25) as threads:
@@ -140,10 +137,9 @@ def test_the_quota_is_never_exceeded_under_concurrency(
 ) -> None:
     used = api.get("quota/").json()["usage_this_month"]
     quota_of(used + 3)
-    key = site.key()
 
     def ask(number: int) -> int:
-        return site.client(key).post(f"scanners/{target}/observe/", json={"session_id": f"rush {number}"}).status_code
+        return api.post(f"scanners/{target}/observe/", json={"session_id": f"rush {number}"}).status_code
 
     with ThreadPoolExecutor(20) as threads:
         statuses = sorted(threads.map(ask, range(20)))
@@ -158,7 +154,7 @@ def test_the_cap_on_work_in_flight_is_429(site: Site, api: httpx.Client) -> None
     services = replace(site.services, observations=Observations(store, limits), limits=limits)
     made = scanner(api, str(uuid4()))
     path = f"/api/environments/{site.environment_id}/vision/scanners/{made['id']}/observe/"
-    with TestClient(create_app(services), headers={"Authorization": f"Bearer {site.key()}"}) as client:
+    with served(services, Authorization=f"Bearer {site.key()}") as client:
         for session_id in ("one", "two"):
             assert client.post(path, json={"session_id": session_id}).status_code == 202
         for body in ({"session_id": "three"}, {}):

@@ -11,15 +11,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
+from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from api.http.app import create_app
 from api.http.routes.capture import TOPIC
 from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
-from tests.contract.site import Site, refusal
+from tests.contract.site import Site, refusal, served
 
 PAGE = {"Origin": "https://shop.example"}
 
@@ -44,20 +43,20 @@ def bare(site: Site) -> httpx.Client:
 
 
 @pytest.fixture
-def limited(site: Site) -> Iterator[TestClient]:
+def limited(site: Site) -> Iterator[httpx.Client]:
     """With a second address for sites whose visitors block the first, and for pages of one origin only."""
     services = replace(site.services, capture_prefix="/relay", capture_origins=("https://shop.example",))
-    with TestClient(create_app(services)) as client:
+    with served(services) as client:
         yield client
 
 
 @pytest.fixture
-def cut_off(site: Site) -> Iterator[TestClient]:
+def cut_off(site: Site) -> Iterator[httpx.Client]:
     """With a transport whose server is away."""
     away = "postgresql://127.0.0.1:1/nothing"
-    with ConnectionPool(away, min_size=0, max_size=1, open=True, timeout=0.2) as pool:
+    with ConnectionPool[Connection](away, min_size=0, max_size=1, open=True, timeout=0.2) as pool:
         transport = PostgresTransport(away, pool, LogSettings(publish_seconds=0.2))
-        with TestClient(create_app(replace(site.services, transport=transport))) as client:
+        with served(replace(site.services, transport=transport)) as client:
             yield client
 
 
@@ -81,7 +80,7 @@ def test_a_gzipped_body_is_taken(site: Site, bare: httpx.Client, path: str) -> N
 
 
 @pytest.mark.parametrize("path", ["/s/", "/relay/s/", "/relay/s"])
-def test_what_was_taken_is_published_once_however_often_it_is_sent(site: Site, limited: TestClient, path: str) -> None:
+def test_what_is_taken_is_published_once_however_often_it_is_sent(site: Site, limited: httpx.Client, path: str) -> None:
     first, second = (snapshot(site.project_token, f"{uuid4()}") for _ in range(2))
     for _ in range(2):
         assert limited.post(path, json=[first, second]).status_code == 200
@@ -132,7 +131,7 @@ def test_an_empty_batch_and_other_events_lose_nothing(site: Site, bare: httpx.Cl
     assert bare.post("/s/", json=mixed).status_code == 200
 
 
-def test_a_transport_that_is_away_makes_the_browser_try_again(site: Site, cut_off: TestClient) -> None:
+def test_a_transport_that_is_away_makes_the_browser_try_again(site: Site, cut_off: httpx.Client) -> None:
     response = cut_off.post("/s/", json=[snapshot(site.project_token)], headers=PAGE)
     assert refusal(response) == (503, "server_error", "error", None)
     assert "127.0.0.1" not in response.text
@@ -160,7 +159,7 @@ def test_preflight(bare: httpx.Client) -> None:
     assert response.headers["vary"] == "Origin"
 
 
-def test_origins_can_be_limited(site: Site, limited: TestClient) -> None:
+def test_origins_can_be_limited(site: Site, limited: httpx.Client) -> None:
     elsewhere = limited.post("/s/", json=[snapshot(site.project_token)], headers={"Origin": "https://other.example"})
     assert "access-control-allow-origin" not in elsewhere.headers
     assert (

@@ -7,15 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
-from api.http.app import create_app
 from api.http.services import Readiness
-from tests.contract.site import Site, refusal
+from tests.contract.site import Site, refusal, served
 
 
 @pytest.fixture
-def broken(site: Site) -> Iterator[TestClient]:
+def broken(site: Site) -> Iterator[httpx.Client]:
     """The same application over a pool that is defective in a way that nobody foresaw."""
 
     class Defective:
@@ -24,12 +22,12 @@ def broken(site: Site) -> Iterator[TestClient]:
         def connection(self) -> Any:
             raise RuntimeError("secret detail")
 
-    with TestClient(create_app(replace(site.services, pool=Defective()))) as client:
+    with served(replace(site.services, pool=Defective())) as client:
         yield client
 
 
 @pytest.fixture
-def cut_off(site: Site) -> Iterator[TestClient]:
+def cut_off(site: Site) -> Iterator[httpx.Client]:
     """The same application while the database is away."""
 
     class Away:
@@ -38,7 +36,7 @@ def cut_off(site: Site) -> Iterator[TestClient]:
         def connection(self) -> Any:
             raise site.services.outages[0]("secret address")
 
-    with TestClient(create_app(replace(site.services, pool=Away()))) as client:
+    with served(replace(site.services, pool=Away())) as client:
         yield client
 
 
@@ -54,7 +52,7 @@ def test_readyz_tells_the_reasons(site: Site) -> None:
     late = replace(
         site.services, readiness=lambda: Readiness(False, ["projections: 5000 behind"], ["one stream is parked"])
     )
-    with TestClient(create_app(late)) as client:
+    with served(late) as client:
         response = client.get("/readyz")
     assert response.status_code == 503
     assert response.json() == {
@@ -75,7 +73,7 @@ def test_the_openapi_document(site: Site) -> None:
     assert "/api/schema/" in site.bare().get("/docs").text
 
 
-def test_a_defect_is_a_500_in_the_envelope_and_a_log_line(broken: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_defect_is_an_enveloped_500_and_a_log_line(broken: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         response = broken.get("/api/environments/1/vision/scanners/", headers={"Authorization": "Bearer phx_x"})
     assert refusal(response) == (500, "server_error", "error", None)
@@ -83,7 +81,7 @@ def test_a_defect_is_a_500_in_the_envelope_and_a_log_line(broken: TestClient, ca
     assert response.headers["replay-vision-correlation-id"] in caplog.text
 
 
-def test_an_outage_is_a_503_that_old_and_new_clients_can_read(cut_off: TestClient) -> None:
+def test_an_outage_is_a_503_that_old_and_new_clients_can_read(cut_off: httpx.Client) -> None:
     response = cut_off.get("/api/environments/1/vision/scanners/", headers={"Authorization": "Bearer phx_x"})
     assert refusal(response) == (503, "server_error", "error", None)
     assert response.json()["error"] == response.json()["detail"]
