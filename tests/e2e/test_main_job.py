@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from tests.live import RECORDINGS, Live, posts, request, wait_until
 
-SETTLED = {"settle_seconds": "2", "sweep_seconds": "1", "min_duration_seconds": "5", "min_active_seconds": "1"}
 ENDED = ("succeeded", "failed", "ineligible")
 
 pytestmark = pytest.mark.timeout(240)
@@ -21,12 +19,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "scorer": {"prompt": "How frustrated was the user?", "scale": {"min": 0, "max": 10}},
     "summarizer": {"prompt": "What happened?"},
 }
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    with Live(tmp_path_factory.mktemp("live") / "home", **SETTLED) as running:
-        yield running
 
 
 def create(live: Live, name: str, scanner_type: str, **fields: Any) -> dict[str, Any]:

@@ -1,0 +1,149 @@
+"""The admin commands, as an operator uses them while the server runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.live import ROOT, Live, request, wait_until
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def run(live: Live, *words: str) -> subprocess.CompletedProcess[str]:
+    """A command against the home of the running server."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("REPLAY_VISION_")}
+    return subprocess.run(
+        [sys.executable, "-m", "api.cli.main", *words, "--home", str(live.home)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def printed(live: Live, *words: str) -> dict[str, Any]:
+    done = run(live, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def read(live: Live, key: str, environment: int) -> int:
+    url = f"{live.address}/api/environments/{environment}/vision/scanners/"
+    return request("GET", url, None, {"Authorization": f"Bearer {key}"}).status
+
+
+def test_an_organization_with_its_environments_users_and_keys(live: Live) -> None:
+    made = printed(live, "admin", "organization", "create", "Acme", "--monthly-quota", "7")
+    assert made.keys() == {"id", "name", "monthly_quota"}
+    assert (made["name"], made["monthly_quota"]) == ("Acme", 7)
+    changed = printed(live, "admin", "organization", "set-quota", made["id"], "9")
+    assert changed == {**made, "monthly_quota": 9}
+    granted = printed(live, "admin", "organization", "grant", made["id"], "5", "--expires", "2099-01-31")
+    assert granted["monthly_quota"] == 14
+
+    one = printed(
+        live, "admin", "environment", "create", "Shop", "--organization", made["id"], "--timezone", "Asia/Tokyo"
+    )
+    other = printed(live, "admin", "environment", "create", "Blog", "--organization", made["id"])
+    assert isinstance(one["id"], int)
+    assert one["project_token"] != other["project_token"]
+
+    email = f"rina-{one['id']}@example.org"
+    user = printed(live, "admin", "user", "create", email, "--organization", made["id"], "--first-name", "Rina")
+    assert isinstance(user["id"], int)
+    assert user["email"] == email
+
+    confined = ["--scope", "replay_scanner:read", "--environment", str(one["id"])]
+    key = printed(live, "admin", "key", "create", "reader", "--user", email, *confined)["key"]
+    assert key.startswith("phx_")
+    assert read(live, key, one["id"]) == 200
+    assert read(live, key, other["id"]) == 403
+    assert read(live, key, 1) == 403
+
+    listed = json.loads(run(live, "admin", "key", "list", "--json").stdout)
+    mine = next(entry for entry in listed if entry["prefix"] == key[:12])
+    assert mine["scopes"] == ["replay_scanner:read"]
+    assert key not in json.dumps(listed)
+
+    assert run(live, "admin", "key", "revoke", key[:12]).returncode == 0
+    wait_until(lambda: read(live, key, one["id"]) == 401, 10, "a revoked key still works")
+
+
+def test_a_rotated_token_stops_at_once(live: Live) -> None:
+    organization = live.credentials["organization_id"]
+    made = printed(live, "admin", "environment", "create", "Rotating", "--organization", organization)
+    fresh = printed(live, "admin", "environment", "rotate-token", str(made["id"]))["project_token"]
+    assert fresh != made["project_token"]
+    body = json.dumps(
+        [
+            {
+                "event": "$snapshot",
+                "uuid": "01a209bc-0000-7000-8000-000000000001",
+                "properties": {
+                    "token": made["project_token"],
+                    "$session_id": "s",
+                    "$window_id": "w",
+                    "distinct_id": "d",
+                    "$snapshot_data": [{"type": 4, "timestamp": 1795459675942, "data": {"href": "http://a.test/"}}],
+                },
+            }
+        ]
+    ).encode()
+    assert live.post_recording(body).status == 401
+    assert live.post_recording(body.replace(made["project_token"].encode(), fresh.encode())).status == 200
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("admin", "bootstrap"), "already set up"),
+        (("admin", "key", "create", "x", "--user", "nobody@example.org"), "no user"),
+        (("admin", "key", "revoke", "phx_nothing0"), "no key"),
+        (("admin", "environment", "create", "x", "--organization", "00000000-0000-0000-0000-000000000000"), "no organ"),
+        (("sessions", "import", "no-such-file", "--environment", "1"), "not imported"),
+        (("sessions", "import", "recordings", "--environment", "99"), "no environment"),
+        (("projections", "rebuild", "nothing"), "no projection"),
+    ],
+)
+def test_what_cannot_be_done_is_one_plain_line(live: Live, words: tuple[str, ...], says: str) -> None:
+    done = run(live, *words)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_projections_are_rebuilt_while_the_server_runs(live: Live) -> None:
+    for name in ("scanners", "observations", "accounts", "quota", "history"):
+        done = run(live, "projections", "rebuild", name)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 1, f"differences: {done.stdout}"
+
+
+def test_sessions_are_imported_from_files(live: Live, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(b"\x1f\x8bnot gzip")
+    good = sorted((ROOT / "recordings").glob("*.jsonl.gz"))[3]
+    done = run(live, "sessions", "import", str(bad), str(good), "--environment", "1", "--json")
+    assert done.returncode == 1
+    first, second = (json.loads(line) for line in done.stdout.splitlines())
+    assert first["error"]
+    assert second["error"] is None
+    assert second["session_ids"] == [good.name.removesuffix(".jsonl.gz")]
+
+
+def test_a_setting_without_sense_is_named(live: Live) -> None:
+    environment = {**os.environ, "REPLAY_VISION_SETTLE_SECONDS": "soon", "REPLAY_VISION_HOME": str(live.home)}
+    command = [sys.executable, "-m", "api.cli.main", "worker"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "REPLAY_VISION_SETTLE_SECONDS" in done.stderr
+    assert "Traceback" not in done.stderr
