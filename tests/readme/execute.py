@@ -1,4 +1,4 @@
-"""Runs the README's commands as printed, as a new user would: in an empty folder, against a server started there.
+"""Runs the README's commands as printed, as a new user would: in a checkout without a home, against a server there.
 
 Blocks fenced as `sh run` are one shell session, in order, ended by the first command that fails. An HTTP answer of 400
 or more fails its curl. The server listens on port 8000, as printed; when that is taken, on a free one, which is put
@@ -45,7 +45,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="replay-vision-readme-"))
     try:
         port = PRINTED_PORT if _free(PRINTED_PORT) else _free_port()
-        (folder / Path(sys.prefix).name).symlink_to(sys.prefix)
+        _resemble_checkout(folder)
         with _server(folder, port):
             code = _execute(blocks, folder, port)
     finally:
@@ -53,6 +53,14 @@ def main() -> int:
         shutil.rmtree(folder)
     print("README commands: all worked" if code == 0 else f"README commands FAILED with exit code {code}")
     return min(code, 1)
+
+
+def _resemble_checkout(folder: Path) -> None:
+    """Everything that the commands may name, but none of a developer's own data."""
+    for entry in ROOT.iterdir():
+        if entry.name not in {".git", ".replay-vision", ".venv"}:
+            (folder / entry.name).symlink_to(entry)
+    (folder / ".venv").symlink_to(sys.prefix)
 
 
 def _free(port: int) -> bool:
@@ -110,7 +118,7 @@ def _execute(blocks: list[Block], folder: Path, port: int) -> int:
         text = block.text.replace(f"127.0.0.1:{PRINTED_PORT}", f"127.0.0.1:{port}")
         text = text.replace(f"localhost:{PRINTED_PORT}", f"localhost:{port}")
         lines += [f"echo '== README.md line {block.line}'", "set -x", text, "{ set +x; } 2>/dev/null"]
-    (folder / ".curlrc").write_text("fail-with-body\n", encoding="ascii")
+    (folder / ".curlrc").write_text("fail\nshow-error\n", encoding="ascii")
     done = subprocess.run(
         ["/bin/sh", "-c", "\n".join(lines)],
         cwd=folder,
