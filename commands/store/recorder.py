@@ -8,11 +8,12 @@ statements and inserts; nothing is pipelined, so a large save cannot hang.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import orjson
 import psycopg
-from eventsourcing.persistence import IntegrityError, OperationalError, StoredEvent
+from eventsourcing.persistence import OperationalError, StoredEvent
 from eventsourcing.postgres import ConnectionPool, PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row, tuple_row
@@ -23,13 +24,17 @@ CHANNEL = "store_events"
 """LISTEN on this channel to learn of an append; it carries no payload and may be missed, so poll as well."""
 
 _REFUSED = "RV001"
+_STREAM_VERSION = "events_pkey"
 _LOCK_TIMEOUT_SECONDS = 10
 _APPEND = "SELECT * FROM store.append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %s::jsonb)"
 _APPEND_GROUPS = (
     "SELECT at, refusal FROM store.append_groups"
     "(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::integer[], %s::jsonb[]) ORDER BY group_number"
 )
-_STORED = "SELECT notification_id, state FROM store.events WHERE originator_id = %s AND originator_version = %s"
+_STORED = (
+    "SELECT e.notification_id, e.state FROM unnest(%b::uuid[], %b::bigint[]) WITH ORDINALITY AS u(id, version, n) "
+    "LEFT JOIN store.events e ON e.originator_id = u.id AND e.originator_version = u.version ORDER BY u.n"
+)
 
 
 class Refused(Exception):
@@ -53,17 +58,19 @@ class Group(NamedTuple):
 class Datastore(PostgresDatastore):
     """The library's datastore on a connection string, so that every option of libpq works."""
 
-    def __init__(self, conninfo: str, pool_size: int = 4) -> None:
-        super().__init__("", "", "", "", "", schema="store", lock_timeout=_LOCK_TIMEOUT_SECONDS)
+    def __init__(self, conninfo: str, pool_size: int = 4, lock_timeout: int = _LOCK_TIMEOUT_SECONDS) -> None:
+        """`lock_timeout` is in seconds: how long an append waits for its turn."""
+        super().__init__("", "", "", "", "", schema="store", lock_timeout=lock_timeout)
         self.pool = ConnectionPool(
             conninfo,
             connection_class=Connection[DictRow],
-            kwargs={"row_factory": dict_row, "options": f"-c lock_timeout={_LOCK_TIMEOUT_SECONDS}s"},
+            kwargs={"row_factory": dict_row, "options": f"-c lock_timeout={lock_timeout}s"},
             min_size=1,
             max_size=pool_size,
             open=False,
             configure=self.after_connect_func(),
             timeout=10,
+            reconnect_timeout=5,
         )
 
 
@@ -77,26 +84,39 @@ class EventRecorder(PostgresApplicationRecorder):
     def insert_events(
         self, stored_events: Sequence[StoredEvent], *, guards: Sequence[Guard] = (), **_: Any
     ) -> Sequence[int]:
-        """Stores the events of one save, all or none. Raises Refused, IntegrityError or OperationalError.
-
-        A connection that breaks leaves it open whether the commit happened. The state of the first event tells: it
-        carries this save's own time and ids, so equal bytes at the same place can only be this save.
-        """
+        """Stores the events of one save, all or none. Raises Refused, IntegrityError or OperationalError."""
         parameters = (*_columns(stored_events), orjson.dumps(guards).decode() if guards else None)
         try:
             return self._append(parameters)
-        except OperationalError:
-            first = self._position_of(stored_events[0])
-            if first is not None:
-                return list(range(first, first + len(stored_events)))
+        except OperationalError as error:
+            self._check_broken(error)
+        if (before := self._stored(stored_events)) is not None:
+            return before
+        try:
             return self._append(parameters)
+        except Refused:
+            if (meanwhile := self._stored(stored_events)) is not None:
+                return meanwhile
+            raise
 
     def insert_groups(self, groups: Sequence[Group]) -> list[tuple[int | None, str | None]]:
         """Stores many independent saves in one transaction. One (last position, refusal) a group, in order."""
+        try:
+            return self._append_groups(groups)
+        except OperationalError as error:
+            self._check_broken(error)
+        last = [group.events[-1] for group in groups]
+        missing = [number for number, position in enumerate(self._positions(last)) if position is None]
+        answers = self._append_groups([groups[number] for number in missing]) if missing else []
+        again = dict(zip(missing, answers, strict=True))
+        return [
+            again[number] if position is None else (position, None)
+            for number, position in enumerate(self._positions(last))
+        ]
+
+    def _append_groups(self, groups: Sequence[Group]) -> list[tuple[int | None, str | None]]:
         events = [event for group in groups for event in group.events]
-        ends: list[int] = []
-        for group in groups:
-            ends.append((ends[-1] if ends else 0) + len(group.events))
+        ends = list(accumulate(len(group.events) for group in groups))
         guards = [orjson.dumps(group.guards).decode() if group.guards else None for group in groups]
         with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
             cursor.execute(_APPEND_GROUPS, (*_columns(events), ends, guards), prepare=True)
@@ -111,14 +131,34 @@ class EventRecorder(PostgresApplicationRecorder):
             cause: BaseException | None = error.__cause__
             if isinstance(cause, psycopg.Error) and cause.sqlstate == _REFUSED:
                 raise Refused(cause.diag.message_primary or "") from error
-            if isinstance(error, IntegrityError):
+            if isinstance(cause, psycopg.errors.UniqueViolation) and cause.diag.constraint_name == _STREAM_VERSION:
                 raise Refused("version") from error
             raise
 
-    def _position_of(self, event: StoredEvent) -> int | None:
+    def _check_broken(self, error: OperationalError) -> None:
+        """Prepares for another attempt after a connection broke; raises `error` again when that was not it.
+
+        A broken connection leaves open whether the commit happened, or still will: its backend may be waiting for the
+        lock. So what is stored is looked at before another attempt and, when that is refused, after it too. An event
+        carries its save's own time and ids: equal bytes at the same place can only be this save.
+        """
+        if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+            raise error
+        self.datastore.pool.check()
+
+    def _stored(self, events: Sequence[StoredEvent]) -> list[int] | None:
+        first = self._positions(events[:1])[0]
+        return None if first is None else list(range(first, first + len(events)))
+
+    def _positions(self, events: Sequence[StoredEvent]) -> list[int | None]:
+        """Where these very events are stored, None for those that are not."""
+        ids, versions, _, _ = _columns(events)
         with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-            row = cursor.execute(_STORED, (event.originator_id, event.originator_version)).fetchone()
-        return row[0] if row is not None and bytes(row[1]) == event.state else None
+            rows = cursor.execute(_STORED, (ids, versions)).fetchall()
+        return [
+            position if state is not None and bytes(state) == event.state else None
+            for event, (position, state) in zip(events, rows, strict=True)
+        ]
 
 
 def _columns(events: Sequence[StoredEvent]) -> tuple[list[Any], list[int], list[str], list[bytes]]:

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -36,7 +36,7 @@ def request(world: World, scanner: UUID, *sessions: str, context: Context | None
     return world.observations.request(context or world.context, scanner, sessions, "on_demand")
 
 
-def tally(results: list[object]) -> Counter[str]:
+def tally(results: Sequence[object]) -> Counter[str]:
     return Counter(r.outcome for result in results if isinstance(result, list) for r in result)
 
 
@@ -139,7 +139,7 @@ def test_a_limit_lowered_below_use_stops_new_work_and_undoes_none(hundred: World
     assert 10 <= used <= 60
     assert_never_exceeded(hundred)
     assert tally([request(hundred, scanner, "more")]) == {"no_quota": 1}
-    with pytest.raises(QuotaExhausted, match="10 observations.*2026-12-01"):
+    with pytest.raises(QuotaExhausted, match=r"10 observations.*2026-12-01"):
         hundred.observations.check_admission(hundred.context, scanner)
     hundred.accounts.set_quota(hundred.admin(), organization, used + 1)
     assert tally([request(hundred, scanner, "more", "too much")]) == {"started": 1, "no_quota": 1}
@@ -177,7 +177,7 @@ def test_a_grant_counts_until_it_expires(hundred: World) -> None:
     assert_derivable(hundred.conninfo)
 
 
-def requested_ids(results: list[object]) -> list[UUID]:
+def requested_ids(results: Sequence[object]) -> list[UUID]:
     return [
         r.observation_id for result in results if isinstance(result, list) for r in result if r.outcome == "started"
     ]
