@@ -8,6 +8,7 @@ import asyncio
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Never
 
 from starlette.requests import Request
@@ -26,23 +27,38 @@ DEPTH_LIMIT = 100
 
 @dataclass(frozen=True)
 class Payload:
-    """A request body as it came: its document, or why there is none."""
+    """A request body as it came. Decoded when first asked for, which is in a route's thread, not in the event loop."""
 
-    document: Any = None
+    raw: bytes
+    content_type: str
     refusal: Refusal | None = None
+    """Why there is no body at all."""
 
     def value(self) -> Any:
-        """The JSON document, `{}` for an empty body. Raises Refusal 400 parse_error, 413 or 415."""
-        if self.refusal is not None:
-            raise self.refusal
-        return self.document
+        """The JSON document, `{}` for an empty body. Raises Refusal 400 parse_error, 408, 413 or 415."""
+        refusal, document = self._decoded
+        if refusal is not None:
+            raise refusal
+        return document
 
     def key(self) -> str | None:
         """The personal API key in the body, if the body can be read and holds one."""
-        if self.refusal is not None or not isinstance(self.document, dict):
-            return None
-        key = self.document.get("personal_api_key")
+        _, document = self._decoded
+        key = document.get("personal_api_key") if isinstance(document, dict) else None
         return key if isinstance(key, str) and key else None
+
+    @cached_property
+    def _decoded(self) -> tuple[Refusal | None, Any]:
+        if self.refusal is not None:
+            return self.refusal, None
+        if not self.raw:
+            return None, {}
+        if self.content_type.partition(";")[0].strip().lower() != "application/json":
+            return unsupported_media_type(self.content_type), None
+        try:
+            return None, decode(self.raw)
+        except Refusal as refusal:
+            return refusal, None
 
 
 async def read_bounded(request: Request, limit: int) -> bytes | None:
@@ -66,21 +82,12 @@ async def read_bounded(request: Request, limit: int) -> bytes | None:
 
 async def payload(request: Request) -> Payload:
     """FastAPI dependency: the body of an API request."""
+    content_type = request.headers.get("content-type", "")
     try:
         raw = await read_bounded(request, BODY_LIMIT)
     except TimeoutError:
-        return Payload(refusal=too_slow(BODY_SECONDS))
-    if raw is None:
-        return Payload(refusal=too_large(BODY_LIMIT))
-    if not raw:
-        return Payload(document={})
-    content_type = request.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        return Payload(refusal=unsupported_media_type(content_type))
-    try:
-        return Payload(document=decode(raw))
-    except Refusal as refusal:
-        return Payload(refusal=refusal)
+        return Payload(b"", content_type, too_slow(BODY_SECONDS))
+    return Payload(b"", content_type, too_large(BODY_LIMIT)) if raw is None else Payload(raw, content_type)
 
 
 def decode(raw: bytes) -> Any:

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import httpx
 import pytest
 
+from api.http.app import create_app
 from api.http.services import Readiness
 from tests.contract.site import Site, refusal, served
 
@@ -99,3 +102,14 @@ def test_a_key_in_the_query_string_is_never_logged(site: Site, caplog: pytest.Lo
     told = [record.getMessage() for record in caplog.records if not record.name.startswith("http")]
     assert any("/vision/scanners/" in line for line in told)
     assert not any(key in line for line in told)
+
+
+def test_there_is_one_thread_for_each_connection(site: Site) -> None:
+    """More threads would only queue for connections, in no order."""
+    app = create_app(site.services)
+
+    async def threads() -> float:
+        async with app.router.lifespan_context(app):
+            return anyio.to_thread.current_default_thread_limiter().total_tokens
+
+    assert anyio.run(threads) == site.services.pool.max_size
