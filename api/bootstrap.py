@@ -88,6 +88,7 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
         kwargs={"autocommit": True, "application_name": "replay-vision"},
         check=ConnectionPool.check_connection,
         timeout=10,
+        reconnect_timeout=5,
         open=False,
     )
     pool.open()

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UNTIL_EOF = "REPLAY_VISION_UNTIL_EOF"
 """Set for children: they end when their standard input does, so that none outlives a killed parent."""
 STOP_SECONDS = 10.0
+LOOK_SECONDS = 0.5
 MOST_RESTARTS = 5
 RESTART_WINDOW_SECONDS = 60.0
 """A child that dies more often than MOST_RESTARTS in this time ends the whole tree."""
@@ -57,9 +58,13 @@ class ProcessTree:
             stop.wait(0.05)
         return False
 
-    def watch(self, stop: Event) -> None:
-        """Restarts children that die, until `stop` is set or they die too often."""
-        while not stop.wait(0.25):
+    def watch(self, stop: Event, look_after: Callable[[], None]) -> None:
+        """Restarts children that die, until `stop` is set or they die too often.
+
+        `look_after` is called about twice a second, for what else must live as long as the tree.
+        """
+        while not stop.wait(LOOK_SECONDS):
+            look_after()
             for index, child in enumerate(self._children):
                 status = child.poll()
                 if status is None:

@@ -21,6 +21,7 @@ from typing import Any, Self
 import psutil
 
 from api.embedded_postgres import place
+from api.embedded_postgres.postmaster import postmaster_pid
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDINGS = sorted((ROOT / "recordings").glob("*.jsonl.gz"))
@@ -109,8 +110,7 @@ class Live:
         family = [psutil.Process(self._process.pid)]
         family += family[0].children(recursive=True)
         postmaster = self.postmaster()
-        if postmaster is not None:
-            family += [postmaster, *postmaster.children(recursive=True)]
+        family += [postmaster, *postmaster.children(recursive=True)]
         for member in family:
             try:
                 member.kill()
@@ -120,17 +120,12 @@ class Live:
         psutil.wait_procs(family, timeout=20)
         self._process = None
 
-    def postmaster(self) -> psutil.Process | None:
-        """The server process of this home's PostgreSQL."""
-        for process in psutil.process_iter(["name", "cmdline"]):
-            line = " ".join(process.info["cmdline"] or [])
-            if process.info["name"] == "postgres" and self._cluster() and self._cluster() in line:
-                return process
-        return None
-
-    def _cluster(self) -> str:
+    def postmaster(self) -> psutil.Process:
+        """The server process of this home's PostgreSQL; fails the test when there is none."""
         found = place.find(self.home.resolve(), place.STATE_FOLDER)
-        return str(found.data) if found else ""
+        pid = postmaster_pid(found.data) if found else None
+        assert pid is not None, "this home has no PostgreSQL running"
+        return psutil.Process(pid)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +20,7 @@ from api.cli.demo import run_demo
 from api.cli.failures import Failure
 from api.cli.logs import set_up_logs
 from api.credentials import Credentials
-from api.embedded_postgres import EmbeddedPostgres
+from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from api.process_tree import ProcessTree
 from api.settings import PREFIX, Settings
 
@@ -29,6 +32,8 @@ GROUPS = (
 """The processes of `up`: HTTP; the log's roles; the workers (architecture 3)."""
 
 READY_SECONDS = 60.0
+
+log = logging.getLogger("replay_vision.up")
 
 
 def up(
@@ -48,18 +53,31 @@ def up(
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     console = Console(highlight=False)
     if settings.database_url is not None:
-        _run(settings, settings.database_url, stop, console)
+        _run(settings, settings.database_url, stop, console, look_after=lambda: None)
         return
     console.print("Starting PostgreSQL ...", style="dim")
     postgres = EmbeddedPostgres(settings.home)
     url = postgres.start()
     try:
-        _run(settings, url, stop, console)
+        _run(settings, url, stop, console, look_after=partial(_keep_running, postgres))
     finally:
         postgres.stop()
 
 
-def _run(settings: Settings, url: str, stop: threading.Event, console: Console) -> None:
+def _keep_running(postgres: EmbeddedPostgres) -> None:
+    """Starts a server that has died; the children wait for it meanwhile."""
+    if postgres.running:
+        return
+    log.error("PostgreSQL has ended and is started again")
+    try:
+        postgres.start()
+    except EmbeddedPostgresError:
+        log.exception("PostgreSQL does not start; trying again")
+
+
+def _run(
+    settings: Settings, url: str, stop: threading.Event, console: Console, *, look_after: Callable[[], None]
+) -> None:
     secret = settings.secret(create=True)
     with runtime(settings, url, secret, connections=4) as running:
         first, credentials = bootstrap.prepare(running)
@@ -75,7 +93,7 @@ def _run(settings: Settings, url: str, stop: threading.Event, console: Console) 
             wanted = first if settings.demo is None else settings.demo
             if credentials is not None:
                 _demo_or_hint(running, credentials, console, stop, wanted=wanted)
-            tree.watch(stop)
+            tree.watch(stop, look_after)
             console.print("Stopping ...", style="dim")
 
 

@@ -51,11 +51,14 @@ class Clients(threading.Thread):
         self._live = live
         self._ledger = ledger
         self._round = round_number
+        self.enough = threading.Event()
         self.failure: str | None = None
 
     def run(self) -> None:
         try:
             for turn in range(1000):
+                if self.enough.is_set():
+                    return
                 self._turn(turn)
         except OSError:
             return  # killed: what was in hand has no answer, so it is in no ledger
@@ -180,3 +183,27 @@ def pages(live: Live, path: str) -> list[dict[str, Any]]:
         found += answer.body["results"]
         if answer.body["next"] is None:
             return found
+
+
+@pytest.mark.timeout(240)
+def test_a_postgresql_that_dies_alone_is_started_again(tmp_path: Path) -> None:
+    with Live(tmp_path / "home", **SETTINGS) as live:
+        ledger = Ledger()
+        clients = Clients(live, ledger, 0)
+        clients.start()
+        wait_until(lambda: ledger.observed, 60, "nothing observed")
+        live.postmaster().kill()
+        time.sleep(3)
+        clients.enough.set()
+        clients.join(60)
+        assert not clients.is_alive()
+        assert clients.failure is None, clients.failure
+        wait_until(partial(answers, live), 90, "the server did not come back")
+        check(live, ledger)
+
+
+def answers(live: Live) -> bool:
+    try:
+        return live.call("GET", "scanners/").status == 200
+    except OSError:
+        return False
