@@ -2,9 +2,9 @@
 
     python -m benchmarks.builtin_quality FOLDER [--only NAME,NAME] [--wrong]
 
-FOLDER holds ``questions.json``, ``wordings.json`` and ``sessions/<name>/{events.jsonl.gz,truth.json}``. Prints, over all
-sessions and over each half (the halves take the sessions in turn, so that each has both sites), accuracy per monitor
-question for the questions and for the other wordings, classifier accuracy (the outcome, or one also acceptable), the
+FOLDER holds ``questions.json``, ``wordings.json`` and ``sessions/<name>/{events.jsonl.gz,truth.json}``. Prints, over
+all sessions and over each half (the halves take the sessions in turn, so that each has both sites), accuracy per
+monitor question for the questions and for the other wordings, classifier accuracy (the outcome, or one also acceptable), the
 scorer's mean error and the share within two points, citations outside the recording, leaks, and times.
 """
 
@@ -54,9 +54,9 @@ def main() -> None:
     names = [name for name in names if not only or name.startswith(only)]
     halves = {"first half": names[0::2], "second half": names[1::2]} if not only else {}
     cache: dict[str, tuple[Evidence, dict[str, Any]]] = {}
-    started = time.perf_counter()
+    started = time.process_time()
     size = sum(_load(options.folder, name, cache) for name in names)
-    built = time.perf_counter() - started
+    built = time.process_time() - started
     for title, chosen in {"all": names, **halves}.items():
         tally, spent = _measure([cache[name] for name in chosen], chosen, questions, wordings)
         _print(f"{title} ({len(chosen)} sessions)", tally, wrong=options.wrong and title == "all")
@@ -80,7 +80,7 @@ def _measure(
     wordings: dict[str, Any],
 ) -> tuple[Tally, float]:
     tally, provider = Tally(), BuiltinProvider()
-    calls, started = 0, time.perf_counter()
+    calls, started = 0, time.process_time()
 
     def ask(scanner_type: str, config: dict[str, Any], evidence: Evidence, truth: dict[str, Any]) -> dict[str, Any]:
         nonlocal calls
@@ -101,12 +101,12 @@ def _measure(
                     verdict = ask("monitor", {"prompt": prompt}, evidence, truth)["verdict"]
                     about = f"{name}: {key} ({kind}) is {expected}, said {verdict}: {prompt[:60]}"
                     tally.add(f"{kind}/{key}", right=(verdict == "yes") == expected, about=about)
-                    tally.pairs[kind].append((expected, verdict == "yes"))
+                    tally.pairs[kind].append((bool(expected), verdict == "yes"))
         _classify(ask, evidence, truth, questions, tally, name)
         _score(ask, evidence, truth, questions, tally, name)
         for length in ("short", "medium", "long"):
             ask("summarizer", {"prompt": "Summarise.", "length": length}, evidence, truth)
-    return tally, (time.perf_counter() - started) / max(1, calls)
+    return tally, (time.process_time() - started) / max(1, calls)
 
 
 def _classify(
@@ -141,9 +141,8 @@ def _print(title: str, tally: Tally, *, wrong: bool) -> None:
         print(f"  monitors {kind}: F1 {f1:.2f}, accuracy {sum(a == b for a, b in pairs) / max(1, len(pairs)):.1%}")
     for key in ("classifier", "scorer"):
         print(f"  {key:32} {tally.right[key] / max(1, tally.asked[key]):6.0%}")
-    print(
-        f"  scorer mean error {sum(tally.errors) / max(1, len(tally.errors)):.2f}; problems: {tally.problems[:5] or 'none'}"
-    )
+    mean = sum(tally.errors) / max(1, len(tally.errors))
+    print(f"  scorer mean error {mean:.2f}; problems: {tally.problems[:5] or 'none'}")
     for line in tally.wrong if wrong else []:
         print("   ", line)
     print()

@@ -90,7 +90,9 @@ def check_output(
 def model_output(
     scanner_type: str, config: Mapping[str, object], output: object, duration_ms: int
 ) -> dict[str, object]:
-    """The document of contract 4.2 from an answer that ``check_output`` passes: prose cut into segments, freeform tags
+    """The document of contract 4.2 from an answer that ``check_output`` passes.
+
+    Its prose is cut into segments, freeform tags
     slugged, the scale's label stamped. Raises pydantic's ``ValidationError`` for an answer of another shape.
     """
     answer = _SCHEMAS[scanner_type].model_validate(output)
@@ -111,7 +113,7 @@ def _problems(config: Mapping[str, object], answer: ClosedAnswer) -> list[str]:
         case scorer.Output():
             return scorer.problems(config, answer)
         case summarizer.Output():
-            return summarizer.problems(config, answer)
+            return summarizer.problems(answer)
         case _:
             raise TypeError(f"no scanner type answers with {type(answer).__name__}")
 
@@ -119,12 +121,12 @@ def _problems(config: Mapping[str, object], answer: ClosedAnswer) -> list[str]:
 def _fields(config: Mapping[str, object], answer: ClosedAnswer) -> dict[str, object]:
     match answer:
         case monitor.Output():
-            return monitor.fields(config, answer)
+            return monitor.fields(answer)
         case classifier.Output():
             return classifier.fields(config, answer)
         case scorer.Output():
             return scorer.fields(config, answer)
         case summarizer.Output():
-            return summarizer.fields(config, answer)
+            return summarizer.fields(answer)
         case _:
             raise TypeError(f"no scanner type answers with {type(answer).__name__}")

@@ -30,5 +30,5 @@ def problems(config: Mapping[str, object], output: Output) -> list[str]:
     return []
 
 
-def fields(config: Mapping[str, object], output: Output) -> dict[str, object]:
+def fields(output: Output) -> dict[str, object]:
     return {"verdict": output.verdict, "reasoning": output.reasoning}

@@ -32,11 +32,11 @@ def check_config(config: Mapping[str, object]) -> None:
     check_keys(config, KEYS)
 
 
-def problems(config: Mapping[str, object], output: Output) -> list[str]:
+def problems(output: Output) -> list[str]:
     return [] if output.title.strip() else ["title: must not be blank"]
 
 
-def fields(config: Mapping[str, object], output: Output) -> dict[str, object]:
+def fields(output: Output) -> dict[str, object]:
     return {
         "title": output.title.strip(),
         "summary": output.summary,

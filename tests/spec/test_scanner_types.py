@@ -1,6 +1,7 @@
 """Contract 3.2 (configs, in the order of its checks), 4.2 (outputs) and engine 4.3-4.4 (semantic checks, citations)."""
 
 import pytest
+
 from domain.errors import Invalid
 from domain.scanner_types import answer_schema, check_config, check_output, join_private, model_output, split_private
 from domain.scanner_types.citations import cut
@@ -156,7 +157,8 @@ def test_a_right_answer_becomes_the_output_of_the_contract(scanner_type: str) ->
     config, answer = CONFIGS[scanner_type], ANSWERS[scanner_type]
     assert check_output(scanner_type, config, answer, 10_000) == []
     output = model_output(scanner_type, config, answer, 10_000)
-    assert output["scanner_type"] == scanner_type and output["confidence"] == answer["confidence"]
+    assert output["scanner_type"] == scanner_type
+    assert output["confidence"] == answer["confidence"]
     structured, private = split_private(output)
     assert set(structured) <= {"scanner_type", "verdict", "tags", "score", "label", "confidence"}
     assert join_private(structured, private) == output
@@ -170,7 +172,8 @@ def test_outputs_carry_what_the_scanner_type_says() -> None:
     scored = model_output("scorer", CONFIGS["scorer"], ANSWERS["scorer"], 1)
     assert (scored["score"], scored["label"]) == (7, "anger")
     summary = model_output("summarizer", CONFIGS["summarizer"], ANSWERS["summarizer"], 10_000)
-    assert summary["title"] == "T" and summary["friction_points"] == ["slow page"]
+    assert summary["title"] == "T"
+    assert summary["friction_points"] == ["slow page"]
     assert summary["summary_segments"] == [{"kind": "text", "value": "s"}, {"kind": "chip", "timestamp_ms": 1_000}]
 
 
@@ -211,7 +214,8 @@ def test_an_answer_of_another_shape_is_a_problem_not_an_error(scanner_type: str,
 def test_schemas_are_closed_and_end_with_confidence(scanner_type: str) -> None:
     schema = answer_schema(scanner_type)
     names = list(schema.model_fields)
-    assert names[0] in ("reasoning", "summary") and names[-1] == "confidence"
+    assert names[0] in ("reasoning", "summary")
+    assert names[-1] == "confidence"
     assert schema.model_json_schema()["additionalProperties"] is False
 
 

@@ -12,7 +12,7 @@ MAX_LINES: Final = 2_000
 CHARS: Final = 200
 """Console text kept, as Sentry cuts it (capture 6)."""
 
-_UNCAUGHT = re.compile(r"^\W*(?:uncaught|unhandled)\b", re.I)
+_UNCAUGHT = re.compile(r"^\W*(?:uncaught|unhandled)\b", re.IGNORECASE)
 
 
 def logged(payload: object, at: int, window: int) -> Logged | None:

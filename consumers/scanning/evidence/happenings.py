@@ -11,7 +11,10 @@ from consumers.scanning.evidence.reading import PageText
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page or view came up. ``how``: opened, moved (in-page navigation), reloaded, view (another heading, same URL)."""
+    """A page or view came up.
+
+    ``how``: opened, moved (in-page navigation), reloaded, view (another heading, same URL).
+    """
 
     t: int
     window: int
@@ -103,8 +106,11 @@ class Mark:
 
 @dataclass(slots=True)
 class Story:
-    """Everything that happened, each list in order of time. ``changes``, ``scrolled`` (per window) and ``activity``
-    (over all) are times; ``removed_groups`` says when the form of a group id left the page."""
+    """Everything that happened, each list in order of time.
+
+    ``changes``, ``scrolled`` (per window) and ``activity``
+    (over all) are times; ``removed_groups`` says when a field of a form (window, url, group) left the page.
+    """
 
     started_at_ms: int = 0
     duration: int = 0
@@ -120,7 +126,7 @@ class Story:
     marks: list[Mark] = field(default_factory=list)
     changes: dict[int, list[int]] = field(default_factory=dict)
     activity: list[int] = field(default_factory=list)
-    removed_groups: dict[tuple[int, int], int] = field(default_factory=dict)
+    removed_groups: dict[tuple[int, str, int], int] = field(default_factory=dict)
     console_captured: bool = False
     network_captured: bool = False
     skipped: int = 0

@@ -8,6 +8,12 @@ from urllib.parse import urlsplit
 MAX_URL_CHARS: Final = 200
 """Length of a URL in the navigation timeline (engine 4.1)."""
 
+CARD_DIGITS: Final = 13
+PHONE_DIGITS: Final = range(8, 16)
+"""E.164 allows 15 digits; shorter numbers than 8 digits are prices, dates and order numbers more often than phones."""
+BARE_PHONE_DIGITS: Final = 10
+"""Digits a number needs to pass as a phone number without +, ( or 0 in front."""
+
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _DIGITS = re.compile(r"(?<![\w.#/-])\+?\(?\d[\d ()./-]{6,24}\d(?!\w)")
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
@@ -68,8 +74,8 @@ def luhn(digits: str) -> bool:
     numbers = [int(c) for c in digits if c.isdigit()]
     for place, number in enumerate(reversed(numbers)):
         doubled = number * 2 if place % 2 else number
-        total += doubled - 9 if doubled > 9 else doubled
-    return len(numbers) >= 13 and total % 10 == 0
+        total += sum(divmod(doubled, 10))
+    return len(numbers) >= CARD_DIGITS and total % 10 == 0
 
 
 def clean(text: str, limit: int) -> str:
@@ -114,13 +120,13 @@ def path_of(url: str) -> str:
 
 def _is_phone(text: str) -> bool:
     count = sum(c.isdigit() for c in text)
-    if not 8 <= count <= 15 or re.fullmatch(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*", text.strip()):
+    if count not in PHONE_DIGITS or re.fullmatch(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*", text.strip()):
         return False
-    return text.lstrip().startswith(("+", "(", "0")) or count >= 10
+    return text.lstrip().startswith(("+", "(", "0")) or count >= BARE_PHONE_DIGITS
 
 
 def _labelled(match: re.Match[str]) -> str:
     name = match.group(2)
     words = name.split()
-    known = len(words) >= 2 and all(word[0].isupper() and word[1:].islower() for word in words)
+    known = len(words) > 1 and all(word[0].isupper() and word[1:].islower() for word in words)
     return match.group(1) + "[name]" if known and ":" in match.group(1) else match.group()

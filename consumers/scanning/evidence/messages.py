@@ -61,14 +61,14 @@ class _Reader:
         kind = self._tone(shown)
         answers = _within(self.acts, shown.t, ANSWER_MS)
         after_failure = _within(self.failures, shown.t, AFTER_FAILURE_MS)
-        if shown.place == "error" and kind not in ERRORS and kind not in ("progress", "empty", "step", "success"):
-            kind = "error"
-        elif shown.place == "alert" and not kind and answers and negative(shown.text):
+        if (shown.place == "error" and kind not in ERRORS and kind not in ("progress", "empty", "step", "success")) or (
+            shown.place == "alert" and not kind and answers and negative(shown.text)
+        ):
             kind = "error"
         elif shown.place in _MESSAGE_PLACES and after_failure and kind in ("", "success", "step"):
             kind = error_tone(shown.text) or "error"
         elif shown.place in ("cell", "control") or (shown.place == "heading" and kind in ("validation", "error")):
-            kind = kind if shown.place == "control" and kind in ("progress",) else ""
+            kind = kind if shown.place == "control" and kind == "progress" else ""
         elif shown.place == "text" and not kind and after_failure and len(shown.text) <= PLAIN_CHARS:
             kind = "error"
         elif shown.place in ("text", "notice") and not (answers or after_failure):
@@ -76,14 +76,14 @@ class _Reader:
         elif shown.place == "text" and kind in ERRORS and not after_failure:
             soon = kind not in ("validation", "error") or _within(self.pressed, shown.t, PROMPT_MS)
             kind = kind if soon and len(shown.text) <= PLAIN_CHARS else ""
-        elif kind == "success" and shown.place == "text" and len(shown.text) > 120:
+        elif kind == "success" and shown.place == "text" and len(shown.text) > PLAIN_CHARS:
             kind = ""
         if not kind:
             return None
-        return Message(shown.t, shown.window, shown.text, kind, shown.place, False, shown.url)
+        return Message(shown.t, shown.window, shown.text, kind, shown.place, on_page=False, url=shown.url)
 
     def _tone(self, shown: Shown) -> str:
-        """The text's own tone; in a status what follows a progress text there without saying anything bad is its good end."""
+        """The text's own tone; in a status what follows a progress text without saying anything bad is its good end."""
         kind = tone(shown.text)
         if shown.place != "status":
             return kind
@@ -118,7 +118,7 @@ class _Reader:
                 found.append((block.text, kind, block.place))
         if len(page.text.blocks) <= SHORT_PAGE_BLOCKS and not any(kind in ERRORS for _, kind, _ in found):
             found += [(b.text, k, b.place) for b in page.text.blocks[:4] if (k := tone(b.text)) in _PAGE_ERRORS][:1]
-        return [Message(page.t, page.window, t, kind, place, True, page.url) for t, kind, place in found]
+        return [Message(page.t, page.window, t, kind, place, on_page=True, url=page.url) for t, kind, place in found]
 
 
 def _texts(page: Page) -> set[str]:

@@ -70,8 +70,8 @@ class Mirror:
     def add(self, entries: list[Any]) -> list[Node]:
         """Apply the flattened ``adds`` of a mutation; returns the roots, nodes whose parent is not new itself.
 
-        An entry may name a parent or a next sibling that comes later in the list, so it waits for that one. Entries whose
-        sibling never comes go to the end of their parent; those without a parent are lost.
+        An entry may name a parent or a next sibling that comes later in the list, so it waits for that one. Entries
+        whose sibling never comes go to the end of their parent; those without a parent are lost.
         """
         ready = deque(entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("node"), dict))
         waiting: dict[int, list[Any]] = {}
@@ -144,9 +144,7 @@ class Mirror:
                 node.attributes.pop(name, None)
             elif isinstance(value, dict):
                 kept = dict(_declarations(node.attributes.get(name, "")))
-                for key, declared in value.items():
-                    declared = declared[0] if isinstance(declared, list) and declared else declared
-                    kept[str(key)] = declared if isinstance(declared, str) else ""
+                kept |= {str(key): _declared(declared) for key, declared in value.items()}
                 node.attributes[name] = ";".join(f"{key}:{declared}" for key, declared in kept.items())
             else:
                 node.attributes[name] = value
@@ -230,6 +228,12 @@ class Mirror:
         else:
             node.next.previous = node.previous
         node.parent = node.previous = node.next = None
+
+
+def _declared(value: object) -> str:
+    """A changed style property: its value, or ``[value, priority]``; false where it was removed."""
+    first = value[0] if isinstance(value, list) and value else value
+    return first if isinstance(first, str) else ""
 
 
 def _text(text: object, limit: int) -> str:

@@ -3,13 +3,17 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 from consumers.scanning.evidence.masking import clean, clean_url
-from consumers.scanning.evidence.mirror import ELEMENT, Mirror, Node, walk
+from consumers.scanning.evidence.mirror import ELEMENT, Node, walk
 from consumers.scanning.evidence.reading import FIELDS, text_of, tokens
 
 NAME_CHARS: Final = 60
+OWNER_LEVELS: Final = 9
+CLASS_LEVELS: Final = 3
+PANEL_LEVELS: Final = 11
 MAX_SELECTORS: Final = 400
 MAX_CSS_CHARS: Final = 500_000
 
@@ -22,14 +26,14 @@ _CLICKABLE_WORDS: Final = frozenset(
     {"btn", "button", "link", "clickable", "cta", "tab", "chip", "toggle", "dropdown", "menu", "accordion", "pill"}
 )
 _FILE: Final = re.compile(
-    r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.I
+    r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.IGNORECASE
 )
-_SEARCH_WORDS: Final = re.compile(r"\b(?:search|find|filter|query|look ?up|keywords?)\b|^q$", re.I)
+_SEARCH_WORDS: Final = re.compile(r"\b(?:search|find|filter|query|look ?up|keywords?)\b|^q$", re.IGNORECASE)
 _SUBMIT_WORDS: Final = re.compile(
     r"\b(?:submit|save|send|create|confirm|continue|next|finish|done|apply|update|add|place|pay|buy|order|book|reserve|"
     r"sign|log ?in|register|join|upgrade|subscribe|start|checkout|check out|complete|publish|post|invite|request|"
     r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go|copy|duplicate|rename|change|edit|assign|approve|reject|move|restore|print|generate|connect|enable|disable|cancel)\b",
-    re.I,
+    re.IGNORECASE,
 )
 
 
@@ -60,10 +64,10 @@ class Target:
         return self.role in ("field", "select", "checkbox")
 
 
-def describe(mirror: Mirror, node: Node, pointers: "Pointers") -> Target:
+def describe(node: Node, pointers: "Pointers") -> Target:
     """Name the nearest meaningful element at or above ``node``."""
     owner, role = _owner(node, pointers)
-    name = _field_name(mirror, owner) if role in ("field", "select", "checkbox") else _control_name(owner)
+    name = _field_name(owner) if role in ("field", "select", "checkbox") else _control_name(owner)
     form = _form(owner)
     group = form or _panel(owner)
     href = owner.attribute("href")
@@ -109,8 +113,8 @@ class Pointers:
 
 
 _Selector = tuple[str, frozenset[str], str]
-_CURSOR = re.compile(r"cursor\s*:\s*pointer", re.I)
-_PART = re.compile(r"^([a-z][a-z0-9]*)?((?:[.#][\w-]+)*)(?:\[.*\])?(?::{1,2}[\w-]+(?:\(.*\))?)*$", re.I)
+_CURSOR = re.compile(r"cursor\s*:\s*pointer", re.IGNORECASE)
+_PART = re.compile(r"^([a-z][a-z0-9]*)?((?:[.#][\w-]+)*)(?:\[.*\])?(?::{1,2}[\w-]+(?:\(.*\))?)*$", re.IGNORECASE)
 
 
 @lru_cache(maxsize=64)
@@ -132,36 +136,35 @@ def _pointing(css: str) -> frozenset[_Selector]:
 
 def _owner(node: Node, pointers: Pointers) -> tuple[Node, str]:
     """The element that takes the click, and its role; the node itself with role text where nothing does."""
-    for height, above in enumerate(node.ancestors()):
-        if above.type != ELEMENT or height > 8:
-            continue
-        kind = above.attribute("type").lower()
-        if above.tag == "input" and kind not in BUTTON_INPUTS:
-            return above, "checkbox" if kind in CHECKS else "field"
-        if above.tag == "select" or above.attribute("role") in ("combobox", "listbox"):
-            return above, "select"
-        if above.tag == "option":
-            return next((up for up in above.ancestors() if up.tag == "select"), above), "select"
-        if (
-            above.tag == "textarea"
-            or above.attribute("contenteditable") in ("true", "")
-            and "contenteditable" in above.attributes
-        ):
-            return above, "field"
-        if above.tag == "label":
+    for height, above in enumerate(islice(node.ancestors(), OWNER_LEVELS)):
+        role = _own_role(above, height) if above.type == ELEMENT else ""
+        if role == "label":
             inner = next((below for below in walk(above) if below.tag in FIELDS), None)
             return (inner or above), _field_role(inner)
-        if above.tag == "a" and "href" in above.attributes:
-            return above, "link"
-        if above.tag in ("button", "summary") or above.tag == "input" or above.attribute("role") in _ROLES:
-            return above, "button"
-        if height < 3 and not _CLICKABLE_WORDS.isdisjoint(tokens(above)):
-            return above, "button"
+        if above.tag == "option":
+            return next((up for up in above.ancestors() if up.tag == "select"), above), "select"
+        if role:
+            return above, role
     element = node if node.type == ELEMENT or node.parent is None else node.parent
     row = next((above for above in element.ancestors() if above.tag != "body" and pointers.match(above)), None)
     if row is not None:
         return row, "button" if row.tag not in ("tr", "td", "li", "article") else "row"
     return element, "text"
+
+
+def _own_role(node: Node, height: int) -> str:
+    """What an element is by itself; classes that name a control count up to two levels above the click."""
+    kind, role = node.attribute("type").lower(), node.attribute("role")
+    if node.tag == "input":
+        return "button" if kind in BUTTON_INPUTS else "checkbox" if kind in CHECKS else "field"
+    if node.tag in ("select", "option") or role in ("combobox", "listbox"):
+        return "select"
+    if node.tag == "textarea" or node.attributes.get("contenteditable") in ("true", ""):
+        return "field"
+    if node.tag == "label" or (node.tag == "a" and "href" in node.attributes):
+        return "label" if node.tag == "label" else "link"
+    named = height < CLASS_LEVELS and not _CLICKABLE_WORDS.isdisjoint(tokens(node))
+    return "button" if node.tag in ("button", "summary") or role in _ROLES or named else ""
 
 
 def _field_role(field: Node | None) -> str:
@@ -173,11 +176,8 @@ def _field_role(field: Node | None) -> str:
 
 
 def _control_name(node: Node) -> str:
-    """aria-label, text, title, alt, value, then id or tag: the order Mixpanel's analyser uses, text first (capture 6)."""
-    for name in ("aria-label",):
-        if node.attribute(name):
-            return _quote(node.attribute(name))
-    text = text_of(node, NAME_CHARS)
+    """aria-label, text, title, alt, value, then id or tag; capture 6 lists what others use."""
+    text = node.attribute("aria-label") or text_of(node, NAME_CHARS)
     if text:
         return _quote(text)
     for name in ("title", "alt", "value", "placeholder"):
@@ -189,7 +189,7 @@ def _control_name(node: Node) -> str:
     return f"{node.tag}#{clean(node.attribute('id'), 30)}" if node.attribute("id") else node.tag
 
 
-def _field_name(mirror: Mirror, node: Node) -> str:
+def _field_name(node: Node) -> str:
     for above in node.ancestors():
         if above.tag == "label":
             text = text_of(above, NAME_CHARS)
@@ -223,8 +223,8 @@ def _form(node: Node) -> Node | None:
 
 def _panel(node: Node) -> Node | None:
     """What stands for a form where there is none: the nearest part above that holds both a field and a button."""
-    for height, above in enumerate(node.ancestors()):
-        if height > 10 or above.tag == "body":
+    for height, above in enumerate(islice(node.ancestors(), PANEL_LEVELS)):
+        if height == PANEL_LEVELS - 1 or above.tag == "body":
             return above
         if above.tag in ("main", "dialog", "section", "article", "fieldset") or above.attribute("role") in (
             "dialog",
@@ -249,7 +249,7 @@ def _is_search(node: Node, form: Node | None, name: str) -> bool:
 
 def _submits(node: Node, form: Node | None) -> bool:
     kind = node.attribute("type").lower()
-    return kind == "submit" or kind == "image" or (node.tag == "button" and not kind and form is not None)
+    return kind in ("submit", "image") or (node.tag == "button" and not kind and form is not None)
 
 
 def _quote(text: str) -> str:

@@ -8,6 +8,9 @@ from consumers.scanning.evidence.happenings import Request
 from consumers.scanning.evidence.masking import clean_url
 
 MAX_REQUESTS: Final = 5_000
+FAILED_STATUS: Final = 400
+LARGEST: Final = 10**13
+"""Above any time in ms; larger numbers are no times."""
 PLUGINS: Final = ("rrweb/network@1", "posthog/network@1")
 
 _OWN: Final = re.compile(
@@ -65,7 +68,7 @@ def _request(entry: dict[str, Any], at: int, window: int, started_at_ms: int) ->
 def _failed(entry: dict[str, Any], status: int | None, kind: str) -> bool:
     """By status 400 and up; without any status only where the recorder wrapped the call, so that it would know one."""
     if status:
-        return status >= 400
+        return status >= FAILED_STATUS
     return kind == "resource" and isinstance(entry.get("method"), str) and not _int(entry.get("responseStatus"))
 
 
@@ -85,6 +88,6 @@ def _method(entry: dict[str, Any], kind: object) -> str:
 
 
 def _int(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
         return None
     return int(value)

@@ -7,17 +7,25 @@ from consumers.scanning.evidence.arrival import Item, Ordered
 from consumers.scanning.evidence.happenings import Click, Mark, Story, Typing
 from consumers.scanning.evidence.masking import clean, clean_url
 from consumers.scanning.evidence.naming import describe
-from consumers.scanning.evidence.window import Window
+from consumers.scanning.evidence.window import LOAD_MS, SETTLE_MS, Window
 
-MAX_CLICKS: Final = 10_000
-MAX_SHOWN: Final = 20_000
+MAX_CLICKS: Final = 3_000
+MAX_TYPINGS: Final = 3_000
+MAX_MARKS: Final = 6_000
+"""What is kept of one session; rules compare acts with each other, so their number is bounded. An hour of busy work is
+about 1,000 clicks."""
+SAME_CLICK_MS: Final = 50
+"""A label and its field both report one click."""
+BY_HAND_EVENTS: Final = 3
+"""A script fills a field with one event; so many of them are somebody typing."""
+RESTORE_MS: Final = 500
+"""Scrolling right after a load is the browser's own."""
+LARGEST: Final = 10**9
 SCROLL_EVERY_MS: Final = 2_000
 """At most one scroll line in this time (capture 6, timeline recipe)."""
 TYPING_GAP_MS: Final = 5_000
 
 _CLICK, _FOCUS, _BLUR = 2, 5, 6
-_VISIBLE_SOURCES: Final = (7, 8, 9, 13, 15)
-"""Media, style rules, canvas: reactions that are no mutation (capture 4)."""
 _QUIET_TAGS: Final = frozenset(
     {"$remote_config_received", "$session_options", "$posthog_config", "$recording_started", "$session_id_change"}
 )
@@ -50,26 +58,29 @@ class _Observer:
         window = self.windows.get(item.window)
         if window is None:
             window = self.windows[item.window] = Window(item.window, self.story)
-        if window.draft is not None and item.t - window.draft.t > 1_000:
+        if window.draft is not None and item.t - window.draft.t > SETTLE_MS:
             window.settle()
-        if item.type == 3:
-            self._incremental(item, window)
-        elif item.type == 2:
-            window.snapshot(item.t, item.data.get("node"))
-        elif item.type == 4:
-            self._meta(item, window)
-        elif item.type in (0, 1):
-            window.loaded_at = item.t
-        elif item.type == 5:
-            self._custom(item, window)
-        elif item.type == 6:
-            self._plugin(item, window)
+        match item.type:
+            case 0 | 1:
+                window.loaded_at = item.t
+            case 2:
+                window.snapshot(item.t, item.data.get("node"))
+            case 3:
+                self._incremental(item, window)
+            case 4:
+                self._meta(item, window)
+            case 5:
+                self._custom(item, window)
+            case 6:
+                self._plugin(item)
+            case _:
+                pass
 
     def _meta(self, item: Item, window: Window) -> None:
         url = clean_url(item.data.get("href"))
         if url != window.url:
             window.open(item.t, url, "opened")
-        elif item.t - window.loaded_at <= 3_000:
+        elif item.t - window.loaded_at <= LOAD_MS:
             window.open(item.t, url, "reloaded")
 
     def _custom(self, item: Item, window: Window) -> None:
@@ -85,10 +96,10 @@ class _Observer:
             for name in plugins if isinstance(plugins, list) else []:
                 self.story.console_captured |= name == console.PLUGIN
                 self.story.network_captured |= name in network.PLUGINS
-        elif tag not in _QUIET_TAGS and tag not in _HREF_TAGS:
+        elif tag not in _QUIET_TAGS and tag not in _HREF_TAGS and len(self.story.marks) < MAX_MARKS:
             self.story.marks.append(Mark(item.t, item.window, "custom", clean(tag.lstrip("$"), 60)))
 
-    def _plugin(self, item: Item, window: Window) -> None:
+    def _plugin(self, item: Item) -> None:
         plugin, payload = item.data.get("plugin"), item.data.get("payload")
         if plugin == console.PLUGIN:
             self.story.console_captured = True
@@ -102,25 +113,26 @@ class _Observer:
                     self.story.requests.append(request)
 
     def _incremental(self, item: Item, window: Window) -> None:
-        source = item.data.get("source")
-        if source == 0:
-            if len(self.story.shown) < MAX_SHOWN:
+        match item.data.get("source"):
+            case 0:
                 window.mutate(item.t, item.data)
-        elif source == 2:
-            self._interaction(item, window)
-        elif source == 5:
-            self._input(item, window)
-        elif source == 3:
-            self._scroll(item, window)
-        elif source in (1, 6, 12):
-            self.story.activity.append(item.t)
-        elif source in _VISIBLE_SOURCES:
-            self.story.changes.setdefault(item.window, []).append(item.t)
+            case 2:
+                self._interaction(item, window)
+            case 3:
+                self._scroll(item, window)
+            case 5:
+                self._input(item, window)
+            case 1 | 6 | 12:
+                self.story.activity.append(item.t)
+            case 7 | 8 | 9 | 13 | 15:  # media, style rules, canvas: reactions that are no mutation (capture 4)
+                self.story.changes.setdefault(item.window, []).append(item.t)
+            case _:
+                pass
 
     def _interaction(self, item: Item, window: Window) -> None:
         kind, node = item.data.get("type"), window.mirror.node(item.data.get("id"))
         if kind in (_FOCUS, _BLUR):
-            if kind == _FOCUS and node is not None:
+            if kind == _FOCUS and node is not None and len(self.story.marks) < MAX_MARKS:
                 window.reached.add(node.id)
                 self.story.marks.append(Mark(item.t, item.window, "focus", str(node.id)))
             return
@@ -128,9 +140,9 @@ class _Observer:
         if kind != _CLICK or node is None or len(self.story.clicks) >= MAX_CLICKS:
             return
         window.settle()
-        target = describe(window.mirror, node, window.pointers)
+        target = describe(node, window.pointers)
         last_t, last_node = window.last_click
-        if item.t - last_t <= 50 and last_node == target.node:
+        if item.t - last_t <= SAME_CLICK_MS and last_node == target.node:
             return
         window.last_click = (item.t, target.node)
         window.acted_at = item.t
@@ -145,16 +157,14 @@ class _Observer:
     def _input(self, item: Item, window: Window) -> None:
         node = window.mirror.node(item.data.get("id"))
         text, checked = item.data.get("text"), item.data.get("isChecked")
-        if node is None or not isinstance(text, str):
+        if node is None or not isinstance(text, str) or len(self.story.typings) >= MAX_TYPINGS:
             return
         by_hand = node.id in window.reached
         typing = window.typing
         if typing is None or typing.target.node != node.id or item.t - typing.end > TYPING_GAP_MS:
             typing = window.tentative.get(node.id) if not by_hand else None
             if typing is None:
-                typing = Typing(
-                    item.t, item.t, item.window, describe(window.mirror, node, window.pointers), window.url, 0, 0
-                )
+                typing = Typing(item.t, item.t, item.window, describe(node, window.pointers), window.url, 0, 0)
                 if not by_hand:
                     window.tentative[node.id] = typing
         typing.events += 1
@@ -162,7 +172,7 @@ class _Observer:
         typing.erased += len(text) < typing.length
         typing.length = len(text)
         typing.checked = bool(checked) if typing.target.role == "checkbox" else None
-        if by_hand or typing.events >= 3:
+        if by_hand or typing.events >= BY_HAND_EVENTS:
             self._typed(item, window, typing)
 
     def _typed(self, item: Item, window: Window, typing: Typing) -> None:
@@ -178,7 +188,7 @@ class _Observer:
 
     def _scroll(self, item: Item, window: Window) -> None:
         self.story.scrolled.setdefault(item.window, []).append(item.t)
-        if item.t - window.loaded_at > 500 and window.draft is None:
+        if item.t - window.loaded_at > RESTORE_MS and window.draft is None:
             self.story.activity.append(item.t)
             if item.t - self.scrolled.get(item.window, -SCROLL_EVERY_MS) >= SCROLL_EVERY_MS:
                 self.scrolled[item.window] = item.t
@@ -194,6 +204,6 @@ class _Observer:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST:
         return float(value)
     return 0.0

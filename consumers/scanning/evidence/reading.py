@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from consumers.scanning.evidence.masking import MASKED, clean, looks_like_name
@@ -12,20 +13,51 @@ UNSEEN: Final = frozenset(
     {"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas", "iframe"}
 )
 INLINE: Final = frozenset(
-    "a abbr b bdi bdo big cite code data del dfn em font i ins kbd mark q s samp small span strike strong sub sup"
-    " time tt u var".split()
+    [
+        "a",
+        "abbr",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "mark",
+        "q",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "time",
+        "tt",
+        "u",
+        "var",
+    ]
 )
 CHROME: Final = frozenset({"nav", "header", "footer", "aside"})
 HEADINGS: Final = frozenset({"h1", "h2", "h3"})
 FIELDS: Final = frozenset({"input", "textarea", "select"})
 
+PLACE_LEVELS: Final = 5
 BLOCK_CHARS: Final = 160
 MAIN_CHARS: Final = 400
 MAX_BLOCKS: Final = 80
 
 _HIDDEN_CLASSES: Final = frozenset({"hidden", "hide", "d-none", "is-hidden", "invisible", "sr-only", "visually-hidden"})
 _HIDING = re.compile(
-    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:!|;|$))", re.I
+    r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:!|;|$))", re.IGNORECASE
 )
 _TOKENS = re.compile(r"[A-Za-z][a-z]*")
 _ERRORISH = re.compile(r"^(?:\w*err|\w*error|errors|errmsg|invalid|danger|fail|failed|failure|bad|negative|critical)$")
@@ -35,7 +67,10 @@ _STATUSISH = frozenset({"toast", "snackbar", "notification", "status", "success"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A visible run of text. ``place`` is heading, error, alert, status, notice, control, cell or text; ``node`` its element."""
+    """A visible run of text.
+
+    ``place`` is heading, error, alert, status, notice, control, cell or text; ``node`` its element's id.
+    """
 
     text: str
     place: str
@@ -88,28 +123,25 @@ def errorish(word: str) -> bool:
 
 def place_of(node: Node) -> str:
     """Where a text stands: its element and up to four above it decide, the nearest first."""
-    for height, above in enumerate(node.ancestors()):
-        if height > 4:
-            break
-        if above.type != ELEMENT:
-            continue
-        if above.tag in HEADINGS or above.attribute("role") == "heading":
-            return "heading"
-        if above.tag in ("button", "option", "select") or above.attribute("role") == "button":
-            return "control"
-        words = tokens(above)
-        if any(_ERRORISH.match(word) for word in words):
-            return "error"
-        role, live = above.attribute("role"), above.attribute("aria-live")
-        if role in ("alert", "alertdialog") or live == "assertive":
-            return "alert"
-        if role == "status" or live == "polite" or not _STATUSISH.isdisjoint(words):
-            return "status"
-        if not _ALERTISH.isdisjoint(words):
-            return "notice"
-        if above.tag in ("td", "th", "tr"):
-            return "cell"
+    for above in islice(node.ancestors(), PLACE_LEVELS):
+        place = _own_place(above) if above.type == ELEMENT else ""
+        if place:
+            return place
     return "text"
+
+
+def _own_place(node: Node) -> str:
+    role, live, words = node.attribute("role"), node.attribute("aria-live"), tokens(node)
+    rules = (
+        ("heading", node.tag in HEADINGS or role == "heading"),
+        ("control", node.tag in ("button", "option", "select") or role == "button"),
+        ("error", bool(words) and any(map(_ERRORISH.match, words))),
+        ("alert", role in ("alert", "alertdialog") or live == "assertive"),
+        ("status", role == "status" or live == "polite" or not _STATUSISH.isdisjoint(words)),
+        ("notice", not _ALERTISH.isdisjoint(words)),
+        ("cell", node.tag in ("td", "th", "tr")),
+    )
+    return next((place for place, holds in rules if holds), "")
 
 
 def text_of(node: Node, limit: int = BLOCK_CHARS) -> str:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001 - a table of patterns: each list of words stays together
 """General English interface words: what kind of message a text on a page is.
 
 No word here belongs to one site; each list holds what interfaces of any kind say.
@@ -17,19 +18,19 @@ _EMPTY = re.compile(
     r"|\b(?:could not|couldn't|did not|didn't|can't|cannot|can not|unable to) find (?:any\w*|what|a |results|matches)"
     r"|\b(?:found|matched|returned) (?:nothing|no |0 )|\bno \w+ (?:match|fit|meet|with|like)\b|\bnothing (?:matches|fits)"
     r"|\bno such \w+|\b0 (?:of \d+|results?|items?|found)\b|\bdid(?:n't| not) match any|\bwithout (?:a )?(?:match|result)s?\b",
-    re.I,
+    re.IGNORECASE,
 )
 _DECLINED = re.compile(
     r"\bdeclin|\b(?:did not|didn't|not) (?:approve|authori[sz]e|go through|accept)\w*|\b(?:card|payment|transaction)\b.{0,40}\b(?:refused|rejected|failed|not accepted|could not|couldn't|unsuccessful)"
     r"|\binsufficient funds|\banother (?:card|payment)|\b(?:card|payment) (?:error|problem)|\bexpired card",
-    re.I,
+    re.IGNORECASE,
 )
 _DENIED = re.compile(
     r"\bpermissions? (?:is |are |was )?(?:denied|required|needed|missing)|\b(?:no|not|without|missing|lack\w*|needs?|requires?|insufficient|n't have)\b.{0,20}\bpermission|\bnot allowed|\bunauthori[sz]ed|\bnot authori[sz]ed|\bforbidden|\baccess (?:is |was )?(?:denied|refused|restricted)"
     r"|\b(?:need|needs|requires?|must have|must be|only)\b.{0,40}\b(?:role|rights?|access|admin\w*|owners?|privileges?|members?|"
     r"subscri\w+|signed in|logged in)\b|\bask (?:your|an|the) (?:admin|owner|manager)|\bnot (?:eligible|permitted|entitled)"
     r"|\blimit (?:is )?reached|\bquota|\bonly (?:admins?|owners?|managers?)|\baccount (?:is )?(?:locked|blocked|suspended)",
-    re.I,
+    re.IGNORECASE,
 )
 _SERVER = re.compile(
     r"\bwent wrong|\b(?:server|internal|unexpected|unknown|network|system|connection) (?:error|problem|failure)"
@@ -37,12 +38,12 @@ _SERVER = re.compile(
     r"|\b(?:could not|couldn't|can't|cannot|failed to|unable to|was not able to|were not able to) (?:be )?(?:load|sav|reach|connect|process|"
     r"complet|submit|send|sent|creat|updat|delet|fetch|get|open|upload|download|export|check|place|add|remov|retriev|perform|start|finish)"
     r"|\b(?:error|code|status)[: ]+5\d\d\b|\b50[0234]\b|\bconnection (?:was )?lost|\bout of service|\bbroke(?:n)?\b",
-    re.I,
+    re.IGNORECASE,
 )
 _MISSING_PAGE = re.compile(
     r"\b(?:page|site|address|url|link|article|item|content|document|product|file)\b.{0,30}\b(?:not found|(?:can't|cannot|couldn't|could not) be found|does(?: not|n't) exist|"
     r"gone|moved|no longer)|\b404\b|\bnot found\b",
-    re.I,
+    re.IGNORECASE,
 )
 _VALIDATION = re.compile(
     r"\brequired\b|\bmust (?:be|have|contain|accept|match|include|not|start|end|agree|select|choose|enter|provide|fill|use)\b"
@@ -55,19 +56,19 @@ _VALIDATION = re.compile(
     r"|\bfill (?:in|out)|\bcheck (?:the|your) (?:fields?|entries|details|form|input|spelling|highlighted|number|date|code)"
     r"|\b(?:should|has to|have to) (?:be|have|contain)|\bmust\b|\b(?:minimum|maximum) (?:of|length|is)|\bin the (?:past|future)\b"
     r"|\b\d+ (?:characters|digits)\b|\bnot recogni[sz]ed|\bin the form\b",
-    re.I,
+    re.IGNORECASE,
 )
 _ERROR = re.compile(
     r"\berrors?\b|\bfail(?:ed|ure|s)?\b|\bproblem\b|\boops\b|\bwhoops\b|\buh[- ]oh\b|\bsorry\b|\bcannot\b|\bcan't\b|\bcould(?: not|n't)\b|"
     r"\bunable\b|\bunavailable\b|\brejected\b|\brefused\b|\bnot possible\b|\bexpired\b|\bblocked\b|\bunsuccessful|\bnot (?:saved|sent|"
     r"created|added|accepted|completed|available|working|supported)\b|\bunsupported\b|\bconflict\b|\bsold out\b|\bdenied\b",
-    re.I,
+    re.IGNORECASE,
 )
 _PROGRESS = re.compile(
     r"^\W*(?:please wait|one moment|hold on|just a (?:moment|second|sec)|working|loading|saving|sending|submitting|placing|processing|preparing|"
     r"searching|checking|creating|updating|uploading|downloading|exporting|generating|connecting|redirecting|signing|"
     r"logging|deleting|\w+ing\b.{0,30}(?:\.\.\.|…)\W*$)",
-    re.I,
+    re.IGNORECASE,
 )
 _SUCCESS = re.compile(
     r"\b(?:saved|success(?:ful(?:ly)?)?|thanks|thank you|confirmed|completed?|created|sent|submitted|received|updated|added|"
@@ -75,14 +76,14 @@ _SUCCESS = re.compile(
     r"all set|all done|done|ready|downloaded|download (?:has )?started|exported|imported|uploaded|approved|archived|restored|placed|upgraded|renamed|"
     r"changed|moved|assigned|scheduled|enrol?led|paid|verified|joined|shared|accepted|connected|granted|applied|duplicated|"
     r"on (?:its|the) way|you(?:'re| are) (?:in|now|ready)|congratulations|congrats|is (?:now )?active|is live|copied)\b|\bwe(?:'ll| will) (?:get back|reply|be in touch)",
-    re.I,
+    re.IGNORECASE,
 )
 _STEP = re.compile(
     r"\b(?:added|moved|saved|put|placed) (?:it |this |\d+ |one |item |items )?(?:\w+ )?(?:to|in|into) (?:your |the |my )?(?:shopping )?"
     r"(?:cart|bag|basket|wish ?list|favou?rites|trolley|compare|saved items|collection)"
     r"|\b(?:cart|bag|basket|trolley)\b.{0,20}\b(?:updated|emptied|cleared)|\b(?:code|coupon|promo|discount|filter|filters)\b.{0,20}\bapplied"
     r"|\bcopied\b|\bin stock\b|\bcookies?\b|\bremoved from (?:your |the )?(?:cart|bag|basket|wish ?list)",
-    re.I,
+    re.IGNORECASE,
 )
 _CONVERSION = re.compile(
     r"\b(?:order|purchase|booking|reservation|donation|appointment|tickets?)\b.{0,40}\b(?:confirmed|placed|complete[d]?|received|successful|"
@@ -91,60 +92,62 @@ _CONVERSION = re.compile(
     r"|\b(?:subscription|plan|trial|membership|upgrade|licen[cs]e)\b.{0,40}\b(?:is active|active|activated|started|confirmed|complete[d]?|successful|begins)\b"
     r"|\b(?:upgraded|subscribed|switched|moved) to\b|\byou(?:'re| are) (?:now )?(?:on|subscribed to|a member)\b.{0,40}|\bwelcome to (?:the )?\w+ plan\b"
     r"|\b(?:order|booking|confirmation|reservation) (?:number|no\.?|reference|code|id)\b|\b(?:successfully|have) (?:subscribed|purchased|booked|upgraded)",
-    re.I,
+    re.IGNORECASE,
 )
 _ACCOUNT = re.compile(
     r"\b(?:account|profile|workspace|registration|sign-?up|onboarding|setup)\b.{0,30}\b(?:created|complete[d]?|ready|confirmed|finished|done|"
     r"successful|set up)|\ball (?:set|done)\b|\bwelcome\b|\byou(?:'re| are) (?:all set|ready|in|done)\b|\bsetup (?:is )?(?:complete|done)|\bready to (?:go|start|use)\b"
     r"|\bfinished\b|\bcongrat",
-    re.I,
+    re.IGNORECASE,
 )
 _CHECKOUT = re.compile(
-    r"\b(?:check-?out|payments?|billing|place order|pay(?: now)?|buy now|purchase|booking|reservation|donate)\b", re.I
+    r"\b(?:check-?out|payments?|billing|place order|pay(?: now)?|buy now|purchase|booking|reservation|donate)\b",
+    re.IGNORECASE,
 )
 _CHECKOUT_ACT = re.compile(
     r"\b(?:check ?out|place (?:the |your |my )?order|pay|buy|purchase|complete (?:order|purchase|booking)|confirm (?:and pay|(?:your |the |my )?(?:order|purchase|booking|payment|reservation|upgrade|subscription|plan))|"
     r"book now|reserve|donate)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _UPGRADE_ACT = re.compile(
     r"\b(?:upgrade|subscribe|(?:choose|select|get|buy|start|try|switch to|go) (?:\w+ ){0,2}(?:plan|pro|premium|plus|team|business|trial|subscription|annual|monthly)|"
     r"activate (?:plan|subscription)|start (?:\w+ )?trial|go (?:pro|premium))\b",
-    re.I,
+    re.IGNORECASE,
 )
 _ON_THE_WAY = re.compile(
-    r"\b(?:continue|proceed|go|next|back|return|to (?:the )?(?:check ?out|payment|cart))\b|\b(?:check ?out)$", re.I
+    r"\b(?:continue|proceed|go|next|back|return|to (?:the )?(?:check ?out|payment|cart))\b|\b(?:check ?out)$",
+    re.IGNORECASE,
 )
 _ABOUT_PAST = re.compile(
     r"\b(?:history|methods?|options?|how|why|terms|policy|details|settings|info\w*|faq|help|guide|about|track|past|my)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _SIGN_UP = re.compile(
     r"\b(?:sign-?\s?up|register|registration|create (?:an? |your |my )?(?:\w+ )?account|join(?: us| now)?|enrol\w*)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _ONBOARDING = re.compile(
-    r"\b(?:onboard\w*|welcome|set-?\s?up|get(?:ting)?[- ]started|first steps?|tour|wizard|step)\b", re.I
+    r"\b(?:onboard\w*|welcome|set-?\s?up|get(?:ting)?[- ]started|first steps?|tour|wizard|step)\b", re.IGNORECASE
 )
 _DONE_PATH = re.compile(
     r"(?:^|[/_-])(?:thanks?|thank-?you|thankyou|success|succeeded|confirm(?:ed|ation)|complete[d]?|receipt|order-?(?:confirmed|complete|placed|received))(?:$|[/_-])",
-    re.I,
+    re.IGNORECASE,
 )
 _STEPPER = re.compile(
     r"^\W*(?:[+\-−–<>‹›«»←→▲▼]|next|prev(?:ious)?|more|less|plus|minus|increase|decrease|add one|remove one|back|forward|zoom in|zoom out|load more|show more)\W*$",
-    re.I,
+    re.IGNORECASE,
 )
 _INFORMATION = re.compile(
     r"\b(?:view|see|show|read|learn|about|details?|info\w*|guide|preview|zoom|image|photo|picture|gallery|video|faq|help|more|why|how|what)\b",
-    re.I,
+    re.IGNORECASE,
 )
-_NEGATIVE = re.compile(r"\b(?:not|no|never|without|unless|until|only|first|less|more than)\b|n't\b", re.I)
-_BUSY = re.compile(r"^\W*\w{3,}ing\b(?: \w+){0,4}\W*$", re.I)
+_NEGATIVE = re.compile(r"\b(?:not|no|never|without|unless|until|only|first|less|more than)\b|n't\b", re.IGNORECASE)
+_BUSY = re.compile(r"^\W*\w{3,}ing\b(?: \w+){0,4}\W*$", re.IGNORECASE)
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,60}\b(?:instruction|previous|above|prompt|rule)|\b(?:AI|LLM|language model|assistant|chatbot|GPT|"
     r"system prompt|model)\b.{0,80}\b(?:must|should|answer|analy[sz]|respond|output|say|set|include|instruction)|\bsystem\s*:|\banswer (?:yes|no)\b|"
     r"\byou are (?:now|a|an)\b.{0,40}\b(?:assistant|model|reviewer|bot)|</?(?:system|instructions?|prompt)>|\bverdict\b|\bset (?:the )?(?:score|frustration|confidence)",
-    re.I,
+    re.IGNORECASE,
 )
 
 
@@ -195,7 +198,7 @@ def conversion(text: str) -> bool:
     return bool(_CONVERSION.search(text)) and not _NEGATED.search(text)
 
 
-_NEGATED = re.compile(r"\bnot\b|\bno longer\b|\bcancel|\bfailed|\bdeclin|\brefund", re.I)
+_NEGATED = re.compile(r"\bnot\b|\bno longer\b|\bcancel|\bfailed|\bdeclin|\brefund", re.IGNORECASE)
 
 
 def account_ready(text: str) -> bool:

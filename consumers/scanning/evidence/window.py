@@ -18,7 +18,14 @@ from consumers.scanning.evidence.reading import (
     text_of,
     visible,
 )
+from consumers.scanning.evidence.vocabulary import error_tone
 
+MAX_SHOWN: Final = 5_000
+MAX_PAGES: Final = 2_000
+LOAD_MS: Final = 3_000
+"""A full snapshot so soon after a load event belongs to the load."""
+SAME_VIEW_MS: Final = 500
+"""A new heading and the new URL that goes with it come within this time, in either order."""
 SETTLE_MS: Final = 1_000
 """A page is read once this long after it came up, or when the person acts."""
 ACT_MS: Final = 1_500
@@ -54,7 +61,7 @@ class Window:
 
     def open(self, t: int, url: str, how: str) -> None:
         """A page or view came up; its text is read when it has settled."""
-        if self.draft is not None and how in ("moved", "view") and t - self.draft.t <= 500:
+        if self.draft is not None and how in ("moved", "view") and t - self.draft.t <= SAME_VIEW_MS:
             if how == "moved":
                 kept = self.draft.how if self.draft.how in ("opened", "reloaded") else how
                 self.draft = Page(self.draft.t, self.index, url, kept, self.draft.text)
@@ -73,6 +80,8 @@ class Window:
         if draft.how == "view" and text.headings == self.last_text.headings:
             return
         self.last_text = text
+        if len(self.story.pages) >= MAX_PAGES:
+            return
         self.error_nodes.update(block.node for block in text.messages if block.place in ("error", "alert"))
         self.story.pages.append(Page(draft.t, self.index, draft.url, draft.how, text))
 
@@ -80,7 +89,7 @@ class Window:
         """A full snapshot: a new page, or the recorder's regular one of the same page (capture 3)."""
         for gone in list(self.fields):
             self._field_gone(t, gone)
-        same_page = self.draft is None and t - self.loaded_at > 3_000
+        same_page = self.draft is None and t - self.loaded_at > LOAD_MS
         self.mirror.replace(node)
         self.reached.clear()
         self.error_nodes.clear()
@@ -121,7 +130,7 @@ class Window:
         revealed = [node for e in _list(data, "attributes") if (node := self._reveal(e)) is not None]
         touched += [node.parent or node for node in (*roots, *changed_texts)]
         touched += [n for e in _list(data, "attributes") if (n := self.mirror.node(_get(e, "id"))) is not None]
-        if not self._answers(touched, own_doing):
+        if not self._answers(touched, own_doing=own_doing):
             return
         self.story.changes.setdefault(self.index, []).append(t)
         blocks = self._blocks([*roots, *changed_texts, *revealed])
@@ -151,17 +160,12 @@ class Window:
         before, classes = hidden(node), set(node.attribute("class").split())
         self.mirror.set_attributes(node.id, changes)
         added = set(node.attribute("class").split()) - classes
-        if any(map(errorish, added)) and visible(node):
-            return node  # marked as wrong: what stands in it may only now be seen
-        opened = not _OPENING.isdisjoint(added)
+        marked = any(map(errorish, added)) and bool(error_tone(text_of(node)))
+        opened = not _OPENING.isdisjoint(added) and place_of(node) in ("error", "alert", "status", "notice")
         shows = before and not hidden(node)
-        return (
-            node
-            if (shows or (opened and place_of(node) in ("error", "alert", "status", "notice"))) and visible(node)
-            else None
-        )
+        return node if (shows or opened or marked) and visible(node) else None
 
-    def _answers(self, touched: list[Node], own_doing: bool) -> bool:
+    def _answers(self, touched: list[Node], *, own_doing: bool) -> bool:
         """Whether any touched element is one that does not keep changing by itself."""
         answered = False
         for node in touched:
@@ -196,6 +200,8 @@ class Window:
         rank = {"error": 0, "alert": 1, "status": 2, "notice": 3, "heading": 4, "text": 5, "control": 6, "cell": 7}
         fresh = self.draft is not None
         for block in sorted(blocks, key=lambda b: rank[b.place])[:MAX_SHOWN_PER_CHANGE]:
+            if len(self.story.shown) >= MAX_SHOWN:
+                return
             self.story.shown.append(Shown(t, self.index, block.text, block.place, block.node, self.url, fresh))
             if block.place in ("error", "alert", "status"):
                 self.error_nodes.add(block.node)

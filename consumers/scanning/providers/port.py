@@ -22,8 +22,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A provider's answer. ``output`` has the closed shape of ``domain.scanner_types.answer_schema`` with citations
-    ``(t seconds)`` in its prose; whoever asked checks it with ``check_output`` and stores ``model_output`` of it."""
+    """A provider's answer.
+
+    ``output`` has the closed shape of ``domain.scanner_types.answer_schema`` with citations
+    ``(t seconds)`` in its prose; whoever asked checks it with ``check_output`` and stores ``model_output`` of it.
+    """
 
     output: dict[str, Any]
     provider: str

@@ -20,7 +20,8 @@ def ask(scanner_type: str, name: str, **config: Any) -> dict[str, Any]:
         assert secret not in json.dumps(answer.output, ensure_ascii=False)
     output = model_output(scanner_type, config, answer.output, evidence(name).duration_ms)
     prose = output.get("reasoning_segments") or output.get("summary_segments")
-    assert isinstance(prose, list) and any(part["kind"] == "chip" for part in prose), "an answer cites seconds"
+    assert isinstance(prose, list)
+    assert any(part["kind"] == "chip" for part in prose), "an answer cites seconds"
     return answer.output
 
 
@@ -55,7 +56,9 @@ def test_scorer_keeps_its_share_of_any_scale(name: str, low: float, high: float)
 @pytest.mark.parametrize("length", ["short", "medium", "long"])
 def test_summarizer(name: str, length: str) -> None:
     output = ask("summarizer", name, prompt="Summarise the session.", length=length)
-    assert output["intent"] and output["outcome"] and output["keywords"]
+    assert output["intent"]
+    assert output["outcome"]
+    assert output["keywords"]
     assert ("\n\n" in output["summary"]) == (length == "long")
     friction = TRUTH["sessions"][name]["frustration"] > 1
     assert bool(output["friction_points"]) or not friction

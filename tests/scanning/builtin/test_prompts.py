@@ -128,7 +128,9 @@ def test_prompts_about_pages_and_elements_are_looked_up_in_the_timeline() -> Non
     )
     about = build_evidence(browser.load("https://a.example/tariffs", "<h1>Tariffs for families</h1>").leave())
     output = answer("monitor", about, prompt="Did the visitor look at the tariffs for families?")
-    assert output["verdict"] == "yes" and output["confidence"] <= 0.6 and "(t 2)" in output["reasoning"]
+    assert output["verdict"] == "yes"
+    assert output["confidence"] <= 0.6
+    assert "(t 2)" in output["reasoning"]
 
 
 def test_a_prompt_beyond_it_is_inconclusive_or_a_weak_no() -> None:
@@ -136,7 +138,8 @@ def test_a_prompt_beyond_it_is_inconclusive_or_a_weak_no() -> None:
     about = evidence("card_declined")
     assert verdict(prompt, about, allow_inconclusive=True) == "inconclusive"
     output = answer("monitor", about, prompt=prompt)
-    assert output["verdict"] == "no" and output["confidence"] <= 0.2
+    assert output["verdict"] == "no"
+    assert output["confidence"] <= 0.2
 
 
 def test_what_was_not_captured_is_not_denied() -> None:
@@ -195,7 +198,8 @@ def test_scores_follow_what_the_prompt_measures(prompt: str, calm: str, angry: s
 def test_an_unknown_scanner_type_is_refused() -> None:
     with pytest.raises(ProviderError) as caught:
         BuiltinProvider().analyse(Question("guesser", {"prompt": "p"}), evidence("card_declined"))
-    assert caught.value.kind == "provider_rejected" and caught.value.retry_after is None
+    assert caught.value.kind == "provider_rejected"
+    assert caught.value.retry_after is None
 
 
 @pytest.mark.parametrize("scanner_type", ["monitor", "classifier", "scorer", "summarizer"])

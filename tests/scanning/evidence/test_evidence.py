@@ -13,8 +13,10 @@ from tests.scanning.recorded import SESSIONS, TRUTH, events, evidence
 @pytest.mark.parametrize("name", SESSIONS)
 def test_the_same_recording_gives_the_same_evidence(name: str) -> None:
     again = build_evidence(events(name))
-    assert again.text == evidence(name).text and again.digest == evidence(name).digest
-    assert len(again.digest) == 64 and again.skipped_events == 0
+    assert again.text == evidence(name).text
+    assert again.digest == evidence(name).digest
+    assert len(again.digest) == 64
+    assert again.skipped_events == 0
 
 
 def test_order_of_arrival_of_batches_does_not_matter() -> None:
@@ -53,15 +55,19 @@ def test_the_read_out_has_second_marks_names_and_page_text() -> None:
     assert (
         '[  0s] opens page "https://shop.example/item": title "Mug - Shop"; headings "Mug"; text "Holds tea."' in text
     )
-    assert "email" not in text and "pw" not in text
+    assert "email" not in text
+    assert "pw" not in text
 
 
 def test_absence_is_told_apart_from_what_was_not_captured() -> None:
     plain = build_evidence(Browser(console=False, network=False).load("https://a.example/", "<p>x</p>").leave())
-    assert not plain.captured.console and not plain.captured.network
-    assert "Network: not captured" in plain.text and "Console: not captured" in plain.text
+    assert not plain.captured.console
+    assert not plain.captured.network
+    assert "Network: not captured" in plain.text
+    assert "Console: not captured" in plain.text
     full = build_evidence(Browser().load("https://a.example/", "<p>x</p>").leave())
-    assert full.captured.console and full.captured.network
+    assert full.captured.console
+    assert full.captured.network
     assert "Network: captured." in full.text
 
 
@@ -84,7 +90,8 @@ def test_two_windows_have_two_mirrors() -> None:
     two = Browser("w2").load("https://a.example/two", "<button id='b'>Second</button>").wait(3).click("b")
     result = build_evidence(one.leave() + two.leave())
     assert result.windows == 2
-    assert 'window 1: click "First" button' in result.text and 'window 2: click "Second" button' in result.text
+    assert 'window 1: click "First" button' in result.text
+    assert 'window 2: click "Second" button' in result.text
 
 
 def test_a_regular_snapshot_of_the_same_page_is_no_new_page() -> None:
@@ -113,7 +120,8 @@ def test_text_that_addresses_an_analyst_stays_out_of_signals() -> None:
     browser = Browser().load("https://a.example/", "<button id='b'>Go</button><div id='n'></div>").wait(2).click("b")
     result = build_evidence(browser.fill("n", f"<p role='alert'>{text}</p>").leave())
     assert [signal.kind for signal in result.signals] == ["error_shown"]
-    assert "XYZZY" not in result.signals[0].text and "addressed to the analyst" in result.signals[0].text
+    assert "XYZZY" not in result.signals[0].text
+    assert "addressed to the analyst" in result.signals[0].text
 
 
 def long_session(minutes: int) -> list[tuple[str, Any]]:
@@ -128,7 +136,8 @@ def long_session(minutes: int) -> list[tuple[str, Any]]:
 def test_the_read_out_is_bounded_and_says_what_was_dropped() -> None:
     result = build_evidence(long_session(60))
     assert len(result.text.encode()) <= MAX_TEXT_BYTES
-    assert result.dropped_lines > 0 and f"{result.dropped_lines} timeline lines were left out" in result.text
+    assert result.dropped_lines > 0
+    assert f"{result.dropped_lines} timeline lines were left out" in result.text
     assert not [line for line in result.lines if line.kind == "scroll"], "the lightest lines go first"
     assert [line for line in result.lines if line.kind == "page"], "the heaviest stay"
     assert "Uncaught RangeError: late" in result.text
@@ -144,4 +153,6 @@ def test_a_clock_makes_few_lines() -> None:
 
 def test_an_empty_recording_is_evidence_of_nothing() -> None:
     result = build_evidence([])
-    assert result.duration_ms == 0 and result.signals == () and "nothing happened" in result.text
+    assert result.duration_ms == 0
+    assert result.signals == ()
+    assert "nothing happened" in result.text

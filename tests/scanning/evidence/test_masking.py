@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.scanning.evidence.masking import MAX_URL_CHARS, clean, clean_url, luhn, mask, plain, quoted
@@ -45,6 +45,7 @@ def test_what_is_no_personal_data_stays(text: str) -> None:
     assert mask(text) == text
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 9), min_size=12, max_size=18), st.sampled_from(["", " ", "-"]))
 def test_every_number_that_passes_luhn_is_masked(digits: list[int], separator: str) -> None:
     check = next(c for c in range(10) if luhn("".join(map(str, [*digits, c]))))
@@ -52,11 +53,13 @@ def test_every_number_that_passes_luhn_is_masked(digits: list[int], separator: s
     assert number not in mask(f"paid with {number} yesterday")
 
 
+@settings(deadline=None)
 @given(st.text(string.ascii_letters + string.digits + ".+_", min_size=1, max_size=20).filter(lambda s: s[0].isalnum()))
 def test_every_address_is_masked(local: str) -> None:
     assert f"{local}@shop.example" not in mask(f"to {local}@shop.example")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_normalised_text_is_one_line_without_invisible_characters(text: str) -> None:
     result = plain(text)
@@ -65,6 +68,7 @@ def test_normalised_text_is_one_line_without_invisible_characters(text: str) -> 
     result.encode()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_a_quotation_ends_where_it_ends(text: str) -> None:
     inside = quoted(clean(text, 80))[1:-1].replace("\\\\", "")

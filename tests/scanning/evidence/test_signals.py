@@ -12,8 +12,8 @@ FORM = (
 NAV = "<nav><a id='home' href='https://a.example/'>Home</a><a id='help' href='https://a.example/help'>Help</a></nav>"
 
 
-def page(body: str, url: str = "https://a.example/", **options: bool) -> Browser:
-    return Browser(**options).load(url, body).wait(3, moving=True)
+def page(body: str, url: str = "https://a.example/", *, network: bool = True) -> Browser:
+    return Browser(network=network).load(url, body).wait(3, moving=True)
 
 
 def evidence(browser: Browser) -> Evidence:
@@ -26,7 +26,9 @@ def found(browser: Browser, kind: str) -> list[Signal]:
 
 def test_three_clicks_on_one_control_within_two_seconds_are_a_rage_click() -> None:
     [signal] = found(page("<button id='b'>Refresh</button>").click("b", times=4), "rage_click")
-    assert signal.count == 4 and signal.t_ms == 3_000 and '"Refresh" button' in signal.text
+    assert signal.count == 4
+    assert signal.t_ms == 3_000
+    assert '"Refresh" button' in signal.text
 
 
 @pytest.mark.parametrize(
@@ -40,7 +42,8 @@ def test_a_click_without_reaction_on_what_looks_clickable_is_dead() -> None:
     [signal] = found(
         page("<span id='b' class='pill-button'>Compare</span>").click("b").wait(5).click("b").wait(5), "dead_click"
     )
-    assert signal.count == 2 and '"Compare" button' in signal.text
+    assert signal.count == 2
+    assert '"Compare" button' in signal.text
 
 
 def test_a_pointer_cursor_makes_an_element_look_clickable() -> None:
@@ -82,7 +85,8 @@ def test_clicking_again_while_the_answer_is_on_its_way_is_impatient() -> None:
     signals = evidence(browser).signals
     assert [s.count for s in signals if s.kind == "impatient_repeat"] == [2]
     [slow] = [s for s in signals if s.kind == "slow_response"]
-    assert slow.measure_ms == 6_000 and slow.t_ms == 3_000
+    assert slow.measure_ms == 6_000
+    assert slow.t_ms == 3_000
     assert not [s for s in signals if s.kind == "dead_click"]
     assert [s.kind for s in signals if s.kind == "task_completed"]
 
@@ -101,9 +105,8 @@ def test_quick_answers_and_slow_requests_of_the_page_itself_are_no_slow_response
         "slow_response",
     )
     browser = page("<p>Dashboard</p>").request("GET", "https://a.example/api/poll", 200, took=9).wait(10)
-    assert not found(browser, "slow_response") and found(
-        page("").request("GET", "https://a.example/x", 200, took=2), "slow_request"
-    )
+    assert not found(browser, "slow_response")
+    assert found(page("").request("GET", "https://a.example/x", 200, took=2), "slow_request")
 
 
 def test_error_messages_are_found_by_place_and_by_words() -> None:
@@ -130,8 +133,7 @@ def test_a_plain_message_right_after_a_failed_call_is_an_error() -> None:
         "<div role='status'>Changes saved</div>",
         "<p>No results for this filter</p>",
         "<p role='status'>Loading…</p>",
-        "<p>Our guide explains what to do if a payment failed: wait a day, ask your bank, and write to the people who look after "
-        "accounts, who will then look at what went wrong with the card that you entered.</p>",
+        f"<p>Our guide explains what to do if a payment failed: {'wait a day, ask your bank, write to us. ' * 5}</p>",
     ],
 )
 def test_good_news_empty_results_progress_and_prose_are_no_errors(markup: str) -> None:
@@ -141,7 +143,8 @@ def test_good_news_empty_results_progress_and_prose_are_no_errors(markup: str) -
 
 
 def test_hidden_error_texts_of_a_fresh_form_are_no_errors_until_shown() -> None:
-    body = "<form><input id='i'><p id='e' class='error' style='display:none'>Enter a valid email</p><button id='b'>Send</button></form>"
+    message = "<p id='e' class='error' style='display:none'>Enter a valid email</p>"
+    body = f"<form><input id='i'>{message}<button id='b'>Send</button></form>"
     assert not found(page(body), "error_shown")
     static = body.replace("style='display:none'", "")
     assert not found(page(static), "error_shown"), "a style sheet may hide it, which cannot be seen here"
@@ -172,7 +175,8 @@ def test_failed_requests_by_status_and_for_want_of_an_answer() -> None:
     )
     browser.request("GET", "https://a.example/api/c", 204)
     signals = found(browser.wait(1), "failed_request")
-    assert [signal.note for signal in signals] == ["5xx", "none"] and "key" not in signals[0].text
+    assert [signal.note for signal in signals] == ["5xx", "none"]
+    assert "key" not in signals[0].text
 
 
 def test_old_network_plugin_entries_are_read() -> None:
@@ -203,7 +207,8 @@ def test_a_form_refused_by_a_page_load_is_refused_too_and_then_accepted() -> Non
         .wait(0.3)
     )
     browser.load("https://a.example/step/1", FORM.format("<ul><li>Phone looks too short.</li></ul>")).wait(2)
-    assert found(browser, "validation_error") and found(browser, "abandoned_form")
+    assert found(browser, "validation_error")
+    assert found(browser, "abandoned_form")
     browser = page(FORM.format(""), url="https://a.example/step/1").type("phone", "12").click("go").wait(0.3)
     browser.load("https://a.example/step/1", FORM.format("<ul><li>Phone looks too short.</li></ul>")).wait(2)
     browser.type("phone", "123456").click("go").wait(0.3).load("https://a.example/step/2", "<h1>Your income</h1>")
@@ -219,7 +224,8 @@ def test_a_declined_card_or_missing_permission_is_no_validation_error() -> None:
             .wait(0.2)
             .fill("note", f"<p role='alert'>{text}</p>")
         )
-        assert found(browser, "error_shown") and not found(browser, "validation_error")
+        assert found(browser, "error_shown")
+        assert not found(browser, "validation_error")
 
 
 def test_two_refusals_are_a_validation_loop() -> None:
@@ -240,7 +246,8 @@ def test_a_page_left_within_two_seconds_is_a_quick_back() -> None:
         browser = page(NAV).click("help").wait(0.2).load("https://a.example/help", NAV + "<h1>Help</h1>").wait(seconds)
         return browser.load("https://a.example/", NAV + "<h1>Home</h1>").wait(4)
 
-    assert found(visit(1), "quick_back") and not found(visit(5), "quick_back")
+    assert found(visit(1), "quick_back")
+    assert not found(visit(5), "quick_back")
 
 
 def wander(dwell: float, *paths: str) -> Browser:
@@ -263,7 +270,8 @@ def test_looking_through_a_list_is_not_being_lost() -> None:
 
 def search(words: str, result: str) -> Browser:
     browser = page(
-        "<main><h1>Openings</h1><input id='q' placeholder='Filter roles'><div id='r'><a href='/1'>Baker</a></div></main>"
+        "<main><h1>Openings</h1><input id='q' placeholder='Filter roles'>"
+        "<div id='r'><a href='/1'>Baker</a></div></main>"
     )
     return browser.type("q", words).wait(0.1).fill("r", result)
 
@@ -286,7 +294,8 @@ def test_a_page_of_results_that_only_exists_in_the_snapshot_is_read() -> None:
     browser.load(
         "https://a.example/s?q=kayak", "<main><h1>Results</h1><p>We could not find anything for you</p></main>"
     )
-    assert found(browser, "empty_search") and "could not find anything" in evidence(browser).text
+    assert found(browser, "empty_search")
+    assert "could not find anything" in evidence(browser).text
 
 
 def test_searching_in_vain_and_then_finding_is_a_task_completed() -> None:
@@ -298,7 +307,8 @@ def test_searching_in_vain_and_then_finding_is_a_task_completed() -> None:
         .fill("r", "<a id='hit' href='https://a.example/1'>Baker</a>")
     )
     browser.wait(2).click("hit").wait(0.2).load("https://a.example/1", "<h1>Baker</h1>").wait(3)
-    assert found(browser, "task_completed") and not found(browser, "goal_missed")
+    assert found(browser, "task_completed")
+    assert not found(browser, "goal_missed")
     assert found(search("pilot", "<p>No matches</p>"), "goal_missed")
 
 
@@ -314,7 +324,8 @@ def test_only_a_pause_in_the_middle_is_idle() -> None:
 
 def test_a_form_begun_and_not_accepted_is_abandoned() -> None:
     [signal] = found(page(FORM.format("")).type("phone", "123456").wait(4), "abandoned_form")
-    assert "never submitted" in signal.text and "Phone" in signal.text
+    assert "never submitted" in signal.text
+    assert "Phone" in signal.text
 
 
 def test_scripted_values_searches_and_accepted_forms_are_not_abandoned() -> None:
@@ -330,7 +341,8 @@ def test_leaving_by_a_link_accepts_no_form() -> None:
 
 
 BOOKING = (
-    "<main><h1>Guest details</h1><form><label>Guest<input id='guest'></label><button id='go'>Confirm reservation</button></form>"
+    "<main><h1>Guest details</h1><form><label>Guest<input id='guest'></label>"
+    "<button id='go'>Confirm reservation</button></form>"
     "<div id='note'></div></main>"
 )
 
@@ -358,11 +370,13 @@ def test_a_booking_refused_is_given_up() -> None:
         .wait(4)
     )
     kinds = {s.kind for s in evidence(browser).signals}
-    assert {"checkout_given_up", "goal_missed", "abandoned_form"} <= kinds and "conversion" not in kinds
+    assert {"checkout_given_up", "goal_missed", "abandoned_form"} <= kinds
+    assert "conversion" not in kinds
 
 
 def test_looking_at_plans_and_orders_gives_nothing_up() -> None:
-    nav = "<nav><a id='plans' href='https://a.example/plans'>Plans</a><a id='past' href='https://a.example/orders'>Purchase history</a></nav>"
+    plans = "<a id='plans' href='https://a.example/plans'>Plans</a>"
+    nav = f"<nav>{plans}<a id='past' href='https://a.example/orders'>Purchase history</a></nav>"
     browser = (
         page(nav)
         .click("plans")
@@ -371,12 +385,14 @@ def test_looking_at_plans_and_orders_gives_nothing_up() -> None:
         .wait(3)
     )
     browser.click("past").wait(0.2).load("https://a.example/orders", nav + "<h1>Your orders</h1>").wait(3)
-    assert not found(browser, "checkout_given_up") and not found(browser, "conversion")
+    assert not found(browser, "checkout_given_up")
+    assert not found(browser, "conversion")
 
 
 def test_signing_up_and_finishing_onboarding_is_a_conversion() -> None:
     browser = page(
-        "<div id='root'><h1>Start your free account</h1><div><input id='mail' placeholder='Work email'><button id='go'>Get started</button></div></div>",
+        "<div id='root'><h1>Start your free account</h1><div><input id='mail' placeholder='Work email'>"
+        "<button id='go'>Get started</button></div></div>",
         url="https://crm.example/register",
     )
     browser.type("mail", "a@b.example").click("go").request("POST", "https://crm.example/api/users", 201).wait(0.3)

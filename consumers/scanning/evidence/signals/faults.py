@@ -1,6 +1,7 @@
 """What the page did wrong or refused: script errors, failed and slow requests, error messages, refused input."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Final
 
 from consumers.scanning.evidence.evidence import Signal
@@ -12,6 +13,7 @@ from consumers.scanning.evidence.vocabulary import instructs
 SLOW_REQUEST_MS: Final = 1_000
 """Requests of 1 s and more are worth a line (engine 4.1, get_network_around)."""
 CONFIRM_MS: Final = 1_500
+FOCUS_MS: Final = 80
 LOOP_REFUSALS: Final = 2
 QUOTE_CHARS: Final = 80
 
@@ -71,13 +73,9 @@ def refusal_kind(scene: Scene, message: Message) -> str:
         return message.tone
     if request.status in (401, 403):
         return "denied"
-    return (
-        "declined"
-        if request.status == 402
-        else "server"
-        if not request.status or request.status >= 500
-        else message.tone
-    )
+    if request.status == HTTPStatus.PAYMENT_REQUIRED:
+        return "declined"
+    return "server" if not request.status or request.status >= HTTPStatus.INTERNAL_SERVER_ERROR else message.tone
 
 
 def validation_errors(scene: Scene) -> Iterator[Signal]:
@@ -98,12 +96,14 @@ def _about_input(scene: Scene, message: Message) -> bool:
 
 
 def _native_refusals(scene: Scene) -> Iterator[tuple[int, str]]:
-    """The browser's own refusal leaves no text: a submit click moves the focus to a field of the form, and nothing else."""
+    """The browser's own refusal leaves no text: a submit click moves the focus to a field of the form, no more."""
     for click in scene.story.clicks:
         if not click.target.submit or scene.changed(click.window, click.t, click.t + 300):
             continue
         focused = [
-            m for m in scene.story.marks if m.kind == "focus" and 0 <= m.t - click.t <= 80 and m.window == click.window
+            m
+            for m in scene.story.marks
+            if m.kind == "focus" and 0 <= m.t - click.t <= FOCUS_MS and m.window == click.window
         ]
         for mark in focused:
             later = [t for t in scene.story.typings if t.target.node == int(mark.text) and t.window == click.window]

@@ -95,7 +95,7 @@ def _accepted(scene: Scene, form: Form, attempt: int) -> int:
     gone = scene.story.removed_groups.get((form.window, form.url, form.group), END)
     if attempt < gone <= horizon:
         good.append(gone)
-    sent = [call.end for call in calls if call.method in ("POST", "PUT", "PATCH") and call.status and call.status < 400]
+    sent = [call.end for call in calls if call.method in ("POST", "PUT", "PATCH") and call.status]
     if sent and not any(line.t >= attempt and line.t <= horizon for line in scene.uncaught):
         good += [end for end in sent if end <= horizon]
     return max(min(good), form.last_typed) if good else 0

@@ -21,6 +21,10 @@ SCROLL_MS: Final = 100
 SLOW_MS: Final = 3_000
 """An answer that takes 3 s or more is slow to a person waiting for it."""
 IMPATIENT_MS: Final = 15_000
+UNSEEN_MS: Final = 1_000
+"""A click this close to the end of the recording has no reaction that could be seen."""
+WAIT_MS: Final = 500
+"""A request that takes so long makes a person wait."""
 
 
 def rage_clicks(scene: Scene) -> Iterator[Signal]:
@@ -46,11 +50,15 @@ def _bursts(clicks: list[Click]) -> list[list[Click]]:
         burst = bursts[-1] if bursts else []
         if burst and _same_spot(burst[-1], click) and click.t - burst[max(0, len(burst) - 2)].t <= RAGE_SPAN_MS:
             burst.append(click)
-        elif burst and _same_spot(burst[-1], click) and len(burst) == 2 and click.t - burst[-1].t <= RAGE_SPAN_MS / 2:
-            bursts.append([burst[-1], click])
+        elif burst and len(burst) < RAGE_CLICKS and _same_spot(burst[-1], click) and _soon(burst[-1], click):
+            bursts.append([burst[-1], click])  # the first of a slow pair may not belong to the burst that follows
         else:
             bursts.append([click])
     return bursts
+
+
+def _soon(one: Click, other: Click) -> bool:
+    return other.t - one.t <= RAGE_SPAN_MS
 
 
 def _same_spot(one: Click, other: Click) -> bool:
@@ -68,7 +76,7 @@ def dead_clicks(scene: Scene) -> Iterator[Signal]:
             joined.setdefault((click.window, click.url, click.target.node), []).append(click)
     for clicks in joined.values():
         target = clicks[0].target
-        if target.role == "text" and not target.clickable and len(clicks) < 2:
+        if target.role == "text" and not target.clickable and len(clicks) == 1:
             continue
         times = "" if len(clicks) == 1 else f" ({len(clicks)} times)"
         yield Signal(
@@ -84,24 +92,27 @@ def dead_clicks(scene: Scene) -> Iterator[Signal]:
 
 def is_dead(scene: Scene, click: Click) -> bool:
     """No reaction at all. Fields, repeated refusals still in view, links to where one is, and waits do not count."""
+    return _wants_reaction(scene, click) and not _reacted(scene, click) and not waiting_at(scene, click)
+
+
+def _wants_reaction(scene: Scene, click: Click) -> bool:
     target = click.target
     if target.field or target.leaves or click.by_key or click.error_in_view:
         return False
-    if target.href and target.href != "#" and target.href.rstrip("/") == click.url.rstrip("/"):
-        return False
-    if scene.story.duration - click.t < 1_000:
-        return False  # the recording ends before a reaction could be seen
-    if scene.changed(click.window, click.t, click.t + DEAD_MUTATION_MS):
-        return False
-    if scene.new_page(click.window, click.t, click.t + DEAD_PAGE_MS):
-        return False
-    if any(page.window != click.window and 0 <= page.t - click.t <= DEAD_PAGE_MS for page in scene.story.pages):
-        return False  # it opened another window
-    if waiting_at(scene, click):
-        return False
-    if _moved(scene, click) or (target.href[:4] == "http" and not _stayed(scene, click)):
-        return False
-    return not any(scene.changed(click.window, call.end, call.end + 1_000) for call in scene.calls_from(click.t))
+    here = target.href not in ("", "#") and target.href.rstrip("/") == click.url.rstrip("/")
+    unseen = scene.story.duration - click.t < UNSEEN_MS
+    return not here and not unseen and (target.href[:4] != "http" or _stayed(scene, click))
+
+
+def _reacted(scene: Scene, click: Click) -> bool:
+    """A change, a page here or in another window, a jump, or a late change when a request it set off was answered."""
+    until = click.t + DEAD_PAGE_MS
+    return (
+        scene.changed(click.window, click.t, click.t + DEAD_MUTATION_MS)
+        or any(click.t <= page.t <= until for page in scene.story.pages)
+        or _moved(scene, click)
+        or any(scene.changed(click.window, call.end, call.end + UNSEEN_MS) for call in scene.calls_from(click.t))
+    )
 
 
 def _moved(scene: Scene, click: Click) -> bool:
@@ -112,8 +123,10 @@ def _moved(scene: Scene, click: Click) -> bool:
 
 
 def _stayed(scene: Scene, click: Click) -> bool:
-    """For a link to another page: only what is done later on the same page proves that it led nowhere, as the next
-    page's recording may be lost (capture 3)."""
+    """Something was done later on the same page, which proves that a link to another page led nowhere.
+
+    Without that the next page's recording may just be lost (capture 3).
+    """
     later = [*scene.story.clicks, *scene.story.typings]
     return any(
         act.t > click.t + DEAD_PAGE_MS / 2 and act.window == click.window and act.url == click.url for act in later
@@ -122,7 +135,7 @@ def _stayed(scene: Scene, click: Click) -> bool:
 
 def waiting_at(scene: Scene, click: Click) -> bool:
     """Whether something the person started was still on its way when they clicked."""
-    if any(call.t < click.t - 50 and call.end > click.t for call in scene.calls if call.duration >= 500):
+    if any(call.t < click.t - 50 and call.end > click.t for call in scene.calls if call.duration >= WAIT_MS):
         return True
     before = [m for m in scene.messages if m.window == click.window and m.t <= click.t]
     return bool(before) and before[-1].tone == "progress" and click.t - before[-1].t < IMPATIENT_MS

@@ -1,5 +1,6 @@
 """How the person moved: back at once, lost, idle, searching in vain."""
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from statistics import median
@@ -42,7 +43,7 @@ def lost_navigation(scene: Scene) -> Iterator[Signal]:
             visits = Counter(page.url for page in stretch)
             hub = max(visits.values())
             returns = sum(count - 1 for count in visits.values()) - (hub - 1)
-            dwell = median(two.t - one.t for one, two in zip(stretch, stretch[1:], strict=False)) if moves else 0
+            dwell = median(two.t - one.t for one, two in itertools.pairwise(stretch)) if moves else 0
             if moves >= LOST_MOVES and returns >= LOST_RETURNS and dwell <= LOST_DWELL_MS:
                 text = f"{moves} page changes back and forth between {len(visits)} pages without doing anything there"
                 yield Signal("lost_navigation", stretch[0].t, stretch[-1].t, text, count=moves)
@@ -66,7 +67,7 @@ def _idle_stretches(scene: Scene, pages: list[Page]) -> list[list[Page]]:
 def idles(scene: Scene) -> Iterator[Signal]:
     """Stretches of 15 s and more between two acts of the person; before the first and after the last is no pause."""
     times = scene.story.activity
-    for one, two in zip(times, times[1:], strict=False):
+    for one, two in itertools.pairwise(times):
         if two - one >= IDLE_MS:
             yield Signal("idle", one, two, f"no activity for {(two - one) / 1000:.0f} s", measure_ms=two - one)
 

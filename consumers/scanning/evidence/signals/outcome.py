@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from consumers.scanning.evidence import vocabulary as words
 from consumers.scanning.evidence.evidence import Signal
 from consumers.scanning.evidence.happenings import Click, Page
 from consumers.scanning.evidence.masking import path_of, quoted
@@ -10,9 +11,10 @@ from consumers.scanning.evidence.messages import Message
 from consumers.scanning.evidence.scene import Scene
 from consumers.scanning.evidence.signals.faults import quote
 from consumers.scanning.evidence.signals.forms import Form
-from consumers.scanning.evidence import vocabulary as words
 
 SAME_CONVERSION_MS: Final = 10_000
+SAME_TASK_MS: Final = 4_000
+ACT_NAME_CHARS: Final = 50
 AFTER_ACT_MS: Final = 15_000
 FAULT_AFTER_CLICK_MS: Final = 5_000
 """An error within 5 s of an act is about the act (PostHog's error after action, capture 5)."""
@@ -44,10 +46,11 @@ class Outcome:
 
     def _checkout_began(self) -> tuple[int, str] | None:
         """The first act or page of a checkout, payment, booking or upgrade; (t, what)."""
-        found: list[tuple[int, str]] = []
-        for click in self.scene.story.clicks:
-            if click.target.role in ("button", "link") and self._commits(click):
-                found.append((click.t, click.target.label))
+        found = [
+            (click.t, click.target.label)
+            for click in self.scene.story.clicks
+            if click.target.role in ("button", "link") and self._commits(click)
+        ]
         for page in self.scene.story.pages:
             if words.checkout_page(path_of(page.url).replace("/", " ")) or any(
                 map(words.checkout_page, page.text.headings[:1])
@@ -60,7 +63,11 @@ class Outcome:
 
     def _commits(self, click: Click) -> bool:
         name = click.target.name.strip('"')
-        return len(name) <= 50 and not words.about_past(name) and (words.checkout_act(name) or words.upgrade_act(name))
+        return (
+            len(name) <= ACT_NAME_CHARS
+            and not words.about_past(name)
+            and (words.checkout_act(name) or words.upgrade_act(name))
+        )
 
     def _asks_card(self, page: Page) -> bool:
         text = page.text.main.lower()
@@ -157,7 +164,9 @@ class Outcome:
     def _answers_act(self, message: Message) -> bool:
         """A success text answers something the person did, other than following a link."""
         click = self.scene.last_click_before(message.t, AFTER_ACT_MS)
-        waited = [r for r in self.scene.calls if r.duration > AFTER_ACT_MS // 2 and abs(r.end - message.t) < 2_000]
+        waited = [
+            r for r in self.scene.calls if r.duration > AFTER_ACT_MS // 2 and abs(r.end - message.t) < SAME_TASK_MS
+        ]
         if click is None:
             return self.scene.typed_before(message.t, AFTER_ACT_MS) is not None or bool(waited)
         if not message.on_page and message.place in ("text", "heading"):
@@ -175,14 +184,14 @@ class Outcome:
         ended = {signal.t_ms for signal in self.conversions}
         told: list[int] = []
         for message in self.scene.messages:
-            near = any(abs(message.t - t) < 3_000 for t in (*ended, *told))
+            near = any(abs(message.t - t) < SAME_TASK_MS for t in (*ended, *told))
             if message.tone == "success" and not near and self._answers_act(message):
                 told.append(message.t)
                 yield Signal(
                     "task_completed", message.t, message.t, f"{quote(message.text)} shown", subject=quote(message.text)
                 )
         for form in self.forms:
-            near = any(abs(form.accepted_at - t) < 5_000 for t in (*ended, *told))
+            near = any(abs(form.accepted_at - t) < SAME_TASK_MS for t in (*ended, *told))
             if form.accepted and not near and form.accepted_at:
                 t, path = form.accepted_at, quoted(path_of(form.url))
                 text = f"form on {path} accepted ({', '.join(form.names[:3])})"
@@ -260,7 +269,7 @@ class Outcome:
 
     def _mattered(self, dead: Signal) -> bool:
         """A dead control keeps from a goal when it was insisted on, and more than looking was wanted of it."""
-        insisted = dead.count >= 2 and dead.note == "control" and not words.informs(dead.subject)
+        insisted = dead.count > 1 and dead.note == "control" and not words.informs(dead.subject)
         return insisted or self._raged(dead)
 
     def _raged(self, dead: Signal) -> bool:

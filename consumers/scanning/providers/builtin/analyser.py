@@ -22,7 +22,7 @@ _ANSWERS: Final[dict[str, Callable[[Mapping[str, Any], Evidence], dict[str, Any]
 
 
 class BuiltinProvider:
-    """Answers every scanner type from signals and timeline; the same question on the same evidence gets the same answer.
+    """Answers every scanner type from signals and timeline: the same answer for the same question and evidence.
 
     Confidence falls where a prompt is beyond it. Page text is only ever compared and quoted, never followed.
     """

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of patterns: each row is one way to say it
 """What a prompt can be about: concepts, and the words people use for them.
 
 Weights: 3 names the concept, 2 describes it, 1 leans towards it. A prompt is about the concept that gathers most.
@@ -12,6 +13,8 @@ from consumers.scanning.providers.builtin.prompt import Ask, negated
 LEAST: Final = 2.0
 """A concept with less than this is at most a guess, made when nothing else answers the prompt."""
 GUESS: Final = 1.0
+NAMES: Final = 2.0
+"""A negation counts where it stands before words of at least this weight."""
 ASIDE: Final = 0.4
 """What stands in brackets explains and counts less."""
 
@@ -156,7 +159,7 @@ _WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
         (3, r"\b(?:goal|task|job|objective)\b.{0,30}\b(?:achiev\w*|accomplish\w*|complet\w*|finish\w*|reach\w*|met|done|success\w*)"),
         (2, r"\bsuccess(?:ful(?:ly)?)?\b|\bgot (?:it|something) done"),
     ),
-    "impatient_repeat": ((4, r"\bimpatien\w*\b"), (3, r"\bclick\w* again\b.{0,40}\b(?:wait|load|respon)\w*"),),
+    "impatient_repeat": ((4, r"\bimpatien\w*\b"), (3, r"\bclick\w* again\b.{0,40}\b(?:wait|load|respon)\w*")),
     "quick_back": ((4, r"\bquick(?:ly)? (?:back|return\w*)|\bbounc\w* back|\bback (?:button )?(?:at once|immediately|right away|quickly)"),),
     "defect": (
         (3, r"\bbugs?\b|\bdefects?\b|\bglitch\w*\b|\bbroken\b|\bmalfunction\w*|\btechnical (?:issue|problem|error|fault)s?"),
@@ -191,7 +194,7 @@ def matches(ask: Ask) -> list[Match]:
             match = pattern.search(ask.main)
             if match is not None:
                 score += weight
-                denied |= weight >= 2 and negated(ask.main, match.start())
+                denied |= weight >= NAMES and negated(ask.main, match.start())
             elif pattern.search(ask.asides):
                 score += weight * ASIDE
         if score >= GUESS:

@@ -8,6 +8,7 @@ from consumers.scanning.evidence import Evidence, Line, Signal
 from consumers.scanning.evidence.vocabulary import instructs
 from consumers.scanning.providers.builtin.prompt import Ask
 
+STEM_CHARS: Final = 3
 DEFAULT_IDLE_MS: Final = 15_000
 DEFAULT_SLOW_MS: Final = 3_000
 
@@ -75,8 +76,11 @@ _GAP = re.compile(r"^no activity for (\d+) s")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``moments`` are the signals that show the concept, in order; ``known`` is False where the recorder did not
-    capture what would tell."""
+    """A concept looked up.
+
+    ``moments`` are the signals that show the concept, in order; ``known`` is False where the recorder did not
+    capture what would tell.
+    """
 
     concept: str
     moments: tuple[Signal, ...]
@@ -124,12 +128,146 @@ def lines_about(evidence: Evidence, wanted: set[str], kinds: tuple[str, ...] = (
 
 _WORD = re.compile(r"[a-z0-9]{2,}")
 _STOP: Final = frozenset(
-    "the an of to in on at is are was were be been did do does has have had and or but not if any this that these those it "
-    "its their there they he she user users visitor visitors session sessions page pages person people customer someone with for "
-    "from by as how what which when where who why whether during please flag report answer yes no look tell say find identify "
-    "detect check can could would should will may into out over about than then them his her him you your we our us site website app "
-    "application ever at least one some all each every get got go went make made use used using see saw show shown watch "
-    "recording true false question happen happened click clicked clicks clicking open opened opens visit visited visits".split()
+    [
+        "the",
+        "an",
+        "of",
+        "to",
+        "in",
+        "on",
+        "at",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "did",
+        "do",
+        "does",
+        "has",
+        "have",
+        "had",
+        "and",
+        "or",
+        "but",
+        "not",
+        "if",
+        "any",
+        "this",
+        "that",
+        "these",
+        "those",
+        "it",
+        "its",
+        "their",
+        "there",
+        "they",
+        "he",
+        "she",
+        "user",
+        "users",
+        "visitor",
+        "visitors",
+        "session",
+        "sessions",
+        "page",
+        "pages",
+        "person",
+        "people",
+        "customer",
+        "someone",
+        "with",
+        "for",
+        "from",
+        "by",
+        "as",
+        "how",
+        "what",
+        "which",
+        "when",
+        "where",
+        "who",
+        "why",
+        "whether",
+        "during",
+        "please",
+        "flag",
+        "report",
+        "answer",
+        "yes",
+        "no",
+        "look",
+        "tell",
+        "say",
+        "find",
+        "identify",
+        "detect",
+        "check",
+        "can",
+        "could",
+        "would",
+        "should",
+        "will",
+        "may",
+        "into",
+        "out",
+        "over",
+        "about",
+        "than",
+        "then",
+        "them",
+        "his",
+        "her",
+        "him",
+        "you",
+        "your",
+        "we",
+        "our",
+        "us",
+        "site",
+        "website",
+        "app",
+        "application",
+        "ever",
+        "at",
+        "least",
+        "one",
+        "some",
+        "all",
+        "each",
+        "every",
+        "get",
+        "got",
+        "go",
+        "went",
+        "make",
+        "made",
+        "use",
+        "used",
+        "using",
+        "see",
+        "saw",
+        "show",
+        "shown",
+        "watch",
+        "recording",
+        "true",
+        "false",
+        "question",
+        "happen",
+        "happened",
+        "click",
+        "clicked",
+        "clicks",
+        "clicking",
+        "open",
+        "opened",
+        "opens",
+        "visit",
+        "visited",
+        "visits",
+    ]
 )
 
 
@@ -140,7 +278,7 @@ def stems(text: str) -> set[str]:
 
 def _stem(word: str) -> str:
     for ending in ("ations", "ation", "ings", "ing", "ies", "ied", "ers", "er", "es", "ed", "s", "e"):
-        if word.endswith(ending) and len(word) - len(ending) >= 3:
+        if word.endswith(ending) and len(word) - len(ending) >= STEM_CHARS:
             return word[: -len(ending)]
     return word
 

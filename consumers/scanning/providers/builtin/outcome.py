@@ -5,6 +5,10 @@ from typing import Final
 
 from consumers.scanning.evidence import Evidence, Signal
 
+MANY_PRESSES: Final = 2
+SAME_FAILURE_MS: Final = 2_000
+WAIT_MS: Final = 3_000
+LONG_WAIT_MS: Final = 8_000
 CLASSES: Final = ("converted", "blocked", "abandoned", "completed", "failed", "browsing")
 
 
@@ -18,8 +22,11 @@ class Outcome:
 
 
 def outcomes(evidence: Evidence) -> list[Outcome]:
-    """Every class, the most fitting first. A session has one outcome: a conversion beats all, a defect that kept the
-    person from a goal beats a checkout given up, that beats a completed task, that a failed one."""
+    """Every class, the most fitting first.
+
+    A session has one outcome: a conversion beats all, a defect that kept the
+    person from a goal beats a checkout given up, that beats a completed task, that a failed one.
+    """
     by: dict[str, list[Signal]] = {}
     for signal in evidence.signals:
         by.setdefault(signal.kind, []).append(signal)
@@ -54,12 +61,12 @@ def outcomes(evidence: Evidence) -> list[Outcome]:
 
 
 def _serious(by: dict[str, list[Signal]]) -> bool:
-    """A script error, a server failure, or a control pressed again and again: not one idle try on something decorative."""
+    """A script error, a server failure, or a control pressed again and again: not one idle try on a decoration."""
     presses = sum(signal.count for signal in by.get("dead_click", []))
     server = [s for s in by.get("failed_request", []) if s.note != "4xx"] + [
         s for s in by.get("error_shown", []) if s.note == "server"
     ]
-    return bool(by.get("javascript_error") or by.get("rage_click") or server or presses >= 3)
+    return bool(by.get("javascript_error") or by.get("rage_click") or server or presses > MANY_PRESSES)
 
 
 def _defects(by: dict[str, list[Signal]]) -> list[Signal]:
@@ -77,14 +84,16 @@ def frustration(evidence: Evidence) -> tuple[float, list[Signal]]:
     for signal in evidence.signals:
         by.setdefault(signal.kind, []).append(signal)
     failures = [s for s in by.get("failed_request", []) if not s.measure_ms or s.note]
-    refusals = [s for s in by.get("error_shown", []) if not any(abs(s.t_ms - f.t_ms) < 2_000 for f in failures)]
+    refusals = [
+        s for s in by.get("error_shown", []) if not any(abs(s.t_ms - f.t_ms) < SAME_FAILURE_MS for f in failures)
+    ]
     dead = min(2, sum(signal.count for signal in by.get("dead_click", [])))
     attempts = len(failures) + len(refusals) + len(by.get("empty_search", []))
     attempts += min(2, len(by.get("javascript_error", []))) + dead
     rages = len(by.get("rage_click", []))
     wait = max((signal.measure_ms for signal in by.get("slow_response", [])), default=0)
     points = float(min(3, attempts)) + (0, 2, 3)[min(2, rages)]
-    points += 2 if wait >= 8_000 else 1 if wait >= 3_000 else 0
+    points += 2 if wait >= LONG_WAIT_MS else 1 if wait >= WAIT_MS else 0
     points += 2 if by.get("lost_navigation") else 0
     points += 3 if by.get("goal_missed") else 0
     points -= 1 if (by.get("conversion") or by.get("task_completed")) and not by.get("goal_missed") else 0

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - patterns: each list of words stays together
 """Reading an operator's prompt: what it leaves out, which numbers it names, how it is cut."""
 
 import re
@@ -7,17 +8,20 @@ from typing import Final
 MAX_PROMPT_CHARS: Final = 4_000
 """How much of a prompt is read; the question comes first in practice."""
 
+MAX_COUNT: Final = 50
+"""More times than this are no threshold anybody means."""
+
 _EXCLUDED_SENTENCE = re.compile(
     r"\b(?:do(?:es)?|should|must|need|will)(?: not|n't) (?:be )?(?:count|matter|qualify|included?|considered|flag)|"
     r"\b(?:is|are)(?: not|n't) (?:an? |considered |counted )?(?:\w+ ){0,2}(?:message|error|failure|form|case|problem|match|one|that|this)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _EXCLUDED_PART = re.compile(
     r"\(\s*(?:not|except|excluding|ignoring|ignore|other than)\b[^)]*\)"
     r"|[,;:(]?\s*\b(?:ignore|ignoring|except(?: for)?|excluding|exclude|not counting|not including|leaving out|leave out|disregard(?:ing)?|"
     r"apart from|other than|as opposed to|rather than|unlike)\b[^.;)?!]*"
     r"|,\s*not\s+(?!(?:at|yet)\b)[^,.;)?!]*",
-    re.I,
+    re.IGNORECASE,
 )
 _ASIDE = re.compile(r"\(([^)]*)\)")
 _NUMBERS: Final = {
@@ -28,28 +32,32 @@ _NUMBERS: Final = {
 }  # fmt: skip
 _NUMBER_WORDS = "|".join(sorted((re.escape(word) for word in _NUMBERS), key=len, reverse=True))
 _DURATION = re.compile(
-    rf"(?<![\w.])(\d+(?:\.\d+)?|{_NUMBER_WORDS})[ -]*(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?)\b", re.I
+    rf"(?<![\w.])(\d+(?:\.\d+)?|{_NUMBER_WORDS})[ -]*(ms|milliseconds?|s|secs?|seconds?|m|mins?|minutes?)\b",
+    re.IGNORECASE,
 )
 _UNITS: Final = {"m": 60_000, "s": 1_000}
 _COUNT = re.compile(
     rf"\b(?:at least |more than |over |minimum (?:of )?)?(\d+|{_NUMBER_WORDS})(?: or more)? (?:or more )?(?:\w+ )?"
     r"(?:times|clicks?|hits|taps|presses|errors?|failures?|attempts?|searches|requests?|bursts?|refusals?|messages)\b"
     r"|\b(twice|thrice)\b",
-    re.I,
+    re.IGNORECASE,
 )
 _NEGATOR = re.compile(
     r"\b(?:no|not|without|never|zero|free (?:of|from)|fail(?:ed|s)? to|unable to|didn't|doesn't|did not|does not|wasn't|weren't|"
     r"avoid(?:ed|s)?|lack(?:ed|s)?(?: of)?|absence of)(?: (?:any|a|an|the|single|ever|to|kind|of|make|making|have|having|see|seeing|get|getting|"
     r"encounter|encountering|experience|experiencing|run|running|into|hit|hitting|complete|completing|single|visible|real|further|"
     r"obvious|some|sign|signs|user)){0,5}\s*$",
-    re.I,
+    re.IGNORECASE,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A prompt, read. ``main`` is what it asks, ``asides`` what stands in brackets, both lower-case and without what the
-    prompt excludes; ``duration_ms`` and ``count`` are thresholds it names, None where it names none."""
+    """A prompt, read.
+
+    ``main`` is what it asks, ``asides`` what stands in brackets, both lower-case and without what the
+    prompt excludes; ``duration_ms`` and ``count`` are thresholds it names, None where it names none.
+    """
 
     main: str
     asides: str
@@ -58,7 +66,7 @@ class Ask:
 
 
 def read(prompt: str) -> Ask:
-    text = " ".join(prompt[:MAX_PROMPT_CHARS].lower().replace("’", "'").split())
+    text = " ".join(prompt[:MAX_PROMPT_CHARS].lower().replace("\u2019", "'").split())
     sentences = [s for s in re.split(r"(?<=[.?!])\s+", text) if s and not _EXCLUDED_SENTENCE.search(s)] or [text]
     kept = " ".join(_EXCLUDED_PART.sub(" ", sentence) for sentence in sentences)
     asides = " ".join(match.group(1) for match in _ASIDE.finditer(kept))
@@ -77,7 +85,7 @@ def _duration(text: str) -> int | None:
 
 def _durations(text: str) -> list[tuple[str, str]]:
     pairs = [(m.group(1), m.group(2).lower()) for m in _DURATION.finditer(text)]
-    return [(number, unit) for number, unit in pairs if unit not in ("ms",) and not unit.startswith("milli")]
+    return [(number, unit) for number, unit in pairs if unit != "ms" and not unit.startswith("milli")]
 
 
 def _count(text: str) -> int | None:
@@ -85,7 +93,7 @@ def _count(text: str) -> int | None:
     if match is None:
         return None
     value = _value((match.group(1) or match.group(2)).lower())
-    return int(value) if 1 <= value <= 50 and match.group(1) not in ("a", "an", "one") else None
+    return int(value) if 1 <= value <= MAX_COUNT and match.group(1) not in ("a", "an", "one") else None
 
 
 def _value(number: str) -> float:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of patterns
 """Scorer: frustration, effort, engagement, success or speed on the scanner's own scale."""
 
 import re
@@ -32,7 +33,7 @@ def scorer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     intent, known = _intent(config)
     tenths, moments = _points(intent, evidence)
     score = low + (high - low) * min(10.0, max(0.0, tenths)) / 10
-    whole = low.is_integer() and high.is_integer() and high - low >= 2
+    whole = low.is_integer() and high.is_integer() and high - low > 1
     if moments:
         reasoning = told(moments, 4)
     else:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table of patterns: each row is one way to say it
 """Classifier: which labels fit, by what their names mean."""
 
 import re
@@ -10,6 +11,11 @@ from consumers.scanning.providers.builtin.findings import find, lines_about, ste
 from consumers.scanning.providers.builtin.outcome import outcomes
 from consumers.scanning.providers.builtin.prompt import read
 from consumers.scanning.providers.builtin.wording import cite, end_of, told
+
+CLEARLY_OUTCOMES: Final = 2
+"""A vocabulary with more classes of outcome than this is about outcomes, whatever the prompt says."""
+WHOLE: Final = 0.6
+"""Share of a label's words one line must hold."""
 
 _CLASS_WORDS: Final = (
     ("abandoned", r"\babandon|\bdrop|\bgave up (?:at|on|during|checkout)|\bleft (?:cart|checkout)|\b(?:cart|checkout|payment|upgrade)\b.*\b(?:left|quit|incomplete|lost)|\bincomplete"),
@@ -37,8 +43,8 @@ def classifier(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     tags: list[str] = list(config["tags"])
     meanings = {tag: _meaning(tag) for tag in tags}
     classes = {tag: name for tag in tags if (name := _class_of(meanings[tag]))}
-    enough = len(set(classes.values())) >= 2 and len(classes) * 2 >= len(tags)
-    if enough and (_ABOUT_OUTCOME.search(config["prompt"].lower()) or len(set(classes.values())) >= 3):
+    enough = len(set(classes.values())) > 1 and len(classes) * 2 >= len(tags)
+    if enough and (_ABOUT_OUTCOME.search(config["prompt"].lower()) or len(set(classes.values())) > CLEARLY_OUTCOMES):
         return _by_outcome(classes, evidence)
     return _by_meaning(config, tags, meanings, evidence)
 
@@ -95,7 +101,7 @@ def _where(meaning: str, evidence: Evidence) -> tuple[float, str] | None:
     if not wanted:
         return None
     lines = [
-        line for share, line in lines_about(evidence, wanted, ("page", "click", "input", "screen")) if share >= 0.6
+        line for share, line in lines_about(evidence, wanted, ("page", "click", "input", "screen")) if share >= WHOLE
     ]
     if not lines:
         return None

@@ -11,6 +11,7 @@ from consumers.scanning.providers.builtin.wording import cite, end_of, told
 
 CLEAR: Final = 3.0
 """From this score on the prompt names its concept; below it only leans towards one."""
+PAIR: Final = 2
 WHOLE: Final = 0.75
 """Share of a prompt's content words one timeline line must hold to be what the prompt asks for."""
 
@@ -55,9 +56,8 @@ def _reasoning(finding: Finding, evidence: Evidence) -> str:
 
 def _confidence(finding: Finding) -> float:
     """0.9 needs two independent moments, one allows at most 0.8 (engine 4.3)."""
-    if not finding.present:
-        return 0.8
-    return 0.9 if len(finding.moments) > 1 or finding.moments[0].count > 2 else 0.8
+    several = len(finding.moments) > 1 or any(moment.count > PAIR for moment in finding.moments)
+    return 0.9 if several else 0.8
 
 
 def _from_timeline(ask: Ask, evidence: Evidence) -> dict[str, Any]:
