@@ -141,7 +141,6 @@ def test_malformed_bodies(api: httpx.Client, known: str, route: str, body: bytes
 def test_every_field_with_every_kind_of_value(api: httpx.Client, known: str, field: str, value: Any) -> None:
     check(send(api, "POST", "scanners/", {**MONITOR, "name": str(uuid4()), field: value}))
     check(send(api, "PATCH", f"scanners/{known}/", {field: value}))
-    assert api.get(f"scanners/{known}/").status_code == 200
 
 
 @pytest.mark.parametrize("value", WEIRD.values(), ids=WEIRD.keys())
