@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 from uuid import uuid4
 
 import psycopg
@@ -25,6 +26,7 @@ from commands.store.application import Store
 from commands.store.event_log import EventLog
 from commands.store.migrations import Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
+from consumers.transports.gauges import Measured
 from consumers.transports.port import Transport, Unavailable
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
@@ -53,6 +55,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+class MeasuredTransport(Transport, Measured, Protocol):
+    """A transport that also tells how it is."""
+
+
 class NotSetUp(Exception):
     """The database is empty: `up` or `admin bootstrap` must set it up first."""
 
@@ -65,7 +71,7 @@ class Runtime:
     database_url: str
     pool: Pool
     store: Store
-    transport: Transport
+    transport: MeasuredTransport
     blobs: Blobs
     secret: bytes
     scanners: Scanners

@@ -9,8 +9,6 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
-from projections.queries.accounts import environment_of_token
-
 from api.bootstrap import Runtime
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
@@ -31,6 +29,7 @@ from consumers.selection.watermarks import GROUP as SELECTION_GROUP
 from consumers.selection.watermarks import WatermarkKeeper
 from projections.catalogue import PROJECTIONS
 from projections.engine.runner import Runner
+from projections.queries.accounts import environment_of_token
 
 log = logging.getLogger("replay_vision.roles")
 

@@ -6,6 +6,7 @@ import uvicorn
 
 from api.bootstrap import Runtime
 from api.http.app import create_app
+from api.metrics import register
 from api.wiring import services_for
 
 GRACE_SECONDS = 8
@@ -16,6 +17,7 @@ def serve_http(running: Runtime) -> None:
 
     No access log: keys may come in query parameters. No proxy headers: links are built from the public address.
     """
+    register(running)
     uvicorn.run(
         create_app(services_for(running)),
         host=running.settings.host,

@@ -31,7 +31,7 @@ def services_for(running: Runtime) -> Services:
         observations=running.observations,
         limits=running.settings.observation_limits,
         transport=running.transport,
-        wait=lambda position, names: wait_for(running.pool, names, position, WAIT_SECONDS),
+        wait=lambda position, projections: wait_for(running.pool, projections, position, WAIT_SECONDS),
         clock=running.clock,
         hash_key=partial(hash_key, running.secret),
         readiness=partial(_readiness, running),
@@ -41,6 +41,19 @@ def services_for(running: Runtime) -> Services:
         capture_prefix=running.settings.capture_prefix,
         capture_origins=running.settings.capture_origins,
     )
+
+
+def _transport_warnings(running: Runtime) -> list[str]:
+    """Dead letters wait for somebody, and a stopped partition waits until somebody resumes it."""
+    said = {
+        "transport_dead_letters": "dead letters: {value:g} of {labels}",
+        "transport_stopped": "stopped by too many dead letters: {labels}",
+    }
+    return [
+        said[gauge.name].format(value=gauge.value, labels=" ".join(gauge.labels.values()))
+        for gauge in running.transport.gauges()
+        if gauge.name in said and gauge.value > 0
+    ]
 
 
 def _readiness(running: Runtime) -> Readiness:
@@ -54,6 +67,7 @@ def _readiness(running: Runtime) -> Readiness:
                     reasons.append(f"projection {projection.name} is {projection.behind} positions behind")
                 if projection.parked:
                     warnings.append(f"projection {projection.name} has {projection.parked} parked streams")
+        warnings += _transport_warnings(running)
         for group in (CAPTURE_GROUP, SCANNING_GROUP):
             behind = sum(running.transport.lag(group).values())
             if behind > TRANSPORT_LAG:

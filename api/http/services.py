@@ -16,7 +16,10 @@ from consumers.transports.port import Transport
 class Connections(Protocol):
     """A pool of database connections in autocommit (psycopg_pool.ConnectionPool)."""
 
-    max_size: int
+    @property
+    def max_size(self) -> int:
+        """The most connections it lends at once."""
+        ...
 
     def connection(self) -> AbstractContextManager[Any]:
         """Lends a connection; the `with` block gives it back."""

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import psycopg
 from psycopg_pool import ConnectionPool
 
 from consumers.capture.blobs import Blobs
@@ -28,6 +29,11 @@ def keep(pool: ConnectionPool, blobs: Blobs, record: Record, refusal: CaptureRef
     row = (environment_id, session_id, record.topic, record.partition, record.offset)
     with pool.connection() as conn:
         conn.execute(_REPORT, (*row, refusal.code, refusal.message, key, len(record.value), at))
+
+
+def undecodable_counts(conn: psycopg.Connection) -> dict[str, int]:
+    """How many were kept, by reason code; for metrics."""
+    return dict(conn.execute("SELECT code, count(*) FROM capture.undecodable GROUP BY code ORDER BY code").fetchall())
 
 
 def _environment_id(record: Record) -> int | None:

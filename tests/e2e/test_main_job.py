@@ -103,6 +103,13 @@ def test_a_body_that_is_no_recording_is_refused_and_stops_nobody(live: Live) -> 
     assert wait_until(lambda: observed_session(live, scanner, session_id), 30, "not observed")
 
 
+def test_metrics_and_readiness_tell_how_the_work_goes(live: Live) -> None:
+    wait_until(lambda: request("GET", f"{live.address}/readyz", None, {}).body["ready"], 30, "not ready")
+    text = request("GET", f"{live.address}/metrics", None, {}).body
+    for name in ("up 1.0", "projection_lag_positions{", "relay_lag_positions ", "scan_jobs{", "transport_lag_records{"):
+        assert f"replay_vision_{name}" in text, name
+
+
 def test_the_second_start_is_quick_and_keeps_everything(live: Live) -> None:
     scanner = create(live, "kept", "monitor", enabled=False)
     assert live.stop() == 0

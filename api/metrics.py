@@ -1,0 +1,99 @@
+"""What `/metrics` says about the work behind the API, read from the database at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import REGISTRY, Collector
+
+from api.bootstrap import OUTAGES, Runtime
+from commands.store.event_log import EventLog
+from consumers.capture.undecodable import undecodable_counts
+from consumers.relay import Relay
+from consumers.scanning.jobs import waiting
+from consumers.transports.gauges import CATALOGUE as TRANSPORT
+from projections.engine.parking import lag
+
+PREFIX = "replay_vision_"
+
+CATALOGUE = {
+    "up": "1 when the database answered this scrape",
+    "projection_lag_positions": "Log positions that a projection has not taken in",
+    "projection_still_seconds": "How long a projection has been behind without moving",
+    "projection_parked_streams": "Streams that wait for `projections replay` because an event could not be applied",
+    "relay_lag_positions": "Log positions that are not in the transport yet; an upper bound of the events",
+    "relay_lag_seconds": "Age of the oldest event that is not in the transport yet",
+    "scan_jobs": "Scan jobs by state",
+    "scan_job_oldest_seconds": "How long the longest queued scan job has been due",
+    "undecodable_recordings": "Messages that could not be decoded and were kept, by reason",
+}
+"""Every metric of this module; those of the transport are in consumers.transports.gauges."""
+
+
+class WorkCollector(Collector):
+    """Register once per process. A scrape while the database is away answers `up 0` and nothing else."""
+
+    def __init__(self, running: Runtime) -> None:
+        self._running = running
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        """Names only, so that registering asks no database."""
+        return [_family(name, CATALOGUE[name], ()) for name in CATALOGUE]
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        try:
+            found = list(self._read())
+        except OUTAGES:
+            found = []
+        up = _family("up", CATALOGUE["up"], ())
+        up.add_metric([], 1 if found else 0)
+        yield up
+        yield from found
+
+    def _read(self) -> Iterator[GaugeMetricFamily]:
+        running = self._running
+        with running.pool.connection(timeout=2) as connection:
+            behind = lag(connection, EventLog())
+            relay = Relay(running.database_url, EventLog(), running.transport).lag(connection)
+            jobs = waiting(connection)
+            undecodable = undecodable_counts(connection)
+        yield _each("projection_lag_positions", "projection", ((one.name, one.behind) for one in behind))
+        yield _each("projection_still_seconds", "projection", ((one.name, one.still_seconds) for one in behind))
+        yield _each("projection_parked_streams", "projection", ((one.name, one.parked) for one in behind))
+        yield _one("relay_lag_positions", relay.positions)
+        yield _one("relay_lag_seconds", relay.seconds)
+        yield _each("scan_jobs", "state", [("queued", jobs.queued), ("leased", jobs.leased)])
+        yield _one("scan_job_oldest_seconds", max(0.0, jobs.oldest_seconds))
+        yield _each("undecodable_recordings", "reason", undecodable.items())
+        yield from self._transport()
+
+    def _transport(self) -> Iterator[GaugeMetricFamily]:
+        families: dict[str, GaugeMetricFamily] = {}
+        for gauge in self._running.transport.gauges():
+            if gauge.name not in families:
+                families[gauge.name] = _family(gauge.name, TRANSPORT[gauge.name], tuple(gauge.labels))
+            families[gauge.name].add_metric(list(gauge.labels.values()), gauge.value)
+        yield from families.values()
+
+
+def register(running: Runtime) -> None:
+    """Adds the collector to the process's registry. Once per process."""
+    REGISTRY.register(WorkCollector(running))
+
+
+def _family(name: str, text: str, labels: Iterable[str]) -> GaugeMetricFamily:
+    return GaugeMetricFamily(PREFIX + name, text, labels=list(labels))
+
+
+def _one(name: str, value: float) -> GaugeMetricFamily:
+    family = _family(name, CATALOGUE[name], ())
+    family.add_metric([], value)
+    return family
+
+
+def _each(name: str, label: str, values: Iterable[tuple[str, float]]) -> GaugeMetricFamily:
+    family = _family(name, CATALOGUE[name], (label,))
+    for value in values:
+        family.add_metric([value[0]], value[1])
+    return family
