@@ -12,11 +12,11 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from commands.context import Context, decide_again
-from commands.store.application import BULK, Outcome, Save, Store
+from commands.store.application import BULK, TOO_LARGE, Outcome, Save, Store
 from commands.store.guards import ALIVE_SCANNER, Guard, absent, require, reserve, settle
 from commands.store.private_text import private_text
 from commands.store.recorder import Refused
-from domain.errors import LeaseLost, NotFound, QuotaExhausted, Throttled
+from domain.errors import EventTooLarge, LeaseLost, NotFound, QuotaExhausted, Throttled
 from domain.observation import Observation, Trigger
 from domain.quota import Period
 from domain.scanner import Scanner
@@ -334,5 +334,7 @@ def _requested(session_id: str, observation_id: UUID, outcome: Outcome) -> Reque
             return Requested(session_id, observation_id, refusal, None)
         case refusal if refusal == f"missing:{ALIVE_SCANNER}":
             raise NotFound
+        case refusal if refusal == TOO_LARGE:
+            raise EventTooLarge("The scanner is too large to be copied into an observation.")
         case refusal:
             raise Refused(refusal)

@@ -15,12 +15,14 @@ from psycopg.rows import class_row
 from commands.store.guards import Guard
 from commands.store.mapper import EventMapper
 from commands.store.recorder import Datastore, EventRecorder, Group
-from domain.errors import NotFound
+from domain.errors import EventTooLarge, NotFound
 from domain.event import Aggregate
 from domain.tenant import Tenant
 
 BULK = 200
 """Saves of one bulk append: the contract's largest request (extensions, bulk_observe)."""
+
+TOO_LARGE = "too_large"
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -55,7 +57,7 @@ class Save:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a Save: its last position, or why it was refused (see recorder.Refused)."""
+    """What became of a Save: its last position, or why it was refused (TOO_LARGE, or see recorder.Refused)."""
 
     position: int | None
     refusal: str | None
@@ -95,13 +97,16 @@ class Store:
     def save_each(self, saves: Sequence[Save]) -> list[Outcome]:
         """Stores up to BULK independent saves in one round trip; one outcome a save, in order.
 
-        Raises ValueError over the limit or for a save that recorded nothing.
+        A save with an event over the store's cap is refused as `too_large` and leaves its neighbours alone. Raises
+        ValueError over the limit or for a save that recorded nothing.
         """
-        groups = [Group(self._collect(save.aggregates), save.guards) for save in saves]
-        if len(groups) > BULK or not all(group.events for group in groups):
+        collected = [self._collected(save) for save in saves]
+        groups = [group for group in collected if group is not None]
+        if len(saves) > BULK or not all(group.events for group in groups):
             message = f"a bulk save takes 1 to {BULK} saves that each recorded something"
             raise ValueError(message)
-        return [Outcome(*row) for row in self.recorder.insert_groups(groups)] if groups else []
+        answers = iter(self.recorder.insert_groups(groups) if groups else [])
+        return [Outcome(None, TOO_LARGE) if group is None else Outcome(*next(answers)) for group in collected]
 
     def next_number(self, sequence: str) -> int:
         """The next integer id: sequence is `environment_number` or `user_number`. Numbers may be skipped."""
@@ -136,6 +141,12 @@ class Store:
 
     def close(self) -> None:
         self._datastore.close()
+
+    def _collected(self, save: Save) -> Group | None:
+        try:
+            return Group(self._collect(save.aggregates), save.guards)
+        except EventTooLarge:
+            return None
 
     def _collect(self, aggregates: Sequence[Aggregate]) -> list[StoredEvent]:
         return [self._mapper.to_stored_event(event) for aggregate in aggregates for event in aggregate.collect_events()]

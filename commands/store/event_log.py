@@ -62,7 +62,7 @@ class EventLog:
         return [StoredRow(*row) for row in cursor]
 
     def decode(self, row: StoredRow) -> Recorded:
-        """Raises KeyError for an unknown topic and pydantic's ValidationError for a state that does not fit."""
+        """Raises KeyError for an unknown topic, ValueError for a state that does not fit (EventMapper.decode)."""
         return Recorded(row.position, self._mapper.decode(row.stream_id, row.version, row.topic, row.state))
 
     def read(self, connection: Connection, after: int, limit: int = PAGE) -> list[Recorded]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -49,9 +49,21 @@ class EventMapper(Mapper[UUID]):
         )
 
     def decode(self, stream_id: UUID | str, version: int, topic: str, state: bytes) -> Event:
-        """One stored row as an event, upcast to the present schema. Raises KeyError for an unknown topic."""
+        """One stored row as an event, upcast to the present schema.
+
+        Raises KeyError for an unknown topic, and ValueError for a state that is no JSON object, that does not fit the
+        event class (pydantic's ValidationError is a ValueError), or that a newer release has written.
+        """
         event_class = EVENT_CLASSES[topic]
-        decoded: dict[str, Any] = orjson.loads(state)
-        for old in range(decoded.pop(VERSION_KEY, 1), event_class.SCHEMA_VERSION):
+        parsed: object = orjson.loads(state)
+        if not isinstance(parsed, dict):
+            message = f"the state of {topic} is not an object"
+            raise ValueError(message)  # noqa: TRY004 - one error for every state that does not fit
+        decoded = cast(dict[str, Any], parsed)
+        written = decoded.pop(VERSION_KEY, 1)
+        if not isinstance(written, int) or not 1 <= written <= event_class.SCHEMA_VERSION:
+            message = f"{topic} has schema version {written}; this release knows 1 to {event_class.SCHEMA_VERSION}"
+            raise ValueError(message)
+        for old in range(written, event_class.SCHEMA_VERSION):
             self._upcasters[topic, old](decoded)
         return event_class.model_validate({**decoded, "originator_id": stream_id, "originator_version": version})

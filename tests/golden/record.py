@@ -1,0 +1,214 @@
+"""Writes a golden history: `python tests/golden/record.py VERSION`, from the repository's root.
+
+A golden history holds every event class as a release stores it, and the state that each stream folds to. Once a release
+has shipped, its files never change: every later release must decode and fold them (test_history.py).
+
+To add a version, when an event class is new or its schema changes:
+
+1. add the class, or raise its SCHEMA_VERSION and register an upcaster for the old one (commands/store/mapper.py);
+2. let `histories` below record the event;
+3. run this script with the next number and commit the two files it writes.
+
+An existing file is not overwritten.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+from pydantic import TypeAdapter
+
+from commands.store.mapper import EventMapper
+from domain.accounts import ApiKey, Environment, Organization, User
+from domain.event import Actor, Aggregate, Event, Stamp, TextRef
+from domain.observation import Observation
+from domain.scanner import Scanner
+
+FOLDER = Path(__file__).parent
+BEGAN = datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC)
+NAMES = UUID("5a0f6b3e-6c0e-4c56-9a3d-0d3f2f1f7c11")
+ORGANIZATION = uuid5(NAMES, "organization")
+SCANNER = uuid5(NAMES, "scanner")
+WORKERS = [uuid5(NAMES, f"worker {number}") for number in range(4)]
+JSON = TypeAdapter(dict[str, Any])
+
+
+class Stamps:
+    """One stamp after the other, a second apart, by every kind of actor in turn."""
+
+    ACTORS = (
+        Actor(type="user", user_id=17),
+        Actor(type="key", user_id=17, key_prefix="phx_golden00"),
+        Actor(type="system", role="scanning"),
+    )
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def next(self) -> Stamp:
+        self._count += 1
+        return Stamp(
+            recorded_at=BEGAN + timedelta(seconds=self._count),
+            actor=self.ACTORS[self._count % len(self.ACTORS)],
+            correlation_id=uuid5(NAMES, f"correlation {self._count // 3}"),
+            environment_id=7,
+            organization_id=ORGANIZATION,
+            causation_id=f"message-{self._count}" if self._count % 2 else None,
+        )
+
+
+def text(name: str) -> TextRef:
+    return TextRef(id=uuid5(NAMES, name), digest=f"{uuid5(NAMES, name).hex}{uuid5(NAMES, name).hex}")
+
+
+def histories() -> Iterator[Aggregate]:
+    """Aggregates that have recorded, between them, every event class in every shape that matters."""
+    stamps = Stamps()
+    yield from _accounts(stamps)
+    scanner, deleted = _scanners(stamps)
+    yield scanner
+    yield deleted
+    yield from _observations(stamps, scanner)
+
+
+def _accounts(stamps: Stamps) -> Iterator[Aggregate]:
+    organization = Organization.create(ORGANIZATION, stamps.next(), name="Acme", monthly_quota=None)
+    organization.set_quota(stamps.next(), 500)
+    organization.grant(stamps.next(), 50, BEGAN + timedelta(days=30))
+    yield organization
+    environment = Environment.create(7, stamps.next(), name="Web", timezone="Europe/Madrid", project_token="phc_1")
+    environment.rotate_token(stamps.next(), "phc_2")
+    yield environment
+    yield User.create(17, stamps.next(), profile=text("profile"))
+    key = ApiKey.issue(
+        uuid5(NAMES, "key"),
+        stamps.next(),
+        user_id=17,
+        label="ci",
+        prefix="phx_golden00",
+        key_hash="0" * 64,
+        scopes=["replay_scanner:read", "session_recording:read"],
+        environment_ids=[7],
+        expires_at=BEGAN + timedelta(days=90),
+    )
+    key.revoke(stamps.next())
+    yield key
+
+
+def _scanners(stamps: Stamps) -> tuple[Scanner, Scanner]:
+    scanner = Scanner.create(
+        SCANNER,
+        stamps.next(),
+        name="Ärger am Checkout ✓",
+        description="",
+        scanner_type="scorer",
+        scanner_config={"prompt": "How angry?", "scale": {"min": 0, "max": 10.5, "label": None}},
+        query={"kind": "RecordingsQuery", "events": [{"id": "checkout"}], "filter_test_accounts": True, "limit": None},
+        sampling_rate=0.29,
+        model="gemini-3-flash-preview",
+    )
+    scanner.edit(stamps.next(), {"name": "Anger", "description": "At the checkout", "sampling_rate": 1})
+    scanner.edit(stamps.next(), {"enabled": False})
+    scanner.edit(stamps.next(), {"enabled": True, "emits_signals": True, "query": {}, "provider": "builtin"})
+    scanner.skip_gap(stamps.next(), 4, 9, "quota_exhausted")
+    deleted = Scanner.create(
+        uuid5(NAMES, "deleted"),
+        stamps.next(),
+        name="Doomed",
+        scanner_type="monitor",
+        scanner_config={"prompt": "Why?"},
+        model="builtin",
+        provider="builtin",
+    )
+    deleted.delete(stamps.next())
+    return scanner, deleted
+
+
+def _observations(stamps: Stamps, scanner: Scanner) -> Iterator[Observation]:
+    first, second, third, fourth = WORKERS
+    why: dict[str, Any] = {"kind": "provider_transient", "message": "The provider did not answer."}
+    succeeded = _requested(stamps, scanner, "s-1")
+    succeeded.start(stamps.next(), run=1, try_number=1, lease_token=first, subject=text("subject"))
+    succeeded.fail_try(stamps.next(), run=1, lease_token=first, retry_at=BEGAN + timedelta(minutes=5), **why)
+    succeeded.start(stamps.next(), run=1, try_number=2, lease_token=second, subject=None)
+    succeeded.fail(stamps.next(), run=1, lease_token=second, **why)
+    succeeded.retry(stamps.next(), period="2026-12")
+    succeeded.start(stamps.next(), run=2, try_number=1, lease_token=third, subject=None)
+    succeeded.succeed(
+        stamps.next(),
+        run=2,
+        lease_token=third,
+        result={"scanner_type": "scorer", "score": 7, "label": None, "confidence": 0.75},
+        text=text("answer"),
+        signals_count=3,
+        evidence_digest="e" * 64,
+        prompt_digest="p" * 64,
+        answer_digest="a" * 64,
+        provider="builtin",
+        model="builtin",
+        input_tokens=1200,
+        output_tokens=80,
+        cost_usd=Decimal("0.000125"),
+        duration_ms=1875,
+    )
+    yield succeeded
+    short = _requested(stamps, scanner, "s-2")
+    short.start(stamps.next(), run=1, try_number=1, lease_token=fourth, subject=None)
+    short.judge_ineligible(stamps.next(), run=1, lease_token=fourth, kind="too_short", message="3 s.")
+    yield short
+    orphan = _requested(stamps, scanner, "s-3")
+    orphan.fail(stamps.next(), run=1, lease_token=None, kind="orphaned", message="The workers stopped.")
+    yield orphan
+    running = _requested(stamps, scanner, "s-4")
+    running.start(stamps.next(), run=1, try_number=1, lease_token=first, subject=None)
+    yield running
+
+
+def _requested(stamps: Stamps, scanner: Scanner, session_id: str) -> Observation:
+    return Observation.request(
+        stamps.next(),
+        scanner_id=scanner.id,
+        session_id=session_id,
+        scanner_snapshot=scanner.snapshot(),
+        triggered_by="schedule",
+        period="2026-11",
+    )
+
+
+def state_of(aggregate: Aggregate) -> dict[str, Any]:
+    """What a stream folds to, as JSON: every attribute but the events that are not saved yet."""
+    attributes = {name.removeprefix("_"): value for name, value in vars(aggregate).items() if name != "_pending_events"}
+    return {"class": type(aggregate).TOPIC, **JSON.dump_python(attributes, mode="json")}
+
+
+def main() -> None:
+    version = int(sys.argv[1])
+    mapper = EventMapper()
+    events, states = list[bytes](), dict[str, Any]()
+    for aggregate in histories():
+        for event in aggregate.collect_events():
+            assert isinstance(event, Event)
+            row = mapper.to_stored_event(event)
+            line = {
+                "stream_id": str(row.originator_id),
+                "version": row.originator_version,
+                "topic": row.topic,
+                "state": row.state.decode(),
+            }
+            events.append(orjson.dumps(line))
+        states[str(aggregate.id)] = state_of(aggregate)
+    with (FOLDER / f"v{version}.jsonl").open("xb") as history:
+        history.write(b"\n".join(events) + b"\n")
+    with (FOLDER / f"v{version}.states.json").open("xb") as folded:
+        folded.write(orjson.dumps(states, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+if __name__ == "__main__":
+    main()
