@@ -7,7 +7,7 @@ from projections.observations import OBSERVATIONS
 from projections.quota import QUOTA
 from projections.scanners import SCANNERS
 
-PROJECTIONS: tuple[Projection, ...] = (SCANNERS, OBSERVATIONS, ACCOUNTS, QUOTA, HISTORY)
+PROJECTIONS: tuple[Projection, ...] = (SCANNERS, OBSERVATIONS, QUOTA, ACCOUNTS, HISTORY)
 """In the order in which a page is fed to them: first those that writers wait for."""
 
 

@@ -18,7 +18,7 @@ from psycopg import Connection, sql
 
 from projections.engine.feeding import Page, TooManyParked, feed
 from projections.engine.place import Moved, Place, enter, live_place, lock_live
-from projections.engine.projection import BATCH, Log, Projection
+from projections.engine.projection import BATCH, Log, Projection, Tidy
 
 POLL_SECONDS = 1.0
 """The log is looked at this often even when no notice came; also how often a standby tries for its turn."""
@@ -32,6 +32,9 @@ LOOK_SECONDS = 0.2
 
 TIDY_ROWS = 1000
 """Rows that one transaction drops for good."""
+
+TIDY_SECONDS = 5.0
+"""How often an idle runner looks for rows to drop."""
 
 _TAKE = "SELECT pg_try_advisory_lock(hashtextextended('projection:' || %s, 0))"
 
@@ -59,6 +62,7 @@ class Runner:
         self._channel = channel
         self._stopping = threading.Event()
         self._held: dict[str, _Held] = {}
+        self._tidy_at = 0.0
 
     def run(self) -> None:
         """Returns after `stop`, when the batch in hand is done. Survives lost connections and a restarted database."""
@@ -135,15 +139,26 @@ class Runner:
         held.place = place
 
     def _tidy(self, work: Connection) -> bool:
-        """Drops one bounded chunk of hidden rows; whether there is more."""
+        """Drops one bounded chunk of hidden rows, when it is time; whether there is more."""
+        if time.monotonic() < self._tidy_at:
+            return False
         more = False
         for held in self._held.values():
-            if held.projection.tidy is None:
-                continue
-            with work.transaction():
-                enter(work, lock_live(work, held.projection.name))
-                more |= held.projection.tidy(work, TIDY_ROWS)
+            if held.projection.tidy is not None:
+                more |= self._tidy_one(work, held.projection.name, held.projection.tidy)
+        if not more:
+            self._tidy_at = time.monotonic() + TIDY_SECONDS
         return more
+
+    def _tidy_one(self, work: Connection, name: str, tidy: Tidy) -> bool:
+        """Under the position's lock, so that a rebuild compares tables that stand still."""
+        try:
+            with work.transaction():
+                enter(work, lock_live(work, name))
+                return tidy(work, TIDY_ROWS)
+        except psycopg.errors.LockNotAvailable:
+            log.info("projection %s is being rebuilt; its hidden rows are dropped later", name)
+            return False
 
     def _wait(self, ears: Connection) -> None:
         until = time.monotonic() + POLL_SECONDS

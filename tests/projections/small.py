@@ -1,13 +1,14 @@
-"""A projection of its own for tests of the engine: how often was each scanner written, and what was its last name?"""
+"""A projection of its own for tests of the engine: how often each scanner was named, and how last."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from psycopg import Connection
+
 from domain.scanner import ScannerCreated, ScannerRenamed
 from projections.engine.projection import Projection, Recorded
 from projections.engine.table import Table
-from psycopg import Connection
 
 POISON = "poison"
 """A scanner with this name cannot be taken in."""
@@ -46,5 +47,5 @@ SEEN = Projection(
 
 
 def named(connection: Connection) -> list[str]:
-    rows = connection.execute("SELECT name FROM read_seen.seen ORDER BY name COLLATE \"C\"")
+    rows = connection.execute('SELECT name FROM read_seen.seen ORDER BY name COLLATE "C"')
     return [row[0] for row in rows]

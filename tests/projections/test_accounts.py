@@ -3,11 +3,11 @@
 from datetime import timedelta
 from uuid import uuid4
 
+from psycopg import Connection
+
 from commands.accounts import hash_key
 from domain.tenant import Tenant
 from projections.queries import accounts
-from psycopg import Connection
-
 from tests.projections.world import World, catch_up
 
 

@@ -5,16 +5,16 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg import Connection
+
 from commands.store.event_log import EventLog
 from projections.catalogue import PROJECTIONS
 from projections.engine import feeding
-from projections.engine.feeding import TooManyParked, feed, is_poison
+from projections.engine.feeding import Page, TooManyParked, feed, is_poison
 from projections.engine.installing import install
 from projections.engine.parking import lag, parked, replay
 from projections.engine.place import Moved, live_place
 from projections.engine.projection import Projection
-from psycopg import Connection
-
 from tests.projections.small import POISON, SEEN, named
 from tests.projections.world import World, catch_up
 
@@ -54,10 +54,10 @@ def test_a_batch_that_lost_its_race_changes_nothing(world: World, connection: Co
     place = live_place(connection, "seen")
     assert place is not None
     rows = LOG.read_raw(connection, 0)
-    feed(connection, SEEN, place, rows, LOG.decode)
+    feed(connection, SEEN, place, rows, Page(LOG, rows).decode)
     for other in (place, replace(place, generation=2), replace(place, live=False)):
         with pytest.raises(Moved):
-            feed(connection, SEEN, other, rows, LOG.decode)
+            feed(connection, SEEN, other, rows, Page(LOG, rows).decode)
     assert connection.execute("SELECT seen FROM read_seen.seen").fetchall() == [(1,)]
 
 

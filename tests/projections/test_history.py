@@ -5,14 +5,14 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from psycopg import Connection
+
 from domain.errors import Invalid
 from domain.event import EVENT_CLASSES
 from domain.tenant import Tenant
 from projections import facts
 from projections.queries import history
 from projections.queries.history import HistoryFilters
-from psycopg import Connection
-
 from tests.projections.world import CONFIGS, World, catch_up
 
 
@@ -55,7 +55,7 @@ def test_private_text_hashes_and_leases_stay_out(world: World, connection: Conne
     catch_up(connection)
     rows = connection.execute("SELECT changes::text FROM read_history.entry").fetchall()
     everything = orjson.dumps(rows).decode()
-    for secret in ("declined", "visitor-88", "admin@example.org", "key_hash", "lease", "digest\": \""):
+    for secret in ("declined", "visitor-88", "admin@example.org", "key_hash", "lease", 'digest": "'):
         assert secret not in everything
     requested, started, succeeded = entries(connection, world, stream=str(observation_id))
     assert {"field": "status", "before": None, "after": "pending"} in requested["changes"]
@@ -96,7 +96,7 @@ def test_cursors_walk_both_ways(world: World, connection: Connection) -> None:
         if page.next is None:
             break
         cursor = page.next
-    assert sum(forward, []) == wanted
+    assert [position for part in forward for position in part] == wanted
     assert page.previous is not None
     back = history.page(connection, world.tenant, HistoryFilters(), page.previous, 4)
     assert [entry["position"] for entry in back.entries] == forward[-2]

@@ -3,6 +3,8 @@
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg import Connection
+
 from domain.ids import workflow_id
 from domain.tenant import Tenant
 from projections.catalogue import named
@@ -10,8 +12,6 @@ from projections.engine.place import enter, live_place
 from projections.observations import OBSERVATIONS
 from projections.queries import observations
 from projections.queries.observations import ObservationFilters
-from psycopg import Connection
-
 from tests.projections.world import CONFIGS, World, catch_up
 
 

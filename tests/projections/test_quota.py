@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
-from projections.queries.quota import quota, quota_with_grants
 from psycopg import Connection
 
+from commands.store.event_log import EventLog
+from projections.engine.parking import lag, parked, replay
+from projections.queries.quota import quota, quota_with_grants
+from projections.quota import QUOTA
 from tests.projections.world import World, catch_up
 
 TWIN = "SELECT organization_id, period, used FROM store.quota_usage WHERE used > 0 ORDER BY 1, 2"
@@ -43,6 +46,26 @@ def test_a_refund_goes_to_the_month_of_the_request(world: World, connection: Con
     assert (used(connection, world, november), used(connection, world)) == (1, 1)
     world.succeed(world.start(kept))
     assert (used(connection, world, november), used(connection, world)) == (1, 1)
+
+
+def test_a_parked_stream_that_turns_up_after_its_scanner_ended(world: World, connection: Connection) -> None:
+    scanner_id = world.scanner()
+    late, done = world.observe(scanner_id, "s1", "s2")
+    world.succeed(world.start(done))
+    whole = connection.execute("SELECT originator_id, state FROM store.events WHERE originator_version = 1").fetchall()
+    connection.execute("UPDATE store.events SET state = '{}' WHERE originator_id = ANY(%s)", ([late, done],))
+    world.scanners.delete(world.context(), scanner_id)
+    catch_up(connection)
+    assert len(parked(connection)) == 6  # both streams, in quota, observations and history
+    for stream_id, state in whole:
+        connection.execute(
+            "UPDATE store.events SET state = %s WHERE originator_id = %s AND originator_version = 1", (state, stream_id)
+        )
+    assert replay(connection, QUOTA, EventLog()).released == [late]  # its charge is given back, for its scanner is gone
+    assert len(replay(connection, QUOTA, EventLog()).failed) == 1  # later events of the other are still unreadable
+    assert connection.execute("SELECT requested, refunded FROM read_quota.usage").fetchall() == [(1, 1)]
+    (place,) = (row for row in lag(connection, EventLog()) if row.name == "quota")
+    assert place.parked == 1
 
 
 def test_the_document(world: World, connection: Connection) -> None:

@@ -3,15 +3,15 @@
 import threading
 
 import pytest
+from psycopg import Connection
+
 from commands.store.event_log import EventLog
 from projections.catalogue import named as projection_named
-from projections.engine.feeding import feed
+from projections.engine.feeding import Page, feed
 from projections.engine.installing import install
 from projections.engine.place import Moved, live_place
 from projections.engine.projection import Projection
 from projections.engine.rebuilding import RebuildBusy, rebuild
-from psycopg import Connection
-
 from tests.projections.small import POISON, SEEN, named
 from tests.projections.world import World, catch_up
 
@@ -28,7 +28,9 @@ def schemas(connection: Connection) -> list[str]:
     return [row[0] for row in rows]
 
 
-def test_a_rebuild_of_a_right_table_finds_no_difference(world: World, connection: Connection, database_url: str) -> None:
+def test_a_rebuild_of_a_right_table_finds_no_difference(
+    world: World, connection: Connection, database_url: str
+) -> None:
     for name in ("a", "b", POISON):
         world.scanner(name)
     head = catch_up(connection, [SEEN])
@@ -36,7 +38,9 @@ def test_a_rebuild_of_a_right_table_finds_no_difference(world: World, connection
     assert (report.generation, report.position, report.differences, report.parked) == (2, head, [], 1)
     assert named(connection) == ["a", "b"]
     assert schemas(connection) == ["read_seen"]
-    assert connection.execute("SELECT generation, live FROM projection.position WHERE name = 'seen'").fetchall() == [(2, True)]
+    assert connection.execute("SELECT generation, live FROM projection.position WHERE name = 'seen'").fetchall() == [
+        (2, True)
+    ]
     assert connection.execute("SELECT generation FROM projection.parked WHERE name = 'seen'").fetchall() == [(2,)]
 
 
@@ -68,7 +72,9 @@ def test_another_shape_is_told_and_swapped_in(world: World, connection: Connecti
     assert connection.execute("SELECT extra, name FROM read_seen.seen").fetchall() == [(None, "a")]
 
 
-def test_what_an_interrupted_rebuild_left_does_not_matter(world: World, connection: Connection, database_url: str) -> None:
+def test_what_an_interrupted_rebuild_left_does_not_matter(
+    world: World, connection: Connection, database_url: str
+) -> None:
     world.scanner("a")
     catch_up(connection, [SEEN])
     connection.execute("CREATE SCHEMA read_seen_next; CREATE TABLE read_seen_next.seen (x integer)")
@@ -87,7 +93,7 @@ def test_a_batch_in_flight_during_the_swap_is_not_lost(world: World, connection:
     rows = LOG.read_raw(connection, stale.position)
     rebuild(database_url, SEEN, LOG)
     with pytest.raises(Moved):
-        feed(connection, SEEN, stale, rows, LOG.decode)
+        feed(connection, SEEN, stale, rows, Page(LOG, rows).decode)
     catch_up(connection, [SEEN])
     assert named(connection) == ["a", "b"]
 

@@ -4,11 +4,11 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
+from psycopg import Connection
+
 from domain.tenant import Tenant
 from projections.queries import scanners
 from projections.queries.scanners import ScannerFilters
-from psycopg import Connection
-
 from tests.projections.world import START, World, catch_up
 
 
@@ -55,7 +55,10 @@ def test_edits_and_deletion(world: World, connection: Connection) -> None:
     found = scanners.scanner(connection, world.tenant, scanner_id)
     assert found is not None
     assert found["updated_at"] == before
-    assert scanners.version(connection, world.tenant, scanner_id) == world.scanners.load(world.context(), scanner_id).version
+    assert (
+        scanners.version(connection, world.tenant, scanner_id)
+        == world.scanners.load(world.context(), scanner_id).version
+    )
     world.scanners.delete(world.context(), scanner_id)
     catch_up(connection)
     assert scanners.scanner(connection, world.tenant, scanner_id) is None
@@ -80,7 +83,9 @@ def test_edits_and_deletion(world: World, connection: Connection) -> None:
         ("\x1f", ["100%", "Plain"]),
     ],
 )
-def test_search_is_a_literal_part_of_one_field(world: World, connection: Connection, search: str, found: list[str]) -> None:
+def test_search_is_a_literal_part_of_one_field(
+    world: World, connection: Connection, search: str, found: list[str]
+) -> None:
     world.scanner("Plain", description="Describes a Straße")
     world.scanner("100%", scanner_config={"prompt": "Promptly asked"})
     world.scanner("under_score", scanner_config={"prompt": "x"})
