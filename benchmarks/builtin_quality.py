@@ -4,8 +4,8 @@
 
 FOLDER holds ``questions.json``, ``wordings.json`` and ``sessions/<name>/{events.jsonl.gz,truth.json}``. Prints, over
 all sessions and over each half (the halves take the sessions in turn, so that each has both sites), accuracy per
-monitor question for the questions and for the other wordings, classifier accuracy (the outcome, or one also acceptable), the
-scorer's mean error and the share within two points, citations outside the recording, leaks, and times.
+monitor question for the questions and for the other wordings, classifier accuracy (the outcome, or one also
+acceptable), the scorer's mean error and the share within two points, citations outside the recording, leaks, and times.
 """
 
 import argparse

@@ -108,8 +108,8 @@ class Mark:
 class Story:
     """Everything that happened, each list in order of time.
 
-    ``changes``, ``scrolled`` (per window) and ``activity``
-    (over all) are times; ``removed_groups`` says when a field of a form (window, url, group) left the page.
+    ``changes``, ``scrolled`` (per window) and ``activity`` (over all) are times; ``removed_groups`` says when a field
+    of a form (window, url, group) left the page, ``cleared_groups`` when a script emptied one.
     """
 
     started_at_ms: int = 0
@@ -127,6 +127,7 @@ class Story:
     changes: dict[int, list[int]] = field(default_factory=dict)
     activity: list[int] = field(default_factory=list)
     removed_groups: dict[tuple[int, str, int], int] = field(default_factory=dict)
+    cleared_groups: dict[tuple[int, str, int], int] = field(default_factory=dict)
     console_captured: bool = False
     network_captured: bool = False
     skipped: int = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumers.scanning.evidence.happenings import Page, Shown, Story
-from consumers.scanning.evidence.vocabulary import ERRORS, busy, error_tone, negative, tone
+from consumers.scanning.evidence.vocabulary import ERRORS, apologises, busy, error_tone, negative, tone
 
 ANSWER_MS: Final = 15_000
 """A text within this time after an act is taken as an answer to it; slow answers take up to that long in recordings."""
@@ -53,7 +53,8 @@ class _Reader:
     def __init__(self, story: Story) -> None:
         self.acts = sorted([c.t for c in story.clicks] + [t.end for t in story.typings if t.events])
         self.submitted = [c.t for c in story.clicks if c.target.submit or c.by_key]
-        self.pressed = [c.t for c in story.clicks if c.target.role == "button" or c.by_key]
+        self.clicked = [c.t for c in story.clicks]
+        self.submits = [c.target.submit or c.by_key for c in story.clicks]
         self.in_progress: dict[tuple[int, int], int] = {}
         self.failures = sorted(r.end for r in story.requests if r.failed and r.kind == "call")
 
@@ -67,6 +68,8 @@ class _Reader:
             kind = "error"
         elif shown.place in _MESSAGE_PLACES and after_failure and kind in ("", "success", "step"):
             kind = error_tone(shown.text) or "error"
+        elif shown.place == "cell" and not kind and after_failure:
+            kind = "error"
         elif shown.place in ("cell", "control") or (shown.place == "heading" and kind in ("validation", "error")):
             kind = kind if shown.place == "control" and kind == "progress" else ""
         elif shown.place == "text" and not kind and after_failure and len(shown.text) <= PLAIN_CHARS:
@@ -74,8 +77,10 @@ class _Reader:
         elif shown.place in ("text", "notice") and not (answers or after_failure):
             kind = ""
         elif shown.place == "text" and kind in ERRORS and not after_failure:
-            soon = kind not in ("validation", "error") or _within(self.pressed, shown.t, PROMPT_MS)
-            kind = kind if soon and len(shown.text) <= PLAIN_CHARS else ""
+            span = PROMPT_MS if kind in ("validation", "error") else ANSWER_MS
+            last = bisect_right(self.clicked, shown.t) - 1
+            submitted = last >= 0 and self.submits[last] and shown.t - self.clicked[last] <= span
+            kind = kind if submitted and len(shown.text) <= PLAIN_CHARS else ""
         elif kind == "success" and shown.place == "text" and len(shown.text) > PLAIN_CHARS:
             kind = ""
         if not kind:
@@ -111,13 +116,17 @@ class _Reader:
             if kind in ("empty", "success", "declined", "denied", "server", "missing_page") and text not in known:
                 found.append((text, kind, "heading"))
         for block in page.text.blocks:
-            kind = tone(block.text) if block.place == "text" else ""
+            kind = tone(block.text) if block.place in ("text", "cell") else ""
             fresh = block.text not in known
             refused = again and submitted and kind in ERRORS and len(block.text) <= PLAIN_CHARS
             if fresh and (kind == "empty" or refused):
                 found.append((block.text, kind, block.place))
         if len(page.text.blocks) <= SHORT_PAGE_BLOCKS and not any(kind in ERRORS for _, kind, _ in found):
-            found += [(b.text, k, b.place) for b in page.text.blocks[:4] if (k := tone(b.text)) in _PAGE_ERRORS][:1]
+            found += [
+                (b.text, k, b.place)
+                for b in page.text.blocks[:4]
+                if (k := tone(b.text)) in _PAGE_ERRORS and apologises(b.text)
+            ][:1]
         return [Message(page.t, page.window, t, kind, place, on_page=True, url=page.url) for t, kind, place in found]
 
 

@@ -159,6 +159,9 @@ class _Observer:
         text, checked = item.data.get("text"), item.data.get("isChecked")
         if node is None or not isinstance(text, str) or len(self.story.typings) >= MAX_TYPINGS:
             return
+        if not text and window.typing is None and node.id in window.fields:
+            self.story.cleared_groups[window.fields[node.id]] = item.t  # a script empties the field of a sent form
+            return
         by_hand = node.id in window.reached
         typing = window.typing
         if typing is None or typing.target.node != node.id or item.t - typing.end > TYPING_GAP_MS:

@@ -47,6 +47,8 @@ INLINE: Final = frozenset(
     ]
 )
 CHROME: Final = frozenset({"nav", "header", "footer", "aside"})
+CELLS: Final = frozenset({"td", "th", "tr", "li", "dd", "dt"})
+"""Where lists and tables hold their data: what stands there is content, not a message."""
 HEADINGS: Final = frozenset({"h1", "h2", "h3"})
 FIELDS: Final = frozenset({"input", "textarea", "select"})
 
@@ -123,11 +125,13 @@ def errorish(word: str) -> bool:
 
 def place_of(node: Node) -> str:
     """Where a text stands: its element and up to four above it decide, the nearest first."""
+    cell = False
     for above in islice(node.ancestors(), PLACE_LEVELS):
         place = _own_place(above) if above.type == ELEMENT else ""
         if place:
             return place
-    return "text"
+        cell |= above.tag in CELLS
+    return "cell" if cell else "text"
 
 
 def _own_place(node: Node) -> str:
@@ -139,7 +143,6 @@ def _own_place(node: Node) -> str:
         ("alert", role in ("alert", "alertdialog") or live == "assertive"),
         ("status", role == "status" or live == "polite" or not _STATUSISH.isdisjoint(words)),
         ("notice", not _ALERTISH.isdisjoint(words)),
-        ("cell", node.tag in ("td", "th", "tr")),
     )
     return next((place for place, holds in rules if holds), "")
 

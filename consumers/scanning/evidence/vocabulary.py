@@ -142,6 +142,15 @@ _INFORMATION = re.compile(
     re.IGNORECASE,
 )
 _NEGATIVE = re.compile(r"\b(?:not|no|never|without|unless|until|only|first|less|more than)\b|n't\b", re.IGNORECASE)
+_DISMISS = re.compile(
+    r"^\W*(?:cancel|close|dismiss|back|go back|no,? thanks|not now|(?:maybe )?later|skip(?: .*)?|x|×|✕|discard(?: .*)?|reset|clear)\W*$",
+    re.IGNORECASE,
+)
+_APOLOGY = re.compile(
+    r"^\W*(?:(?:we(?:'re| are)? )?(?:so |very )?sorry|oops|whoops|uh|hmm?|error|\d{3}|we|this (?:page|site|service|content|link)|the page|page|that page|"
+    r"something|it (?:looks|seems)|unfortunately|looks like|there (?:was|is|has been)|service|server error|try|your request|an? (?:\w+ )?error)\b",
+    re.IGNORECASE,
+)
 _BUSY = re.compile(r"^\W*\w{3,}ing\b(?: \w+){0,4}\W*$", re.IGNORECASE)
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,60}\b(?:instruction|previous|above|prompt|rule)|\b(?:AI|LLM|language model|assistant|chatbot|GPT|"
@@ -249,6 +258,16 @@ def informs(name: str) -> bool:
 def negative(text: str) -> bool:
     """A text that denies something: in an alert, where neither good nor bad words are, that makes it an error."""
     return bool(_NEGATIVE.search(text))
+
+
+def dismisses(name: str) -> bool:
+    """A control that closes or leaves without sending anything."""
+    return bool(_DISMISS.match(name.strip('"')))
+
+
+def apologises(text: str) -> bool:
+    """A text that begins as error pages do, not as a report about errors."""
+    return bool(_APOLOGY.match(text))
 
 
 def busy(text: str) -> bool:

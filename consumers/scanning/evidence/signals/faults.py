@@ -71,8 +71,12 @@ def refusal_kind(scene: Scene, message: Message) -> str:
     request = next((r for r in scene.failed if abs(r.end - message.t) <= CONFIRM_MS and r.kind == "call"), None)
     if request is None or request.status in (400, 409, 422):
         return message.tone
-    if request.status in (401, 403):
+    if request.status == HTTPStatus.FORBIDDEN or (
+        request.status == HTTPStatus.UNAUTHORIZED and message.tone == "error"
+    ):
         return "denied"
+    if request.status == HTTPStatus.UNAUTHORIZED:
+        return message.tone  # a wrong password is refused input
     if request.status == HTTPStatus.PAYMENT_REQUIRED:
         return "declined"
     return "server" if not request.status or request.status >= HTTPStatus.INTERNAL_SERVER_ERROR else message.tone

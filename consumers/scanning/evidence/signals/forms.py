@@ -8,6 +8,7 @@ from consumers.scanning.evidence.evidence import Signal
 from consumers.scanning.evidence.happenings import Click, Typing
 from consumers.scanning.evidence.masking import path_of, quoted
 from consumers.scanning.evidence.scene import END, Scene
+from consumers.scanning.evidence.vocabulary import dismisses
 
 ANSWER_MS: Final = 12_000
 """How long an answer to a submit is waited for, unless a request is still on its way or the person acts first."""
@@ -74,13 +75,16 @@ def _attempts(scene: Scene, form: Form) -> Iterator[int]:
 
 def _may_submit(form: Form, click: Click) -> bool:
     target = click.target
-    if click.url != form.url or target.field or target.search:
+    if click.url != form.url or target.field or target.search or dismisses(target.name):
         return False
     return target.group == form.group or (target.submit and target.role == "button")
 
 
 def _accepted(scene: Scene, form: Form, attempt: int) -> int:
-    """When the attempt went through; 0 when it was refused, failed or led to nothing."""
+    """When the attempt went through; 0 when it was refused, failed or led to nothing.
+
+    It went through when the page says so, the form goes or is emptied, a list gets an entry, or a call succeeds.
+    """
     horizon = _horizon(scene, form, attempt)
     if scene.error_between(attempt, horizon) is not None:
         return 0
@@ -92,9 +96,14 @@ def _accepted(scene: Scene, form: Form, attempt: int) -> int:
         for m in scene.messages
         if m.tone in ("success", "step") and attempt < m.t <= horizon and m.window == form.window
     ]
-    gone = scene.story.removed_groups.get((form.window, form.url, form.group), END)
-    if attempt < gone <= horizon:
-        good.append(gone)
+    key = (form.window, form.url, form.group)
+    ended = (scene.story.removed_groups.get(key, END), scene.story.cleared_groups.get(key, END))
+    good += [t for t in ended if attempt < t <= horizon]
+    good += [
+        shown.t
+        for shown in scene.story.shown
+        if shown.place == "cell" and attempt < shown.t <= min(horizon, attempt + BY_KEY_MS) and not shown.fresh_page
+    ]
     sent = [call.end for call in calls if call.method in ("POST", "PUT", "PATCH") and call.status]
     if sent and not any(line.t >= attempt and line.t <= horizon for line in scene.uncaught):
         good += [end for end in sent if end <= horizon]
