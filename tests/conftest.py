@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if worker_input is not None:
         config.stash[SESSION] = Path(worker_input["postgres_session"])
         return
+    # A run that is told to end (by CI's time limit, say) ends as by Ctrl-C: with its fixtures torn down.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sessions = make_own(Path(tempfile.gettempdir()) / f"replay-vision-tests-{os.geteuid()}")
     session = make_own(sessions / f"{os.getpid()}-{uuid4().hex[:8]}")
     descriptor = os.open(session / "lock", os.O_RDWR | os.O_CREAT, 0o600)
