@@ -188,6 +188,7 @@ class Accounts:
         self, context: Context, organization_id: UUID, email: str, first_name: str = "", last_name: str = ""
     ) -> CreatedUser:
         """Raises Invalid on `email` when it is no address or taken; NotFound for an unknown organization."""
+        email = email.strip()
         _check_email(email)
         number = self._store.next_number("user_number")
         profile, row = private_text(
@@ -300,6 +301,6 @@ def email_key(email: str) -> str:
 
 
 def _check_email(email: str) -> None:
-    name, _, host = email.strip().partition("@")
-    if not name or "." not in host or len(email) > 254 or any(c.isspace() for c in email.strip()):  # noqa: PLR2004
+    name, _, host = email.partition("@")
+    if not name or "." not in host or len(email) > 254 or any(c.isspace() for c in email):  # noqa: PLR2004
         raise Invalid("email", "invalid_input", "Enter a valid email address.")

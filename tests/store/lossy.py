@@ -65,7 +65,8 @@ class LossyWire:
     def _ask(self, client: socket.socket, server: socket.socket) -> None:
         """A client that is gone does not end its backend: the server's end stays open."""
         while asked := _receive(client):
-            server.sendall(asked)
+            if not _send(server, asked):
+                return
 
     def _answer(self, client: socket.socket, server: socket.socket) -> None:
         while answered := _receive(server):
@@ -73,9 +74,7 @@ class LossyWire:
                 self._losing.clear()
                 self.lost.set()
                 break
-            try:
-                client.sendall(answered)
-            except OSError:
+            if not _send(client, answered):
                 break
         _hang_up(client)
         _hang_up(server)
@@ -86,6 +85,14 @@ def _receive(end: socket.socket) -> bytes:
         return end.recv(CHUNK)
     except OSError:
         return b""
+
+
+def _send(end: socket.socket, sent: bytes) -> bool:
+    try:
+        end.sendall(sent)
+    except OSError:
+        return False
+    return True
 
 
 def _hang_up(end: socket.socket) -> None:
