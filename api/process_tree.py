@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -105,6 +107,19 @@ class ProcessTree:
         often = len(self._deaths) == MOST_RESTARTS and now - self._deaths[0] < RESTART_WINDOW_SECONDS
         self._deaths.append(now)
         return often
+
+
+def end_with_parent() -> None:
+    """In a child of `up`: ends this process in order when standard input does, that is, when the parent is gone."""
+    if not os.environ.get(UNTIL_EOF):
+        return
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _answers(url: str) -> bool:

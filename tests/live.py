@@ -20,7 +20,7 @@ from typing import Any, Self
 
 import psutil
 
-from api.embedded_postgres import place
+from api.embedded_postgres import EmbeddedPostgres, place
 from api.embedded_postgres.postmaster import postmaster_pid
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,6 +132,11 @@ class Live:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self.destroy()
+
+    def destroy(self) -> None:
+        """Removes the database, which as root lies outside the home folder."""
+        EmbeddedPostgres(self.home).destroy()
 
     @property
     def credentials(self) -> dict[str, Any]:

@@ -3,41 +3,57 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
 
 import typer
 from pydantic import ValidationError
 
-from api.cli import admin, projections, roles, sessions, up
 from api.cli.failures import Failure, settings_problem
-from api.embedded_postgres import EmbeddedPostgresError
+from api.embedded_postgres.errors import EmbeddedPostgresError
 from commands.store.migrations import MigrationError
 from domain.errors import VisionError
 
-app = typer.Typer(
-    name="replay-vision",
-    help="Watches recorded web sessions so that people don't have to.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("up")(up.up)
-app.command("serve")(roles.serve)
-app.command("worker")(roles.worker)
-app.add_typer(admin.app, name="admin")
-app.add_typer(sessions.app, name="sessions")
-app.add_typer(projections.app, name="projections")
+COMMANDS = ("up", "serve", "worker", "admin", "sessions", "projections")
+"""Each is a module of this package: a function of the same name, or an `app` of its own with further commands."""
 
 
 def main() -> None:
     """Runs the command; what went wrong is one line on standard error and exit status 1 (2 for wrong usage)."""
     try:
-        app()
+        _app(sys.argv[1] if len(sys.argv) > 1 else "")()
     except ValidationError as error:
         _fail(settings_problem(error))
     except (VisionError, Failure, EmbeddedPostgresError, MigrationError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _app(wanted: str) -> typer.Typer:
+    """The command that is wanted, or all of them: importing the rest would double the time to start."""
+    app = typer.Typer(
+        name="replay-vision",
+        help="Watches recorded web sessions so that people don't have to.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    # A callback keeps a single command from becoming the whole program.
+    app.callback()(_nothing)
+    for name in (wanted,) if wanted in COMMANDS else COMMANDS:
+        module = import_module(f"api.cli.{name}")
+        group: typer.Typer | None = getattr(module, "app", None)
+        if group is not None:
+            app.add_typer(group, name=name)
+        else:
+            command: Callable[..., None] = getattr(module, name)
+            app.command(name)(command)
+    return app
+
+
+def _nothing() -> None:
+    """Watches recorded web sessions so that people don't have to."""
 
 
 def _fail(message: str) -> None:

@@ -16,7 +16,6 @@ from rich.console import Console
 
 from api import bootstrap
 from api.bootstrap import runtime
-from api.cli.demo import run_demo
 from api.cli.failures import Failure
 from api.cli.logs import set_up_logs
 from api.credentials import Credentials
@@ -101,6 +100,8 @@ def _demo_or_hint(
     running: bootstrap.Runtime, credentials: Credentials, console: Console, stop: threading.Event, *, wanted: bool
 ) -> None:
     if wanted:
+        from api.cli.demo import run_demo  # noqa: PLC0415 - a later start needs none of it and is quicker
+
         run_demo(running, credentials, console, stop)
     path = running.settings.home / "credentials.json"
     console.print(f"Credentials: {path}   API: {running.settings.links}/docs/", style="dim")

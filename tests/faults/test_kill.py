@@ -112,6 +112,7 @@ def test_nothing_accepted_is_lost_and_nothing_ends_twice(tmp_path: Path) -> None
         check(live, ledger)
     finally:
         live.stop()
+        live.destroy()
 
 
 def check(live: Live, ledger: Ledger) -> None:

@@ -1,0 +1,32 @@
+"""`serve`: the HTTP API as a process of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from api.bootstrap import refuse_empty, runtime
+from api.cli.logs import set_up_logs
+from api.cli.opening import database, secret_of
+from api.process_tree import end_with_parent
+from api.serving import serve_http
+from api.settings import Settings
+
+CONNECTIONS = 16
+"""Requests served at a time: each may hold one connection."""
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+) -> None:
+    """Serves the HTTP API against a database that is set up."""
+    set_up_logs()
+    given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
+    settings = Settings(**given)
+    end_with_parent()
+    with database(settings) as url:
+        refuse_empty(url)
+        with runtime(settings, url, secret_of(settings), connections=CONNECTIONS) as running:
+            serve_http(running)
