@@ -99,7 +99,7 @@ class FirstEvent(Event, CanInitAggregate[UUID]):
     originator_topic: str
 
     def mutate(self, aggregate: Any) -> Any:
-        begun = super().mutate(aggregate)
+        begun: Any = super().mutate(aggregate)
         begun.environment_id = self.environment_id
         begun.organization_id = self.organization_id
         return begun

@@ -46,7 +46,7 @@ class _NoFilter(_Strict):
 
 
 class _LogEntryFilter(_PropertyFilter):
-    type: Literal["log_entry"]
+    type: Literal["log_entry"]  # pyright: ignore[reportIncompatibleVariableOverride] - narrower, and never assigned
 
 
 _Filters = Annotated[list[_PropertyFilter | _NoFilter], Field(max_length=200)]

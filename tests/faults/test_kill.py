@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -171,7 +171,7 @@ def recording_of(session_id: str) -> Path:
     return next(recording for recording in RECORDINGS if recording.name.startswith(session_id))
 
 
-def query(live: Live, statement: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+def query(live: Live, statement: LiteralString, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     with psycopg.connect(EmbeddedPostgres(live.home).url) as connection:
         return connection.execute(statement, values).fetchall()
 

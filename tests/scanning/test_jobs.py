@@ -233,8 +233,9 @@ def test_a_keeper_tells_when_the_database_is_away_for_the_whole_lease(
 ) -> None:
     jobs.enqueue(conn, _job())
     job = _leased(conn, seconds=1)
+    small: ConnectionPool = ConnectionPool(database_url, min_size=0, max_size=1, open=True, kwargs={"autocommit": True})
     with (
-        ConnectionPool(database_url, min_size=0, max_size=1, open=True, kwargs={"autocommit": True}) as starved,
+        small as starved,
         starved.connection(),
         LeaseKeeper(starved, job, seconds=1) as keeper,
     ):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -41,7 +41,7 @@ class Broker(Protocol):
         """A worker process that writes what it handles to the ledger; see ``worker``."""
         ...
 
-    def outage(self) -> Generator[None]:
+    def outage(self) -> AbstractContextManager[None]:
         """A context during which nobody reaches the transport, and all connections to it are cut."""
         ...
 
@@ -72,11 +72,10 @@ class PostgresBroker:
         return PostgresTransport(self.database_url, self.pool(), settings)
 
     def pool(self) -> ConnectionPool:
-        return self._stack.enter_context(
-            ConnectionPool(
-                self.database_url, min_size=0, max_size=4, kwargs={"autocommit": True}, reconnect_timeout=5, open=True
-            )
+        made: ConnectionPool = ConnectionPool(
+            self.database_url, min_size=0, max_size=4, kwargs={"autocommit": True}, reconnect_timeout=5, open=True
         )
+        return self._stack.enter_context(made)
 
     def spawn(self, group: str, topic: str, *, slow_ms: int = 0) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "tests.transports.worker", self.database_url, group, topic, str(slow_ms)]

@@ -239,7 +239,11 @@ def test_lag_counts_what_is_not_handled(broker: Broker) -> None:
     transport = broker.transport()
     assert transport.lag("g") == {}
     gate = Event()
-    with consuming(transport, "g", ["facts"], lambda _, __: gate.wait(10)):
+
+    def wait_at_the_gate(_: object, __: object) -> None:
+        gate.wait(10)
+
+    with consuming(transport, "g", ["facts"], wait_at_the_gate):
         transport.publish("facts", messages(30))
         wait_until(lambda: sum(transport.lag("g").values()) == 30)
         assert {topic for topic, _ in transport.lag("g")} == {"facts"}
