@@ -13,6 +13,7 @@ from consumers.transports.port import Record
 
 GROUP = "scanning"
 
+
 class JobMaker:
     """Handles the events topic: one job per run, enqueued in the transaction that moves the consumer's position."""
 

@@ -90,9 +90,7 @@ class Scanning:
     ) -> Retry | None:
         refusal = self._ineligible(facts)
         if refusal is not None:
-            self._observations.judge_ineligible(
-                self._context(job), lease, kind=refusal.kind, message=refusal.message
-            )
+            self._observations.judge_ineligible(self._context(job), lease, kind=refusal.kind, message=refusal.message)
             return None
         began = self._clock()
         question = Question(
@@ -141,9 +139,7 @@ class Scanning:
             wished = timedelta(seconds=error.retry_after) if error.retry_after is not None else None
             pause = min(_LONGEST_PAUSE, wished or _PAUSES[min(job.try_number, len(_PAUSES)) - 1])
             at = self._clock() + pause
-            self._observations.fail_try(
-                self._context(job), lease, kind=error.kind, message=error.message, retry_at=at
-            )
+            self._observations.fail_try(self._context(job), lease, kind=error.kind, message=error.message, retry_at=at)
             return Retry(at)
         self._observations.fail(self._context(job), lease, kind=error.kind, message=error.message)
         return None
@@ -201,5 +197,3 @@ def _success(
         cost_usd=answer.cost_usd,
         duration_ms=round(took.total_seconds() * 1000),
     )
-
-
