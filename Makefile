@@ -32,9 +32,9 @@ readme: install-dev
 	$(VENV)/bin/python tests/readme/execute.py
 
 bench: install-dev
-	for script in benchmarks/*.py; do \
-		echo "== $$script"; \
-		PYTHONPATH=. $(VENV)/bin/python -m api.embedded_postgres $(VENV)/bin/python $$script "{url}" || exit 1; \
+	for script in append projection transport; do \
+		echo "== benchmarks/$$script.py"; \
+		PYTHONPATH=. $(VENV)/bin/python -m api.embedded_postgres $(VENV)/bin/python benchmarks/$$script.py "{url}" || exit 1; \
 	done
 
 install: $(VENV)/installed.stamp

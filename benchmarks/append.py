@@ -8,15 +8,16 @@ absolute figures move with the machine.
 
 import argparse
 import statistics
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import psycopg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 
+from api.bootstrap import migrations
 from commands.store.recorder import Datastore, EventRecorder
 
 STATE = b'{"text": "' + b"x" * 430 + b'"}'
@@ -43,12 +44,10 @@ def appends(insert: Callable[[list[StoredEvent]], object], threads: int, seconds
             insert([StoredEvent(uuid4(), 1, "Benchmarked", STATE)])
             counts[number] += 1
 
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
     began = time.perf_counter()
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with ThreadPoolExecutor(threads) as workers:
+        for done in [workers.submit(work, number) for number in range(threads)]:
+            done.result()
     return sum(counts) / (time.perf_counter() - began)
 
 
@@ -58,6 +57,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    with psycopg.connect(options.conninfo, autocommit=True) as connection:
+        migrations().apply(connection)
     for threads in (1, 4):
         ours = EventRecorder(Datastore(options.conninfo, pool_size=threads))
         stock = stock_recorder(options.conninfo, threads)
