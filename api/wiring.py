@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 from api.bootstrap import CATALOGUE, OUTAGES, Runtime
@@ -9,6 +10,7 @@ from api.http.services import Readiness, Services
 from commands.accounts import hash_key
 from commands.store.event_log import EventLog
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
+from consumers.key_use import KeyUse
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from projections.engine.parking import lag
 from projections.engine.waiting import wait_for
@@ -33,6 +35,8 @@ def services_for(running: Runtime) -> Services:
         transport=running.transport,
         wait=lambda position, projections: wait_for(running.pool, projections, position, WAIT_SECONDS),
         clock=running.clock,
+        settle=timedelta(seconds=running.settings.settle_seconds),
+        key_use=KeyUse(),
         hash_key=partial(hash_key, running.secret),
         readiness=partial(_readiness, running),
         catalogue=CATALOGUE,

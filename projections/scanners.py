@@ -50,6 +50,7 @@ class ScannerRow:
     scanner_version: int
     created_by: int | None
     created_at: datetime
+    enabled_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
     version: int
@@ -77,6 +78,7 @@ _SCANNER = Table(
         "scanner_version": "integer",
         "created_by": "integer",
         "created_at": "timestamptz",
+        "enabled_at": "timestamptz",
         "updated_at": "timestamptz",
         "deleted_at": "timestamptz",
         "version": "bigint",
@@ -116,6 +118,7 @@ def _created(event: ScannerCreated) -> ScannerRow:
         scanner_version=1,
         created_by=event.created_by,
         created_at=event.recorded_at,
+        enabled_at=event.recorded_at,
         updated_at=event.recorded_at,
         deleted_at=None,
         version=event.originator_version,
@@ -136,6 +139,7 @@ def _change(row: ScannerRow, event: Event) -> None:
             row.scanner_version = event.scanner_version
         case ScannerEnabled():
             row.enabled = True
+            row.enabled_at = event.recorded_at
         case ScannerDisabled():
             row.enabled = False
         case ScannerDeleted():

@@ -9,14 +9,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from projections.queries.accounts import list_keys
-from projections.queries.quota import quota_with_grants
 
 from api.bootstrap import Runtime, prepare, runtime
 from api.cli.opening import AsJson, Home, database, opened, settings_for
 from commands.context import Context
 from domain.errors import Conflict, Invalid
 from projections.engine.waiting import wait_for
+from projections.queries.accounts import list_keys
+from projections.queries.quota import quota_with_grants
 
 app = typer.Typer(help="Administration. Works while the server runs.", no_args_is_help=True)
 organization = typer.Typer(help="Organizations and their quota.", no_args_is_help=True)

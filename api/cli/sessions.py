@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from projections.queries.accounts import tenant_of
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -17,6 +16,7 @@ from consumers.capture.files import recordings_in
 from consumers.capture.importer import Imported, import_files
 from consumers.capture.refusals import CaptureRefused
 from domain.errors import NotFound
+from projections.queries.accounts import tenant_of
 
 app = typer.Typer(help="Recorded sessions.", no_args_is_help=True)
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from projections.queries.accounts import KeyHolder, environments_of, is_member, key_holder, tenant_of
 from starlette.requests import Request
 
 from api.http import errors
@@ -19,6 +18,7 @@ from commands.context import Context
 from domain.accounts import satisfies
 from domain.event import Actor
 from domain.tenant import Tenant
+from projections.queries.accounts import KeyHolder, environments_of, is_member, key_holder, tenant_of
 
 CURRENT = "@current"
 KEY_LENGTH = 256
@@ -58,6 +58,7 @@ def admit(request: Request, body: Payload, services: Services, scopes: Sequence[
             if not satisfies(holder.scopes, scope):
                 raise errors.missing_scope(scope)
         tenant = _enter(conn, request.path_params["environment_id"], holder)
+        services.key_use.note(conn, holder.prefix, services.clock())
     return Caller(tenant, holder.user_id, holder.prefix, visit(request.scope).correlation_id)
 
 

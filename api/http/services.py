@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from starlette.requests import Request
 
 from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
+from consumers.key_use import KeyUse
 from consumers.transports.port import Transport
 
 
@@ -55,6 +56,9 @@ class Services:
     wait: Waiting
     clock: Callable[[], datetime]
     """The time now, with a zone."""
+    settle: timedelta
+    """The settle interval: a new scanner's schedule begins that long before its creation (contract 3.4)."""
+    key_use: KeyUse
     hash_key: Callable[[str], str]
     """The keyed hash under which an API key is stored."""
     readiness: Callable[[], Readiness]

@@ -43,8 +43,9 @@ WHERE m.id = %s ORDER BY e.id
 """
 _KEYS = """
 SELECT k.prefix, k.label, k.user_id, p.body->>'email' AS email, k.scopes, k.environment_ids, k.created_at, k.expires_at,
-       k.revoked_at
-FROM read_accounts.api_key k LEFT JOIN read_accounts.member m ON m.id = k.user_id
+       k.revoked_at, u.last_used_at
+FROM read_accounts.api_key k LEFT JOIN access.key_use u ON u.prefix = k.prefix
+     LEFT JOIN read_accounts.member m ON m.id = k.user_id
      LEFT JOIN store.private_text p ON p.id = m.profile_id
 ORDER BY k.created_at, k.prefix LIMIT %s
 """
@@ -64,7 +65,7 @@ class KeyHolder:
 
 @dataclass(frozen=True, slots=True)
 class ListedKey:
-    """A key as administration lists it. `email` is None when the user was erased."""
+    """A key as administration lists it. `email` is None for an erased user; `last_used_at` is exact to a minute."""
 
     prefix: str
     label: str
@@ -75,6 +76,7 @@ class ListedKey:
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 def key_holder(connection: Connection, key_hash: str) -> KeyHolder | None:

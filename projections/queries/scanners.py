@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,11 @@ ORDERS = {
 }
 """What each order_by key sorts by; ties by id, rows without the value last in both directions."""
 
-# The watermark is state of the selection consumer; until it has heard of a scanner, the time of its creation stands in.
+SETTLE = timedelta(seconds=2100)
+"""The settle interval unless the caller has another (operator interface)."""
+
+# The watermark is state of the selection consumer. Until it has heard of a scanner, or of its being switched on, the
+# place where it will begin stands in (contract 3.4).
 _FROM = f"""
 FROM read_scanners.scanner s {USER_JOIN.format(column="s.created_by")}
 LEFT JOIN selection.watermark w ON w.scanner_id = s.id
@@ -32,7 +37,8 @@ WHERE s.environment_id = %(environment_id)s AND s.deleted_at IS NULL
 """
 _SELECT = f"""
 SELECT s.id, s.name, s.description, s.scanner_type, s.scanner_config, s.query, s.sampling_rate, s.provider, s.model,
-       s.enabled, s.emits_signals, s.scanner_version, coalesce(w.swept_at, s.created_at), s.created_at, s.updated_at,
+       s.enabled, s.emits_signals, s.scanner_version, greatest(w.swept_at, s.enabled_at - %(settle)s), s.created_at,
+       s.updated_at,
        {USER_COLUMNS}
 {_FROM}
 """
@@ -65,22 +71,26 @@ def page(
     order_by: str | None = None,
     limit: int = 100,
     offset: int = 0,
+    *,
+    settle: timedelta = SETTLE,
 ) -> tuple[int, list[Document]]:
     """How many match, and a page of documents (contract 3.7).
 
     `order_by` is a key of ORDERS, a leading `-` descends; None sorts by name. Raises KeyError for another key.
+    `settle` is the settle interval, which `last_swept_at` of a new scanner depends on.
     """
     conditions, values = _conditions(filters)
-    values |= {"environment_id": tenant.environment_id, "limit": limit, "offset": offset}
+    values |= {"environment_id": tenant.environment_id, "limit": limit, "offset": offset, "settle": settle}
     tail = f"{conditions} ORDER BY {_order(order_by or 'name')} LIMIT %(limit)s OFFSET %(offset)s"
     row = connection.execute((_COUNT + conditions).encode(), values).fetchone()
     rows = connection.execute((_SELECT + tail).encode(), values)
     return (row[0] if row else 0), [_document(row) for row in rows]
 
 
-def scanner(connection: Connection, tenant: Tenant, scanner_id: UUID) -> Document | None:
-    """One scanner; None when it is unknown, deleted or another tenant's."""
-    row = connection.execute(_ONE, {"environment_id": tenant.environment_id, "id": scanner_id}).fetchone()
+def scanner(connection: Connection, tenant: Tenant, scanner_id: UUID, *, settle: timedelta = SETTLE) -> Document | None:
+    """One scanner; None when it is unknown, deleted or another tenant's. `settle` as for `page`."""
+    values = {"environment_id": tenant.environment_id, "id": scanner_id, "settle": settle}
+    row = connection.execute(_ONE, values).fetchone()
     return _document(row) if row else None
 
 

@@ -17,6 +17,8 @@ CREATE TABLE scanner (
     scanner_version integer     NOT NULL,
     created_by      integer,
     created_at      timestamptz NOT NULL,
+    -- Creation or the last time it was switched on: where its schedule begins.
+    enabled_at      timestamptz NOT NULL,
     updated_at      timestamptz NOT NULL,
     deleted_at      timestamptz,
     -- Version of the stream, for ETag and If-Match.

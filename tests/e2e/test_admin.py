@@ -72,6 +72,7 @@ def test_an_organization_with_its_environments_users_and_keys(live: Live) -> Non
     listed = json.loads(run(live, "admin", "key", "list", "--json").stdout)
     mine = next(entry for entry in listed if entry["prefix"] == key[:12])
     assert mine["scopes"] == ["replay_scanner:read"]
+    assert mine["last_used_at"] is not None
     assert key not in json.dumps(listed)
 
     assert run(live, "admin", "key", "revoke", key[:12]).returncode == 0

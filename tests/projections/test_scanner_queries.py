@@ -33,7 +33,7 @@ def test_the_document_holds_what_was_stored_to_the_letter(world: World, connecti
         "id", "uuid", "distinct_id", "first_name", "last_name", "email", "is_email_verified", "hedgehog_config",
         "role_at_organization",
     ]  # fmt: skip
-    assert found["created_at"] == found["updated_at"] == found["last_swept_at"] > START
+    assert found["created_at"] == found["updated_at"] == found["last_swept_at"] + scanners.SETTLE > START
     assert {name: found[name] for name in ("id", "sampling_rate", "scanner_version", "enabled", "description")} == {
         "id": scanner_id, "sampling_rate": 0.25, "scanner_version": 1, "enabled": True, "description": "d",
     }  # fmt: skip

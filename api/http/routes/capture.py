@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request, Response
-from projections.queries.accounts import tenant_of_token
 from starlette.concurrency import run_in_threadpool
 
 from api.http import measures
@@ -22,6 +21,7 @@ from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.wire import Accepted, accept, accept_rrweb
+from projections.queries.accounts import tenant_of_token
 
 TOPIC = "snapshots"
 PREFLIGHT_SECONDS = 3600

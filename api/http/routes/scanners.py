@@ -96,7 +96,9 @@ def list_scanners(call: Call) -> Response:
     )
     order_by = ORDER.read(call.query)
     with call.services.pool.connection() as conn:
-        count, rows = scanners.page(conn, call.tenant, filters, order_by, asked.limit, asked.offset)
+        count, rows = scanners.page(
+            conn, call.tenant, filters, order_by, asked.limit, asked.offset, settle=call.services.settle
+        )
     return Answer(paged(call.request, call.services.public_url, asked, count, rows))
 
 
@@ -147,7 +149,7 @@ def delete_scanner(call: Call) -> Response:
 
 def _find(call: Call, scanner_id: UUID) -> dict[str, Any] | None:
     with call.services.pool.connection() as conn:
-        return scanners.scanner(conn, call.tenant, scanner_id)
+        return scanners.scanner(conn, call.tenant, scanner_id, settle=call.services.settle)
 
 
 def _choices(call: Call) -> dict[str, Sequence[str]]:
@@ -175,7 +177,7 @@ def _own(call: Call, scanner: Scanner) -> dict[str, Any]:
         "emits_signals": scanner.emits_signals,
         "scanner_version": scanner.scanner_version,
         "estimated_monthly_observations": None,
-        "last_swept_at": scanner.created_on,
+        "last_swept_at": scanner.created_on - call.services.settle,
         "created_at": scanner.created_on,
         "created_by": user,
         "updated_at": scanner.updated_at,
