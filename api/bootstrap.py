@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 from uuid import uuid4
 
 import psycopg
-from eventsourcing.persistence import OperationalError as PersistenceOperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from api import credentials
 from api.credentials import Credentials
+from api.failures import Failure
 from api.settings import Settings
 from commands.accounts import Accounts, FirstAccounts, new_key, new_token
 from commands.context import Context
 from commands.observations import Observations
 from commands.scanners import Scanners
-from commands.store.application import Store
+from commands.store.application import STORE_OUTAGES, Store
 from commands.store.event_log import EventLog
-from commands.store.migrations import Migrations
+from commands.store.migrations import Migration, Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
 from consumers.transports.gauges import Measured
 from consumers.transports.port import Transport, Unavailable
@@ -45,8 +47,12 @@ CATALOGUE = {
 }
 """Providers and models that scanners may name: the reference product's two (contract 3.1) and our own analyser."""
 
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, PersistenceOperationalError, PoolTimeout, Unavailable)
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES, PoolTimeout, Unavailable)
 """What means "not now": the database or the transport is away. HTTP answers 503."""
+
+DATABASE_WAIT_SECONDS = 2.0
+
+log = logging.getLogger("replay_vision.bootstrap")
 
 Pool = ConnectionPool[psycopg.Connection[TupleRow]]
 
@@ -59,7 +65,7 @@ class MeasuredTransport(Transport, Measured, Protocol):
     """A transport that also tells how it is."""
 
 
-class NotSetUp(Exception):
+class NotSetUp(Failure):
     """The database is empty: `up` or `admin bootstrap` must set it up first."""
 
 
@@ -123,6 +129,12 @@ def migrations() -> Migrations:
     return Migrations.from_folders(folder for room in rooms for folder in sorted((ROOT / room).rglob("schema")))
 
 
+def migrate(database_url: str, *, dry_run: bool = False) -> list[Migration]:
+    """Applies what is missing and returns it; with `dry_run` everything is rolled back at the end."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        return migrations().apply(connection, dry_run=dry_run)
+
+
 def set_up(running: Runtime) -> Credentials | None:
     """Sets up an empty database once; returns the credentials of this home, None when another home did it.
 
@@ -157,8 +169,8 @@ def prepare(running: Runtime) -> tuple[bool, Credentials | None]:
 
     Returns whether this call found it empty, and this home's credentials.
     """
+    migrate(running.database_url)
     with psycopg.connect(running.database_url, autocommit=True) as connection:
-        migrations().apply(connection)
         outdated = install(connection, PROJECTIONS)
     for name in outdated:
         rebuild(running.database_url, named(name), EventLog())
@@ -166,14 +178,26 @@ def prepare(running: Runtime) -> tuple[bool, Credentials | None]:
     return first, set_up(running)
 
 
-def refuse_empty(database_url: str) -> None:
+def refuse_empty(running: Runtime) -> None:
     """Raises NotSetUp unless the database is migrated to exactly these files and set up."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with running.pool.connection() as connection:
         pending = migrations().pending(connection)
-        if pending:
-            message = f"the database lacks {len(pending)} migrations; run `replay-vision admin bootstrap` or `up` first"
-            raise NotSetUp(message)
-        row = connection.execute("SELECT 1 FROM store.claim WHERE scope = 'set_up'").fetchone()
-    if row is None:
+    if pending:
+        message = f"the database lacks {len(pending)} migrations; run `replay-vision admin bootstrap` or `up` first"
+        raise NotSetUp(message)
+    if not running.accounts.is_set_up:
         message = "the database is not set up; run `replay-vision admin bootstrap` or `up` first"
         raise NotSetUp(message)
+
+
+def wait_for_database(database_url: str, stop: Event) -> bool:
+    """Waits until the database accepts connections; False when `stop` was set before. Says every time why it waits."""
+    while not stop.is_set():
+        try:
+            psycopg.connect(database_url, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            log.warning("waiting for the database: %s", str(error).splitlines()[0])
+            stop.wait(DATABASE_WAIT_SECONDS)
+        else:
+            return True
+    return False

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import UUID
 
+from api.failures import Failure
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -30,14 +32,14 @@ def path_in(home: Path) -> Path:
 
 
 def read(path: Path) -> Credentials | None:
-    """None when there is no such file. Raises ValueError when it is not of this form."""
+    """None when there is no such file. Raises Failure when it is not of this form."""
     try:
         return Credentials(**json.loads(path.read_text()))
     except FileNotFoundError:
         return None
     except (TypeError, json.JSONDecodeError) as error:
         message = f"{path} is damaged: {error}"
-        raise ValueError(message) from error
+        raise Failure(message) from error
 
 
 def write(path: Path, credentials: Credentials) -> None:

@@ -19,6 +19,8 @@ from threading import Event
 from types import TracebackType
 from typing import Self
 
+from api.failures import Failure
+
 log = logging.getLogger("replay_vision.up")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,20 +52,24 @@ class ProcessTree:
         self.stop()
 
     def wait_until_ready(self, address: str, seconds: float, stop: Event) -> bool:
-        """True when GET /readyz answers 200; False after `seconds`, a stop, or the death of a child."""
+        """True when requests are served; False after `seconds`, a stop, or the death of a child.
+
+        Asks /healthz: a backlog that /readyz complains of is no reason to stop those who work it off.
+        """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not stop.is_set():
             if any(child.poll() is not None for child in self._children):
                 return False
-            if _answers(f"{address}/readyz"):
+            if _answers(f"{address}/healthz"):
                 return True
             stop.wait(0.05)
         return False
 
     def watch(self, stop: Event, look_after: Callable[[], None]) -> None:
-        """Restarts children that die, until `stop` is set or they die too often.
+        """Restarts children that die, until `stop` is set.
 
-        `look_after` is called about twice a second, for what else must live as long as the tree.
+        `look_after` is called about twice a second, for what else must live as long as the tree. Raises Failure when
+        children die too often.
         """
         while not stop.wait(LOOK_SECONDS):
             look_after()
@@ -73,8 +79,8 @@ class ProcessTree:
                     continue
                 log.error("a process ended with status %s: %s", status, " ".join(self._commands[index]))
                 if self._too_often():
-                    log.error("processes die again and again; giving up")
-                    return
+                    message = "processes die again and again; what they said is above"
+                    raise Failure(message)
                 self._children[index] = self._start(self._commands[index])
 
     def stop(self) -> None:

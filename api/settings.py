@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     home: Path = Path(".replay-vision")
     database_url: str | None = None
-    kafka_topic_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = "vision."
+    kafka_topic_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,39})?$")] = "vision."
     demo: bool | None = None
     settle_seconds: _Seconds = 2100
     sweep_seconds: _Seconds = 300
@@ -83,14 +83,19 @@ class Settings(BaseSettings):
             kept_per_environment=min(50, self.in_flight_per_environment // 2),
         )
 
+    @field_validator("blobs_url")
+    @classmethod
+    def _folder_only(cls, value: str | None) -> str | None:
+        if value is not None and "://" in value and not value.startswith("file://"):
+            message = f"only folders are supported so far, not {value.split(':')[0]}"
+            raise ValueError(message)
+        return value
+
     @property
     def blobs_folder(self) -> Path:
-        """Where recordings are kept. Raises ValueError for an address of another kind than a folder."""
+        """Where recordings are kept."""
         if self.blobs_url is None:
             return self.home / "blobs"
-        if "://" in self.blobs_url and not self.blobs_url.startswith("file://"):
-            message = f"{PREFIX}BLOBS_URL: only folders are supported so far, not {self.blobs_url.split(':')[0]}"
-            raise ValueError(message)
         return Path(self.blobs_url.removeprefix("file://")).expanduser().absolute()
 
     def secret(self, *, create: bool) -> bytes:

@@ -11,6 +11,7 @@ from commands.accounts import hash_key
 from commands.store.event_log import EventLog
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
+from consumers.relay import Relay
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from projections.engine.parking import lag
 from projections.engine.waiting import wait_for
@@ -20,6 +21,9 @@ WAIT_SECONDS = 2.0
 
 PROJECTION_LAG = 5_000
 """Log positions a projection may be behind; at 25,000 events a second that is under a second of work."""
+
+RELAY_SECONDS = 60.0
+"""Age of the oldest event that may be missing in the transport: without the relay nothing is scanned."""
 
 TRANSPORT_LAG = 20_000
 """Records a consumer group may be behind."""
@@ -47,35 +51,41 @@ def services_for(running: Runtime) -> Services:
     )
 
 
-def _transport_warnings(running: Runtime) -> list[str]:
-    """Dead letters wait for somebody, and a stopped partition waits until somebody resumes it."""
-    said = {
-        "transport_dead_letters": "dead letters: {value:g} of {labels}",
-        "transport_stopped": "stopped by too many dead letters: {labels}",
-    }
-    return [
-        said[gauge.name].format(value=gauge.value, labels=" ".join(gauge.labels.values()))
-        for gauge in running.transport.gauges()
-        if gauge.name in said and gauge.value > 0
-    ]
-
-
 def _readiness(running: Runtime) -> Readiness:
-    """Ready while the database answers and nothing is further behind than its limit; parked streams are warnings."""
+    """Ready while the database answers, nothing is stopped, and nothing is further behind than its limit.
+
+    Parked streams and dead letters are warnings: they wait for somebody, and the rest goes on.
+    """
     reasons: list[str] = []
     warnings: list[str] = []
     try:
-        with running.pool.connection(timeout=2) as connection:
-            for projection in lag(connection, EventLog()):
-                if projection.behind > PROJECTION_LAG:
-                    reasons.append(f"projection {projection.name} is {projection.behind} positions behind")
-                if projection.parked:
-                    warnings.append(f"projection {projection.name} has {projection.parked} parked streams")
-        warnings += _transport_warnings(running)
-        for group in (CAPTURE_GROUP, SCANNING_GROUP):
-            behind = sum(running.transport.lag(group).values())
-            if behind > TRANSPORT_LAG:
-                reasons.append(f"{group} is {behind} records behind")
+        _look_at_log(running, reasons, warnings)
+        _look_at_transport(running, reasons, warnings)
     except OUTAGES as error:
         reasons.append(f"database or transport: {type(error).__name__}")
     return Readiness(ready=not reasons, reasons=reasons, warnings=warnings)
+
+
+def _look_at_log(running: Runtime, reasons: list[str], warnings: list[str]) -> None:
+    with running.pool.connection(timeout=2) as connection:
+        relay = Relay(running.database_url, EventLog(), running.transport).lag(connection)
+        projections = lag(connection, EventLog())
+    if relay.seconds > RELAY_SECONDS:
+        reasons.append(f"the relay is {relay.seconds:.0f} s behind")
+    for projection in projections:
+        if projection.behind > PROJECTION_LAG:
+            reasons.append(f"projection {projection.name} is {projection.behind} positions behind")
+        if projection.parked:
+            warnings.append(f"projection {projection.name} has {projection.parked} parked streams")
+
+
+def _look_at_transport(running: Runtime, reasons: list[str], warnings: list[str]) -> None:
+    for gauge in running.transport.gauges():
+        if gauge.name == "transport_dead_letters" and gauge.value > 0:
+            warnings.append(f"{gauge.value:g} dead letters: {' '.join(gauge.labels.values())}")
+        if gauge.name == "transport_stopped" and gauge.value > 0:
+            reasons.append(f"stopped by too many dead letters: {' '.join(gauge.labels.values())}")
+    for group in (CAPTURE_GROUP, SCANNING_GROUP):
+        behind = sum(running.transport.lag(group).values())
+        if behind > TRANSPORT_LAG:
+            reasons.append(f"{group} is {behind} records behind")

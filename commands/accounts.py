@@ -151,7 +151,7 @@ class Accounts:
             position = self._store.save(organization, guards=[set_quota(organization_id, monthly_quota)])
             return CreatedOrganization(organization_id, organization.name, monthly_quota, position)
 
-        return decide_again(attempt)
+        return decide_again(organization_id, attempt)
 
     def grant_quota(self, context: Context, organization_id: UUID, amount: int, expires_at: datetime) -> int | None:
         """Adds a bonus until it expires. Returns the position. Raises NotFound, Invalid."""
@@ -161,7 +161,7 @@ class Accounts:
             organization.grant(context.stamp(), amount, expires_at)
             return self._store.save(organization, guards=[grant_quota(organization_id, amount, expires_at)])
 
-        return decide_again(attempt)
+        return decide_again(organization_id, attempt)
 
     def create_environment(
         self, context: Context, organization_id: UUID, name: str, timezone: str = "UTC"
@@ -182,7 +182,7 @@ class Accounts:
             position = self._store.save(environment)
             return CreatedEnvironment(environment_id, environment.name, environment.project_token, position)
 
-        return decide_again(attempt)
+        return decide_again(environment_stream(environment_id), attempt)
 
     def create_user(
         self, context: Context, organization_id: UUID, email: str, first_name: str = "", last_name: str = ""
@@ -237,7 +237,7 @@ class Accounts:
             key.revoke(_stamp(context, key.organization_id))
             return self._store.save(key)
 
-        return decide_again(attempt)
+        return decide_again(key_id, attempt)
 
     def _issued(
         self,

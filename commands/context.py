@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Lock
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,10 +16,16 @@ from domain.errors import Conflict
 from domain.event import Actor, Stamp
 from domain.tenant import Tenant
 
-EDIT_ATTEMPTS = 40
-"""How often a change is decided anew when somebody else changed the stream in between; then Conflict."""
+EDIT_SECONDS = 10.0
+"""How long a change is decided anew when somebody else changed the stream in between; then Conflict."""
+
+_FIRST_PAUSE = 0.002
+_LONGEST_PAUSE = 0.2
 
 R = TypeVar("R")
+
+_TURNS = tuple(Lock() for _ in range(64))
+"""Streams share them by their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +56,26 @@ class Context:
         return self.tenant
 
 
-def decide_again(attempt: Callable[[], R]) -> R:
-    """Runs a load-decide-save attempt until nobody else got in between. Raises Conflict after EDIT_ATTEMPTS."""
-    for _ in range(EDIT_ATTEMPTS):
+def decide_again(stream_id: UUID, attempt: Callable[[], R]) -> R:
+    """Runs a load-decide-save attempt until nobody else got in between. Raises Conflict after EDIT_SECONDS.
+
+    Those of one process take turns, so that a crowd does not decide in vain; against other processes there are pauses
+    of random length that grow up to a bound.
+    """
+    deadline = time.monotonic() + EDIT_SECONDS
+    pause = _FIRST_PAUSE
+    turn = _TURNS[stream_id.int % len(_TURNS)]
+    if turn.acquire(timeout=EDIT_SECONDS):
         try:
-            return attempt()
-        except Refused as refused:
-            if refused.refusal != "version":
-                raise
+            while time.monotonic() < deadline:
+                try:
+                    return attempt()
+                except Refused as refused:
+                    if refused.refusal != "version":
+                        raise
+                time.sleep(random.uniform(0, pause))  # noqa: S311 - spreads retries, guards nothing
+                pause = min(_LONGEST_PAUSE, pause * 2)
+        finally:
+            turn.release()
     message = "Too many others are changing this at the same time."
     raise Conflict(message)

@@ -12,11 +12,11 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from commands.context import Context, decide_again
-from commands.store.application import BULK, TOO_LARGE, Outcome, Save, Store
+from commands.store.application import BULK, TOO_LARGE, Outcome, Save, Standing, Store
 from commands.store.guards import ALIVE_SCANNER, Guard, absent, require, reserve, settle
 from commands.store.private_text import private_text
 from commands.store.recorder import Refused
-from domain.errors import EventTooLarge, LeaseLost, NotFound, QuotaExhausted, Throttled
+from domain.errors import EventTooLarge, LeaseLost, NotFound, QuotaExhausted, Throttled, VisionError
 from domain.observation import Observation, Trigger
 from domain.quota import Period
 from domain.scanner import Scanner
@@ -133,15 +133,19 @@ class Observations:
         Raises NotFound, QuotaExhausted (with the limit and the day of the reset), Throttled.
         """
         self._scanner(context, scanner_id)
-        period = Period.of(context.now)
-        standing = self._store.standing(
-            context.owned(), scanner_id, str(period), context.now, self._limits.default_quota
-        )
+        standing = self._standing(context, scanner_id)
         if standing.used >= standing.allowance:
-            raise QuotaExhausted(quota_message(standing.allowance, period))
+            raise self.refusal(context, scanner_id, "no_quota")
         scanner_cap, environment_cap = self._limits.caps("on_demand")
         if standing.scanner_in_flight >= scanner_cap or standing.environment_in_flight >= environment_cap:
-            raise Throttled(CAPPED)
+            raise self.refusal(context, scanner_id, "capped")
+
+    def refusal(self, context: Context, scanner_id: UUID, outcome: str) -> VisionError:
+        """What a caller whose request ended `no_quota` or `capped` is told."""
+        if outcome == "capped":
+            return Throttled(CAPPED)
+        allowance = self._standing(context, scanner_id).allowance
+        return QuotaExhausted(quota_message(allowance, Period.of(context.now)))
 
     def retry(self, context: Context, observation_id: UUID) -> tuple[Observation, int | None]:
         """Opens the next run of a failed or ineligible observation.
@@ -159,9 +163,14 @@ class Observations:
             return observation, self._store.save(observation, guards=guards)
 
         try:
-            return decide_again(attempt)
+            return decide_again(observation_id, attempt)
         except Refused as refused:
-            raise self._retry_refusal(refused, context, observation_id) from refused
+            if refused.refusal in ("no_quota", "capped"):
+                scanner_id = self.load(context, observation_id).scanner_id
+                raise self.refusal(context, scanner_id, refused.refusal) from refused
+            if refused.refusal == f"missing:{ALIVE_SCANNER}":
+                raise NotFound from refused
+            raise
 
     def start(self, context: Context, lease: Lease, *, try_number: int, subject: dict[str, Any] | None) -> Observation:
         """A worker begins a try. `subject` is what is known of the person (`distinct_id`, `email`) or None.
@@ -266,7 +275,7 @@ class Observations:
             return observation
 
         try:
-            return decide_again(attempt)
+            return decide_again(observation_id, attempt)
         except Refused as refused:
             if refused.refusal == f"missing:{ALIVE_SCANNER}":
                 message = "The scanner was deleted."
@@ -289,21 +298,9 @@ class Observations:
             period=str(Period.of(context.now)),
         )
 
-    def _retry_refusal(self, refused: Refused, context: Context, observation_id: UUID) -> Exception:
-        match refused.refusal:
-            case "no_quota":
-                period = Period.of(context.now)
-                scanner_id = self.load(context, observation_id).scanner_id
-                standing = self._store.standing(
-                    context.owned(), scanner_id, str(period), context.now, self._limits.default_quota
-                )
-                return QuotaExhausted(quota_message(standing.allowance, period))
-            case "capped":
-                return Throttled(CAPPED)
-            case refusal if refusal == f"missing:{ALIVE_SCANNER}":
-                return NotFound()
-            case _:
-                return refused
+    def _standing(self, context: Context, scanner_id: UUID) -> Standing:
+        period = str(Period.of(context.now))
+        return self._store.standing(context.owned(), scanner_id, period, context.now, self._limits.default_quota)
 
     def _reservation(self, context: Context, scanner_id: UUID, trigger: Trigger) -> Guard:
         tenant: Tenant = context.owned()

@@ -73,7 +73,7 @@ class Scanners:
             return WrittenScanner(scanner, self._store.save(scanner, guards=guards))
 
         try:
-            return decide_again(attempt)
+            return decide_again(scanner_id, attempt)
         except Refused as refused:
             raise _refusal(refused) from refused
 
@@ -85,7 +85,7 @@ class Scanners:
             scanner.skip_gap(context.stamp(), first, last, reason)
             return self._store.save(scanner)
 
-        return decide_again(attempt)
+        return decide_again(scanner_id, attempt)
 
     def delete(self, context: Context, scanner_id: UUID) -> int | None:
         """Ends the scanner, frees its name and gives back what it has in flight. Raises NotFound."""
@@ -100,7 +100,7 @@ class Scanners:
             ]
             return self._store.save(scanner, guards=guards)
 
-        return decide_again(attempt)
+        return decide_again(scanner_id, attempt)
 
     def _check_model(self, provider: str, model: str) -> None:
         if provider not in self._catalogue:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from domain.errors import Invalid, NotFound
 from domain.event import Aggregate, Event, FirstEvent, Stamp, stored
@@ -99,13 +99,13 @@ class SweepGapSkipped(Event):
     """Settled sessions that the schedule passed over without scanning them, in settle numbers, both ends included."""
 
     TOPIC = "SweepGapSkipped"
-    first: int
-    last: int
+    start: int = Field(alias="from")
+    end: int = Field(alias="to")
     reason: str
 
     def apply(self, aggregate: Scanner) -> None:
         aggregate.gaps += 1
-        aggregate.skipped_to = self.last
+        aggregate.skipped_to = self.end
 
 
 @stored
@@ -166,7 +166,7 @@ class Scanner(Aggregate):
         if scanner_type not in SCANNER_TYPES:
             raise Invalid("scanner_type", "invalid_choice", f'"{scanner_type}" is not a valid choice.')
         stored_query = check_query({} if query is None else query)
-        _check_rate(sampling_rate)
+        check_rate(sampling_rate)
         check_config(scanner_type, scanner_config)
         return cls._begin(
             ScannerCreated,
@@ -209,7 +209,7 @@ class Scanner(Aggregate):
         """Notes settled sessions that will not be scanned by the schedule; once. Raises NotFound when deleted."""
         self._check_alive()
         if last > self.skipped_to:
-            self._record(SweepGapSkipped, stamp, first=first, last=last, reason=reason)
+            self._record(SweepGapSkipped, stamp, start=max(first, self.skipped_to + 1), end=last, reason=reason)
 
     def delete(self, stamp: Stamp) -> None:
         """Ends the scanner for good. Raises NotFound when it is already deleted."""
@@ -241,7 +241,7 @@ class Scanner(Aggregate):
         if "query" in given:
             given["query"] = check_query(given["query"])
         if "sampling_rate" in given:
-            _check_rate(given["sampling_rate"])
+            check_rate(given["sampling_rate"])
             given["sampling_rate"] = float(given["sampling_rate"])
         if changes.get("scanner_type", self.scanner_type) != self.scanner_type:
             raise Invalid("scanner_type", "invalid_input", "The type of a scanner cannot be changed.")
@@ -263,7 +263,8 @@ def _check_description(description: str) -> None:
         raise Invalid("description", "max_length", message)
 
 
-def _check_rate(rate: float) -> None:
+def check_rate(rate: float) -> None:
+    """Raises Invalid on `sampling_rate` outside 0..1, and below the smallest rate that is not 0."""
     if not 0 <= rate <= 1:
         limit = ("less", "1.0") if rate > 1 else ("greater", "0.0")
         code = "max_value" if rate > 1 else "min_value"

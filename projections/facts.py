@@ -52,7 +52,7 @@ def _reconfigured(event: scanner.ScannerReconfigured) -> Facts:
 
 
 def _gap(event: scanner.SweepGapSkipped) -> Facts:
-    return {"gap": {"first": event.first, "last": event.last, "reason": event.reason}}
+    return {"gap": {"from": event.start, "to": event.end, "reason": event.reason}}
 
 
 def _grant(event: accounts.QuotaGranted) -> Facts:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from api import bootstrap
 from api.bootstrap import Runtime, prepare, runtime
 from api.cli.opening import AsJson, Home, database, opened, settings_for
 from commands.context import Context
@@ -58,6 +59,18 @@ def bootstrap_command(home: Home = None, as_json: AsJson = False) -> None:
             message = "This database is already set up."
             raise Conflict(message)
         _print({"credentials": str(settings.home / "credentials.json"), "url": credentials.url}, as_json=as_json)
+
+
+@app.command("migrate")
+def migrate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Run them in a transaction and roll it back.")] = False,
+    home: Home = None,
+    as_json: AsJson = False,
+) -> None:
+    """Applies the database migrations that are missing; `up` and `admin bootstrap` do it by themselves."""
+    with database(settings_for(home)) as url:
+        applied = bootstrap.migrate(url, dry_run=dry_run)
+    _print({"dry_run": dry_run, "migrations": [str(migration) for migration in applied]}, as_json=as_json)
 
 
 @organization.command("create")

@@ -7,8 +7,8 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from api.cli.failures import Failure
 from api.credentials import Credentials
+from api.failures import Failure
 
 TIMEOUT_SECONDS = 30
 

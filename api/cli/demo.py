@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from api.bootstrap import ROOT, Runtime
+from api.bootstrap import OUTAGES, ROOT, Runtime
 from api.cli.client import Client
-from api.cli.failures import Failure
 from api.credentials import Credentials
+from api.failures import Failure
 from consumers.capture.importer import import_files
 from domain.tenant import Tenant
 from projections.queries.sessions import sessions_facts
@@ -67,8 +67,9 @@ def run_demo(running: Runtime, credentials: Credentials, console: Console, stop:
             found = _scan(client, scanners, sessions, progress, stop)
         if not stop.is_set():
             console.print(_table(scanners, found))
-    except Failure as failure:
-        console.print(f"The demo could not finish: {failure}", style="red")
+    except (Failure, *OUTAGES) as failure:
+        if not stop.is_set():
+            console.print(f"The demo could not finish: {failure}", style="red")
 
 
 def _import(running: Runtime, credentials: Credentials, progress: Progress, stop: Event) -> list[str]:
@@ -81,7 +82,7 @@ def _import(running: Runtime, credentials: Credentials, progress: Progress, stop
         if imported.error is not None:
             message = f"{imported.path.name}: {imported.error}"
             raise Failure(message)
-        sessions += imported.session_ids
+        sessions += [session.session_id for session in imported.sessions]
         progress.advance(task)
     tenant = Tenant(credentials.environment_id, credentials.organization)
     expected = len(set(sessions))

@@ -9,8 +9,8 @@ from importlib import import_module
 import typer
 from pydantic import ValidationError
 
-from api.cli.failures import Failure, settings_problem
 from api.embedded_postgres.errors import EmbeddedPostgresError
+from api.failures import Failure, settings_problem
 from commands.store.migrations import MigrationError
 from domain.errors import VisionError
 

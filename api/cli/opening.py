@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from api.bootstrap import Runtime, refuse_empty, runtime
-from api.cli.failures import Failure
+from api.bootstrap import OUTAGES, Runtime, refuse_empty, runtime
 from api.embedded_postgres import EmbeddedPostgres
+from api.failures import Failure
 from api.settings import Settings
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder of the installation.")]
@@ -28,20 +28,23 @@ def opened(settings: Settings) -> Generator[Runtime]:
 
     Raises NotSetUp, and Failure when the secret is missing.
     """
-    with database(settings) as url:
-        refuse_empty(url)
-        with runtime(settings, url, secret_of(settings), connections=4) as running:
-            yield running
+    with database(settings) as url, runtime(settings, url, secret_of(settings), connections=4) as running:
+        refuse_empty(running)
+        yield running
 
 
 @contextmanager
 def database(settings: Settings) -> Generator[str]:
-    """The address of the database."""
-    if settings.database_url is not None:
-        yield settings.database_url
-        return
-    with EmbeddedPostgres(settings.home).borrowed() as url:
-        yield url
+    """The address of the database. Raises Failure when it does not answer, now or within the block."""
+    try:
+        if settings.database_url is not None:
+            yield settings.database_url
+            return
+        with EmbeddedPostgres(settings.home).borrowed() as url:
+            yield url
+    except OUTAGES as error:
+        message = f"the database does not answer: {str(error).splitlines()[0]}"
+        raise Failure(message) from error
 
 
 def secret_of(settings: Settings) -> bytes:

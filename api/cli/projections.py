@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from api.cli.failures import Failure
 from api.cli.opening import Home, opened, settings_for
+from api.failures import Failure
 from commands.store.event_log import EventLog
 from projections.catalogue import PROJECTIONS, named
 from projections.engine.parking import replay

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated
 
 import typer
 
-from api.bootstrap import refuse_empty, runtime
+from api.bootstrap import refuse_empty, runtime, wait_for_database
 from api.cli.logs import set_up_logs
 from api.cli.opening import database, secret_of
 from api.process_tree import end_with_parent
@@ -27,6 +28,7 @@ def serve(
     settings = Settings(**given)
     end_with_parent()
     with database(settings) as url:
-        refuse_empty(url)
+        wait_for_database(url, threading.Event())
         with runtime(settings, url, secret_of(settings), connections=CONNECTIONS) as running:
+            refuse_empty(running)
             serve_http(running)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from api.cli.failures import Failure
 from api.cli.opening import AsJson, Home, opened, settings_for
+from api.failures import Failure
 from consumers.capture.files import recordings_in
 from consumers.capture.importer import Imported, import_files
 from consumers.capture.refusals import CaptureRefused
@@ -33,7 +34,7 @@ def import_sessions(
     home: Home = None,
     as_json: AsJson = False,
 ) -> None:
-    """Imports recordings as if browsers sent them now. One line a file; bad files do not stop the others."""
+    """Imports recordings as if browsers sent them now. One line a session; bad files do not stop the others."""
     settings = settings_for(home)
     failed = 0
     with opened(settings) as running:
@@ -48,7 +49,8 @@ def import_sessions(
             task = progress.add_task("Importing", total=sum(_count(path) for path in files))
             for imported in import_files(files, running.transport, environment, running.clock()):
                 progress.console.file.flush()
-                print(_line(imported, as_json=as_json), flush=True)
+                for line in _lines(imported, as_json=as_json):
+                    print(line, flush=True)
                 progress.advance(task)
                 failed += imported.error is not None
     if failed:
@@ -63,17 +65,15 @@ def _count(path: Path) -> int:
         return 1
 
 
-def _line(imported: Imported, *, as_json: bool) -> str:
+def _lines(imported: Imported, *, as_json: bool) -> list[str]:
+    """A line for each session of the file, and one for what is wrong with the file."""
+    lines = [_line({"file": imported.path.name, **asdict(session)}, as_json=as_json) for session in imported.sessions]
+    if imported.error is not None:
+        lines.append(_line({"file": imported.path.name, "error": imported.error}, as_json=as_json))
+    return lines
+
+
+def _line(values: dict[str, object], *, as_json: bool) -> str:
     if as_json:
-        return json.dumps(
-            {
-                "file": str(imported.path),
-                "session_ids": imported.session_ids,
-                "events": imported.events,
-                "bytes": imported.bytes,
-                "error": imported.error,
-            }
-        )
-    sessions = ", ".join(imported.session_ids) or "no session"
-    error = f": {imported.error}" if imported.error else ""
-    return f"{imported.path.name}: {sessions}, {imported.events} events, {imported.bytes} bytes{error}"
+        return json.dumps(values)
+    return "  ".join(f"{name}={value}" for name, value in values.items())

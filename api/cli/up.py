@@ -16,10 +16,10 @@ from rich.console import Console
 
 from api import bootstrap
 from api.bootstrap import runtime
-from api.cli.failures import Failure
 from api.cli.logs import set_up_logs
 from api.credentials import Credentials
 from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from api.failures import Failure
 from api.process_tree import ProcessTree
 from api.settings import PREFIX, Settings
 
@@ -31,6 +31,7 @@ GROUPS = (
 """The processes of `up`: HTTP; the log's roles; the workers (architecture 3)."""
 
 READY_SECONDS = 60.0
+DEMO_STOP_SECONDS = 5.0
 
 log = logging.getLogger("replay_vision.up")
 
@@ -51,6 +52,14 @@ def up(
     _refuse_taken_port(settings)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     console = Console(highlight=False)
+    try:
+        _run_on_database(settings, stop, console)
+    except bootstrap.OUTAGES as error:
+        message = f"the database does not answer: {str(error).splitlines()[0]}"
+        raise Failure(message) from error
+
+
+def _run_on_database(settings: Settings, stop: threading.Event, console: Console) -> None:
     if settings.database_url is not None:
         _run(settings, settings.database_url, stop, console, look_after=lambda: None)
         return
@@ -90,15 +99,28 @@ def _run(
             # Scripts wait for this line: it must be whole, unstyled and out at once.
             print(f"Replay Vision is ready at {settings.address}", flush=True)
             wanted = first if settings.demo is None else settings.demo
-            if credentials is not None:
-                _demo_or_hint(running, credentials, console, stop, wanted=wanted)
-            tree.watch(stop, look_after)
+            show = partial(_demo_or_hint, running, credentials, console, stop, wanted=wanted)
+            shown = threading.Thread(target=show, name="demo", daemon=True)
+            shown.start()
+            try:
+                tree.watch(stop, look_after)
+            finally:
+                stop.set()
+                shown.join(DEMO_STOP_SECONDS)
             console.print("Stopping ...", style="dim")
 
 
 def _demo_or_hint(
-    running: bootstrap.Runtime, credentials: Credentials, console: Console, stop: threading.Event, *, wanted: bool
+    running: bootstrap.Runtime,
+    credentials: Credentials | None,
+    console: Console,
+    stop: threading.Event,
+    *,
+    wanted: bool,
 ) -> None:
+    """Runs beside the watch over the processes, which must go on during the demo too."""
+    if credentials is None:
+        return
     if wanted:
         from api.cli.demo import run_demo  # noqa: PLC0415 - a later start needs none of it and is quicker
 

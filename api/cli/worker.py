@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from api.bootstrap import refuse_empty, runtime
+from api.bootstrap import refuse_empty, runtime, wait_for_database
 from api.cli.logs import set_up_logs
 from api.cli.opening import database, secret_of
 from api.process_tree import end_with_parent
@@ -36,7 +36,9 @@ def worker(
         signal.signal(number, lambda *_: stop.set())
     end_with_parent()
     with database(settings) as url:
-        refuse_empty(url)
+        if not wait_for_database(url, stop):
+            return
         with runtime(settings, url, secret_of(settings), connections=CONNECTIONS) as running:
+            refuse_empty(running)
             clean = run_roles(running, names, stop)
     sys.exit(0 if clean else 1)

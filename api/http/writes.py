@@ -1,6 +1,7 @@
 """Answers to writes: read back once the projections that serve the noun have passed the write (architecture 6)."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from api.http.answers import STALE, Answer
@@ -8,8 +9,14 @@ from api.http.calls import Call
 
 
 def passed(call: Call, position: int | None, projections: Sequence[str]) -> bool:
-    """Whether the read side has caught up with a write; a write that changed nothing has nothing to wait for."""
-    return position is None or call.services.wait(position, projections)
+    """Whether the read side has caught up with a write; a write that changed nothing has nothing to wait for.
+
+    An outage after the write is no failure of it.
+    """
+    try:
+        return position is None or call.services.wait(position, projections)
+    except call.services.outages:
+        return False
 
 
 def written(
@@ -25,7 +32,10 @@ def written(
 
     The write has happened, so this never fails: what `read` does not find (deleted meanwhile) comes from `own`.
     """
-    document = read() if passed(call, position, projections) else None
+    document = None
+    if passed(call, position, projections):
+        with suppress(*call.services.outages):
+            document = read()
     if document is None:
         return Answer(own(), status, headers={STALE: "true"})
     return Answer(document, status)

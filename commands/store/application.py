@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Repository
-from eventsourcing.persistence import EventStore, StoredEvent
+from eventsourcing.persistence import EventStore, InterfaceError, OperationalError, StoredEvent
 from psycopg.rows import class_row
 
 from commands.store.guards import Guard
@@ -25,6 +25,9 @@ BULK = 200
 TOO_LARGE = "too_large"
 
 A = TypeVar("A", bound=Aggregate)
+
+STORE_OUTAGES = (OperationalError, InterfaceError)
+"""What Store raises when the database is away: "not now", never "no"."""
 
 _STANDING = """
 SELECT coalesce((SELECT q.used FROM store.quota_usage q

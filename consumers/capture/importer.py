@@ -5,16 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
-from uuid import uuid5
 
 from consumers.capture.encodings import Json
-from consumers.capture.facts import readable
 from consumers.capture.files import bodies, recordings_in
+from consumers.capture.readable import readable
 from consumers.capture.refusals import CaptureRefused, Malformed
 from consumers.capture.snapshot import TOPIC, Snapshot, to_messages
 from consumers.capture.wire import snapshots_of
 from consumers.transports.port import Outgoing
-from domain.ids import NAMESPACE
 
 PUBLISHED_AT_ONCE = 100
 """Messages of one publish call."""
@@ -30,17 +28,24 @@ class Publisher(Protocol):
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None: ...
 
 
+@dataclass(slots=True)
+class ImportedSession:
+    """How much of a session a file held: rrweb events, and bytes of the messages that carry them."""
+
+    session_id: str
+    events: int = 0
+    bytes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One file: the sessions that it held in the order of their first batch, how much, and why it stopped, if it did.
+    """One file: the sessions that it held in the order of their first batch, and why it stopped, if it did.
 
     What was published before an error stays; importing the file again adds only what is missing.
     """
 
     path: Path
-    session_ids: tuple[str, ...]
-    events: int
-    bytes: int
+    sessions: tuple[ImportedSession, ...]
     error: str | None
 
 
@@ -51,33 +56,30 @@ def import_files(
     now: datetime,
     *,
     ending: datetime | None = None,
-    renew: str | None = None,
 ) -> Iterator[Imported]:
     """Publishes the recordings and yields a result for each file, folders opened.
 
-    With `ending` the times of each file are moved so that its newest event happens then (the demo). With `renew`
-    sessions get new ids made from it and the old id, so the same files can be imported again as other sessions. What is
-    bad in a file is named in its error and does not stop the rest; what the transport raises (Unavailable) does.
+    With `ending` the times of each file are moved so that its newest event happens then (the demo). What is bad in a
+    file is named in its error and does not stop the rest; what the transport raises (Unavailable) does.
     """
     for given in paths:
         try:
             found = recordings_in(given)
         except (CaptureRefused, OSError) as error:
-            yield Imported(given, (), 0, 0, _reason(error))
+            yield Imported(given, (), _reason(error))
             continue
         for path in found:
-            yield _import(_File(path, environment_id, now, renew), transport, ending)
+            yield _import(_File(path, environment_id, now), transport, ending)
 
 
 class _File:
     """A recording, read as often as asked. Counts what is bad in it on each pass."""
 
-    def __init__(self, path: Path, environment_id: int, now: datetime, renew: str | None) -> None:
+    def __init__(self, path: Path, environment_id: int, now: datetime) -> None:
         self.path = path
         self.refused: list[str] = []
         self._environment_id = environment_id
         self._now = now
-        self._renew = renew
 
     def snapshots(self) -> Iterator[Snapshot]:
         """Raises a CaptureRefused or OSError when the file itself cannot be read on."""
@@ -90,8 +92,7 @@ class _File:
                 self.refused.append(refusal.message)
                 continue
             self.refused += [refusal.message for refusal in found.refused]
-            for snapshot in found.snapshots:
-                yield replace(snapshot, session_id=_renewed(snapshot.session_id, self._renew, self._environment_id))
+            yield from found.snapshots
 
     def newest(self) -> int:
         """Milliseconds of the newest event. Raises Malformed when there is none."""
@@ -109,16 +110,15 @@ class _File:
 
 
 def _import(file: _File, transport: Publisher, ending: datetime | None) -> Imported:
-    sessions: dict[str, None] = {}
-    events = size = 0
+    sessions: dict[str, ImportedSession] = {}
     waiting: list[Outgoing] = []
     try:
         shift_ms = 0 if ending is None else int(ending.timestamp() * 1000) - file.newest()
         for snapshot in file.snapshots():
             messages = to_messages(_shifted(snapshot, shift_ms) if shift_ms else snapshot)
-            sessions[snapshot.session_id] = None
-            events += len(snapshot.items)
-            size += sum(message.size for message in messages)
+            session = sessions.setdefault(snapshot.session_id, ImportedSession(snapshot.session_id))
+            session.events += len(snapshot.items)
+            session.bytes += sum(message.size for message in messages)
             waiting += messages
             if len(waiting) >= PUBLISHED_AT_ONCE:
                 transport.publish(TOPIC, waiting)
@@ -128,13 +128,7 @@ def _import(file: _File, transport: Publisher, ending: datetime | None) -> Impor
         error = _reason(failure)
     if waiting:
         transport.publish(TOPIC, waiting)
-    return Imported(file.path, tuple(sessions), events, size, error)
-
-
-def _renewed(session_id: str, renew: str | None, environment_id: int) -> str:
-    if renew is None:
-        return session_id
-    return str(uuid5(NAMESPACE, f"imported/{environment_id}/{renew}/{session_id}"))
+    return Imported(file.path, tuple(sessions.values()), error)
 
 
 def _shifted(snapshot: Snapshot, shift_ms: int) -> Snapshot:

@@ -33,7 +33,7 @@ CONSIDERED = 400
 """Jobs looked at for a fair choice: more than two scanners' in-flight caps, so that one cannot hide the rest."""
 
 _COLUMNS = """job.observation_id, job.run, job.environment_id, job.organization_id, job.scanner_id, job.session_id,
-    job.trigger, job.correlation_id, job.try_number, job.lease_token, job.lease_expires_at"""
+    job.trigger, job.correlation_id, job.try_number, job.expiries, job.lease_token, job.lease_expires_at"""
 
 _ENQUEUE = """
 INSERT INTO scanning.job
@@ -74,7 +74,9 @@ UPDATE scanning.job SET state = 'queued', available_at = {when}, lease_token = N
 WHERE {which}
 """
 _RETRY_AT = _QUEUE_AGAIN.format(when="%s", which=_HELD)
-_REQUEUE = _QUEUE_AGAIN.format(when="clock_timestamp()", which=f"{_HELD} AND lease_expires_at <= clock_timestamp()")
+_REQUEUE = _QUEUE_AGAIN.format(
+    when="clock_timestamp(), expiries = expiries + 1", which=f"{_HELD} AND lease_expires_at <= clock_timestamp()"
+)
 
 _FINISH = f"""
 UPDATE scanning.job SET state = 'done', done_at = clock_timestamp(), lease_token = NULL, lease_expires_at = NULL,
@@ -122,6 +124,8 @@ class Job(NewJob):
 
     try_number: int
     """1 for the first lease of the run."""
+    expiries: int
+    """Earlier leases of the run that ran out."""
     lease_token: UUID
     lease_expires_at: datetime
     """By the database's clock, as of the lease; renewing does not change this value."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -16,6 +17,7 @@ from psycopg_pool import ConnectionPool
 
 from commands.context import Context
 from commands.observations import Lease, Observations, Success
+from commands.store.application import STORE_OUTAGES
 from consumers.capture.blobs import Blobs, MissingBlob
 from consumers.capture.recording import recording
 from consumers.scanning.evidence import Evidence, build_evidence
@@ -32,8 +34,12 @@ from projections.queries.sessions import session_facts
 
 log = logging.getLogger("replay_vision.scanning")
 
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES, OSError)
+"""Database or blob store away: nobody's fault, so no run fails because of it."""
+
 MAX_TRIES = 3
-"""Tries of one run; the reference product's retry chain has three to four (engine 1.3)."""
+"""Transient failures after which a run has failed; the reference product's retry chain has three to four tries
+(engine 1.3). Tries whose worker died are counted apart, by the reaper."""
 
 _PAUSES = (timedelta(seconds=15), timedelta(seconds=60))
 """Before the second and the third try (engine 1.3), unless the provider names a time."""
@@ -100,13 +106,10 @@ class Scanning:
         try:
             evidence = self._evidence(job)
             answer = self._ask(observation, question, evidence)
+            success = _success(question, evidence, answer, facts, self._clock() - began)
         except ProviderError as error:
             return None if lost.is_set() else self._failed(job, lease, error)
-        except MissingBlob:
-            error = ProviderError("internal_error", "A part of the recording is missing from the blob store.")
-            return self._failed(job, lease, error)
         if not lost.is_set():
-            success = _success(question, evidence, answer, facts, self._clock() - began)
             self._observations.succeed(self._context(job), lease, success)
         return None
 
@@ -117,27 +120,22 @@ class Scanning:
         if provider is None:
             message = f"No provider '{name}' is configured on this server."
             raise ProviderError("provider_rejected", message)
-        try:
+        with _breaking("The analysis"):
             answer = provider.analyse(question, evidence)
-        except ProviderError:
-            raise
-        except (psycopg.OperationalError, OSError):
-            raise
-        except Exception as error:
-            log.exception("a provider broke", extra={"provider": name})
-            message = f"The analysis broke with {type(error).__name__}."
-            raise ProviderError("internal_error", message) from error
         problems = check_output(
             question.scanner_type, question.scanner_config, answer.output, duration_ms=evidence.duration_ms
         )
         if problems:
-            raise ProviderError("validation_failed", f"The answer breaks the rules: {problems[0]}"[:500])
+            # Only which part is wrong: the rest of a problem quotes the answer, which is private text.
+            part = problems[0].partition(":")[0][:100]
+            raise ProviderError("validation_failed", f"The answer breaks a rule about its {part}.")
         return answer
 
     def _failed(self, job: Job, lease: Lease, error: ProviderError) -> Retry | None:
-        if error.kind == "provider_transient" and job.try_number < MAX_TRIES:
+        failures = job.try_number - job.expiries
+        if error.kind == "provider_transient" and failures < MAX_TRIES:
             wished = timedelta(seconds=error.retry_after) if error.retry_after is not None else None
-            pause = min(_LONGEST_PAUSE, wished or _PAUSES[min(job.try_number, len(_PAUSES)) - 1])
+            pause = min(_LONGEST_PAUSE, wished or _PAUSES[min(failures, len(_PAUSES)) - 1])
             at = self._clock() + pause
             self._observations.fail_try(self._context(job), lease, kind=error.kind, message=error.message, retry_at=at)
             return Retry(at)
@@ -154,7 +152,8 @@ class Scanning:
             return session_facts(connection, _tenant(job), job.session_id, self._clock())
 
     def _evidence(self, job: Job) -> Evidence:
-        with self._pool.connection() as connection:
+        """Raises ProviderError for a recording that cannot be read; outages of database and blobs are raised."""
+        with self._pool.connection() as connection, _breaking("Reading the recording"):
             return build_evidence(recording(connection, self._blobs, job.environment_id, job.session_id))
 
     def _context(self, job: Job) -> Context:
@@ -165,6 +164,22 @@ class Scanning:
             tenant=_tenant(job),
             causation_id=f"{job.observation_id}:run{job.run}",
         )
+
+
+@contextmanager
+def _breaking(what: str) -> Generator[None]:
+    """Turns whatever breaks inside, outages apart, into the failure of this one run. Its text stays in the log."""
+    try:
+        yield
+    except (ProviderError, *OUTAGES):
+        raise
+    except MissingBlob as error:
+        message = "A part of the recording is missing from the blob store."
+        raise ProviderError("internal_error", message) from error
+    except Exception as error:
+        log.exception("%s broke", what)
+        message = f"{what} broke with {type(error).__name__}."
+        raise ProviderError("internal_error", message) from error
 
 
 def _tenant(job: Job) -> Tenant:

@@ -16,7 +16,7 @@ from commands.context import Context
 from commands.observations import Observations
 from consumers.scanning import jobs
 from consumers.scanning.jobs import Job, LeaseKeeper
-from consumers.scanning.scan import MAX_TRIES, Scanning
+from consumers.scanning.scan import OUTAGES, Scanning
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
 from domain.tenant import Tenant
@@ -27,6 +27,9 @@ Pool = ConnectionPool[psycopg.Connection[TupleRow]]
 
 KEPT = timedelta(days=14)
 """Done jobs refuse repeated requests for this long: longer than the transport keeps the records that made them."""
+
+MAX_EXPIRIES = 3
+"""Expired leases after which a run ends (architecture 5)."""
 
 REAPED = 100
 """Expired leases looked at in one run of the reaper."""
@@ -46,8 +49,11 @@ class ScanWorker:
             try:
                 if not self._once():
                     jobs.wait_for_work(self._pool, stop)
-            except (psycopg.OperationalError, psycopg.InterfaceError, OSError) as error:
+            except OUTAGES as error:
                 log.warning("a scan worker waits for the database: %s", error)
+                stop.wait(1.0)
+            except Exception:
+                log.exception("a scan broke; its lease runs out and the reaper decides")
                 stop.wait(1.0)
 
     def _once(self) -> bool:
@@ -67,7 +73,7 @@ class ScanWorker:
 
 
 class Reaper:
-    """Gives jobs whose lease ran out to somebody else; after MAX_TRIES the run ends as `orphaned`."""
+    """Gives jobs whose lease ran out to somebody else; after MAX_EXPIRIES the run ends as `orphaned`."""
 
     def __init__(self, pool: Pool, observations: Observations, clock: Callable[[], datetime]) -> None:
         self._pool = pool
@@ -80,14 +86,22 @@ class Reaper:
             found = jobs.expired(connection, REAPED)
             jobs.clear(connection, older_than=KEPT)
         for job in found:
-            if job.try_number < MAX_TRIES:
-                with self._pool.connection() as connection:
-                    jobs.requeue(connection, job)
-            else:
-                self._abandon(job)
+            try:
+                self._reap(job)
+            except OUTAGES:
+                raise
+            except Exception:
+                log.exception("an expired job could not be reaped; the others go on")
+
+    def _reap(self, job: Job) -> None:
+        if job.expiries + 1 >= MAX_EXPIRIES:
+            self._abandon(job)
+            return
+        with self._pool.connection() as connection:
+            jobs.requeue(connection, job)
 
     def _abandon(self, job: Job) -> None:
-        message = f"The workers of {job.try_number} tries stopped without an answer."
+        message = f"The workers of {job.expiries + 1} tries stopped without an answer."
         context = Context(
             actor=Actor(type="system", role="reaper"),
             now=self._clock(),

@@ -89,6 +89,8 @@ class Sweep:
         """Whether there is more to do as soon as work in flight has ended."""
         context = self._context(mark)
         scanner = self._scanners.load(context, mark.scanner_id)
+        if not scanner.enabled:
+            return False  # switched off a moment ago: the watermark has not heard of it yet
         while time.monotonic() < deadline:
             now = self._clock()
             with self._pool.connection() as connection:

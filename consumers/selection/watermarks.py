@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 
 from consumers.relayed import Relayed, relayed
 from consumers.transports.port import Record
+from projections.queries.sessions import settle_number_at
 
 GROUP = "selection"
 
@@ -24,7 +25,7 @@ _START = """
 INSERT INTO selection.watermark AS w
     (scanner_id, environment_id, organization_id, enabled, settle_number, swept_at, as_of)
 VALUES (%(scanner_id)s, %(environment_id)s, %(organization_id)s, %(enabled)s,
-        (SELECT coalesce(max(s.number), 0) FROM capture.settlement s WHERE s.settled_at <= %(at)s),
+        %(settle_number)s,
         %(at)s - %(settle)s, %(position)s)
 ON CONFLICT (scanner_id) DO UPDATE SET enabled = excluded.enabled, settle_number = excluded.settle_number,
     swept_at = excluded.swept_at, waiting_for = NULL, waiting_since = NULL, as_of = excluded.as_of
@@ -94,6 +95,7 @@ class WatermarkKeeper:
                 "organization_id": event.data["organization_id"],
                 "enabled": enabled,
                 "at": event.recorded_at,
+                "settle_number": settle_number_at(connection, event.recorded_at),
                 "settle": self._settle,
                 "position": event.position,
             },

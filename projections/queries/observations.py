@@ -118,12 +118,6 @@ def observation(
     return document
 
 
-def pair(connection: Connection, tenant: Tenant, scanner_id: UUID, session_id: str) -> Document | None:
-    """The observation of one scanner and session, None when there is none."""
-    found = page(connection, tenant, ObservationFilters(scanner_id=scanner_id, session_ids=(session_id,)), limit=1)[1]
-    return found[0] if found else None
-
-
 def _neighbour(connection: Connection, tenant: Tenant, statement: bytes, document: Document) -> UUID | None:
     values = {name: document[name] for name in ("id", "scanner_id", "created_at")}
     row = connection.execute(statement, {"environment_id": tenant.environment_id, **values}).fetchone()

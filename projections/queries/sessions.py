@@ -98,6 +98,14 @@ def sessions_settled_after(
     ]
 
 
+def settle_number_at(conn: psycopg.Connection, at: datetime) -> int:
+    """The highest settle number given until then, over all environments; 0 before the first."""
+    row = conn.execute(
+        "SELECT coalesce(max(number), 0) FROM capture.settlement WHERE settled_at <= %s", (at,)
+    ).fetchone()
+    return row[0] if row else 0
+
+
 def last_settle_number(conn: psycopg.Connection) -> int:
     """The highest settle number given so far, over all environments; 0 before the first. Watermarks start here."""
     row = conn.execute("SELECT number FROM capture.settle_counter").fetchone()

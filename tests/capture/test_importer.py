@@ -1,7 +1,7 @@
 import gzip
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,9 @@ def test_the_samples_of_the_repository_all_import(capture: Capture) -> None:
         assert row["environment_id"] == 5
         for name in ("event_count", "size", "click_count", "active_milliseconds"):
             assert row[name] == expected[name]
-    assert sum(result.events for result in results) == sum(entry["event_count"] for entry in wanted.values())
+    assert sum(session.events for result in results for session in result.sessions) == sum(
+        entry["event_count"] for entry in wanted.values()
+    )
 
 
 def test_importing_twice_changes_nothing(capture: Capture) -> None:
@@ -56,21 +58,18 @@ def test_importing_twice_changes_nothing(capture: Capture) -> None:
     assert capture.session(EXPECTED[SAMPLE]["session_id"], 5)["event_count"] == EXPECTED[SAMPLE]["event_count"]
 
 
-def test_times_can_be_moved_to_end_now_and_sessions_renewed(capture: Capture) -> None:
+def test_times_can_be_moved_to_end_now(capture: Capture) -> None:
     ending = datetime(2027, 5, 1, 8, 30, tzinfo=UTC)
-    results, messages = imported(ROOT / SAMPLE, ending=ending, renew="demo")
-    (again, _) = imported(ROOT / SAMPLE, ending=ending + timedelta(days=1), renew="demo")
-    (other, _) = imported(ROOT / SAMPLE, renew="another")
-    assert results[0].session_ids == again[0].session_ids != other[0].session_ids
-    assert results[0].session_ids[0] != EXPECTED[SAMPLE]["session_id"]
+    results, messages = imported(ROOT / SAMPLE, ending=ending)
+    session_id = results[0].sessions[0].session_id
     capture.handle(messages)
-    row, expected = capture.session(results[0].session_ids[0], 5), EXPECTED[SAMPLE]
+    row, expected = capture.session(session_id, 5), EXPECTED[SAMPLE]
     assert row["last_timestamp"] == ending.timestamp() * 1000
     assert row["last_timestamp"] - row["first_timestamp"] == expected["duration_ms"]
     for name in ("event_count", "click_count", "active_milliseconds", "urls"):
         assert sorted(row[name]) == sorted(expected[name]) if name == "urls" else row[name] == expected[name]
     with capture.pool.connection() as conn:
-        moved = [event for _, event in recording(conn, capture.blobs, 5, results[0].session_ids[0])]
+        moved = [event for _, event in recording(conn, capture.blobs, 5, session_id)]
     for request in network_requests(moved):
         assert row["first_timestamp"] - 60_000 < request["timestamp"] <= row["last_timestamp"]
     assert network_requests(moved)
@@ -157,7 +156,7 @@ def test_many_events_are_posted_in_bodies_of_a_bounded_size(tmp_path: Path) -> N
     path = tmp_path / "a.jsonl"
     path.write_text("\n".join(json.dumps(click(at)) for at in range(1, 2 * files.EVENTS_A_BODY + 2)))
     results, messages = imported(path)
-    assert (len(messages), results[0].events) == (3, 2 * files.EVENTS_A_BODY + 1)
+    assert (len(messages), results[0].sessions[0].events) == (3, 2 * files.EVENTS_A_BODY + 1)
 
 
 def test_bad_files_say_why_and_do_not_stop_others(tmp_path: Path) -> None:
@@ -186,7 +185,7 @@ def test_one_bad_body_costs_only_itself(tmp_path: Path) -> None:
     results, _ = imported(tmp_path / "a.jsonl")
     assert results[0].error is not None
     assert results[0].error.startswith("1 not taken; the first: ")
-    assert results[0].events == EXPECTED[SAMPLE]["event_count"]
+    assert results[0].sessions[0].events == EXPECTED[SAMPLE]["event_count"]
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:

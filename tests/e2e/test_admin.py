@@ -136,9 +136,9 @@ def test_sessions_are_imported_from_files(live: Live, tmp_path: Path) -> None:
     done = run(live, "sessions", "import", str(bad), str(good), "--environment", "1", "--json")
     assert done.returncode == 1
     first, second = (json.loads(line) for line in done.stdout.splitlines())
-    assert first["error"]
-    assert second["error"] is None
-    assert second["session_ids"] == [good.name.removesuffix(".jsonl.gz")]
+    assert (first["file"], bool(first["error"])) == (bad.name, True)
+    assert (second["file"], second["session_id"]) == (good.name, good.name.removesuffix(".jsonl.gz"))
+    assert second["events"] > 0
 
 
 def test_a_setting_without_sense_is_named(live: Live) -> None:

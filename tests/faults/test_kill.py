@@ -124,6 +124,7 @@ def check(live: Live, ledger: Ledger) -> None:
     for scanner_id in known:
         for found in pages(live, f"scanners/{scanner_id}/observations/"):
             wait_until(partial(ended, live, scanner_id, found["session_id"]), 150, f"{found['id']} has no ending")
+    wait_until(lambda: not unscheduled(live), 150, f"settled sessions that no enabled scanner saw: {unscheduled(live)}")
     assert duplicates(live) == []
     for session_id, bodies in ledger.bodies.items():
         if bodies >= sum(1 for _ in posts(recording_of(session_id), "x")):
@@ -134,6 +135,27 @@ def ended(live: Live, scanner_id: str, session_id: str) -> bool:
     page = live.call("GET", f"scanners/{scanner_id}/observations/?session_id={session_id}").body
     assert page["count"] <= 1
     return bool(page["results"]) and page["results"][0]["status"] in ENDED
+
+
+def unscheduled(live: Live) -> list[tuple[Any, ...]]:
+    """Pairs of an enabled scanner and an eligible session that settled after its creation, without an observation.
+
+    A second of margin: what settled in the moment of creation may belong to either side.
+    """
+    return query(
+        live,
+        """
+        SELECT s.id, t.session_id FROM read_scanners.scanner s
+        JOIN capture.settlement t USING (environment_id)
+        JOIN capture.session c USING (environment_id, session_id)
+        WHERE s.enabled AND s.deleted_at IS NULL AND t.settled_at > s.created_at + interval '1 second'
+          AND c.last_timestamp - c.first_timestamp >= 1000 AND c.active_milliseconds > 0
+          AND NOT EXISTS (SELECT FROM read_observations.observation o
+                          WHERE o.environment_id = s.environment_id AND o.scanner_id = s.id
+                            AND o.session_id = t.session_id)
+        """,
+        (),
+    )
 
 
 def duplicates(live: Live) -> list[tuple[Any, ...]]:

@@ -176,20 +176,15 @@ def test_neighbours_are_the_newer_and_the_older_of_the_same_scanner(world: World
         assert document["next_observation_id"] == (chain[place + 1] if place < 3 else None)
 
 
-def test_lookups_by_pair_scanner_and_tenant(world: World, connection: Connection) -> None:
+def test_lookups_by_scanner_and_tenant(world: World, connection: Connection) -> None:
     scanner_id = world.scanner()
     (observation_id,) = world.observe(scanner_id, "s1")
     catch_up(connection)
-    pair = observations.pair(connection, world.tenant, scanner_id, "s1")
-    assert pair is not None
-    assert pair["id"] == observation_id
-    assert observations.pair(connection, world.tenant, scanner_id, "s2") is None
     assert observations.observation(connection, world.tenant, observation_id, scanner_id) is not None
     assert observations.observation(connection, world.tenant, observation_id, uuid4()) is None
     other = Tenant(2, uuid4())
     assert observations.observation(connection, other, observation_id) is None
     assert observations.page(connection, other, ObservationFilters()) == (0, [])
-    assert observations.pair(connection, other, scanner_id, "s1") is None
 
 
 def test_rows_of_a_deleted_scanner_hide_at_once_and_go_in_chunks(world: World, connection: Connection) -> None:

@@ -68,6 +68,7 @@ class Scans:
     pool: ConnectionPool
     store: Store
     blobs: FolderBlobs
+    folder: Path
     heard: int = 0
     providers: dict[str, Provider] = field(default_factory=lambda: {"builtin": BuiltinProvider()})
     limits: EligibilityLimits = field(default_factory=EligibilityLimits)
@@ -140,7 +141,7 @@ def scans(pool: ConnectionPool, database_url: str, tmp_path: Path) -> Iterator[S
             for number, made in enumerate(recorded(RECORDING))
         ]
         handler(connection, records)
-    yield Scans(pool, store, blobs)
+    yield Scans(pool, store, blobs, tmp_path / "blobs")
     store.close()
 
 
@@ -240,6 +241,36 @@ def test_a_provider_that_breaks_fails_the_run_only(scans: Scans) -> None:
     event = scans.last(observation_id)
     assert event["kind"] == "internal_error"
     assert "secret" not in event["message"]
+
+
+def test_a_failure_quotes_nothing_of_the_answer(scans: Scans) -> None:
+    output = {"reasoning": "x", "tags": ["Jane Doe jane@example.org"], "tags_freeform": [], "confidence": 0.5}
+    scans.providers = {"builtin": Answering([Answer(output, "builtin", "builtin")])}
+    config = {"prompt": "How did it end?", "tags": ["converted"]}
+    observation_id = scans.request(scans.scanner(scanner_type="classifier", scanner_config=config))
+    assert scans.scan() is None
+    event = scans.last(observation_id)
+    assert event["kind"] == "validation_failed"
+    assert "Jane" not in event["message"]
+
+
+def test_a_damaged_recording_fails_its_run_at_once(scans: Scans) -> None:
+    for blob in (scans.folder / "1").rglob("*"):
+        if blob.is_file():
+            blob.write_bytes(blob.read_bytes()[:50] + b"\x00" * 100 + blob.read_bytes()[150:])
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    event = scans.last(observation_id)
+    assert (event["type"], event["kind"]) == ("ObservationFailed", "internal_error")
+
+
+def test_a_missing_blob_fails_its_run_at_once(scans: Scans) -> None:
+    for blob in (scans.folder / "1").rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    assert scans.last(observation_id)["kind"] == "internal_error"
 
 
 def test_a_worker_that_was_taken_over_reports_nothing(scans: Scans) -> None:

@@ -254,7 +254,7 @@ def test_an_exhausted_quota_may_skip_and_records_the_gap(schedule: Schedule) -> 
     assert schedule.requested(scanner) == ["a"]
     with schedule.pool.connection() as connection:
         gaps = [f.event for f in EventLog().read(connection, 0) if f.event.TOPIC == "SweepGapSkipped"]
-    assert [(gap.model_dump()["first"], gap.model_dump()["last"]) for gap in gaps] == [(2, 3)]
+    assert [(gap.model_dump()["start"], gap.model_dump()["end"]) for gap in gaps] == [(2, 3)]
 
 
 def test_a_full_cap_asks_for_another_sweep_soon(schedule: Schedule) -> None:

@@ -282,12 +282,12 @@ def test_enabling_and_disabling() -> None:
 
 
 def test_a_skipped_gap_is_noted() -> None:
-    skipped = fact(SweepGapSkipped, first=3, last=9, reason="no_quota")
+    skipped = fact(SweepGapSkipped, start=3, end=9, reason="no_quota")
     scanner = given(Scanner, CREATED).when(lambda s: s.skip_gap(STAMP, 3, 9, "no_quota")).then(skipped)
     assert (scanner.gaps, scanner.scanner_version) == (1, 1)
     given(Scanner, CREATED, skipped).when(lambda s: s.skip_gap(STAMP, 3, 9, "no_quota")).then_nothing()
     given(Scanner, CREATED, skipped).when(lambda s: s.skip_gap(STAMP, 10, 10, "no_quota")).then(
-        fact(SweepGapSkipped, first=10, last=10, reason="no_quota")
+        fact(SweepGapSkipped, start=10, end=10, reason="no_quota")
     )
 
 

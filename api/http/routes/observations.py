@@ -12,7 +12,7 @@ from api.http.fields import Body, text
 from api.http.filters import PAGING, Csv, Order
 from api.http.paging import page, paged
 from api.http.writes import done
-from domain.errors import Invalid, NotFound, QuotaExhausted, Throttled
+from domain.errors import Invalid, NotFound
 from domain.ids import workflow_id
 from domain.observation import SESSION_ID_LENGTH
 from projections.queries import observations, scanners
@@ -44,10 +44,8 @@ def observe(call: Call) -> Response:
     call.services.observations.check_admission(context, scanner_id)
     session_id = call.body(ObserveBody).session_id
     (asked,) = call.services.observations.request(context, scanner_id, [session_id], "on_demand")
-    if asked.outcome == "no_quota":
-        raise QuotaExhausted("The monthly quota of observations is used up.")
-    if asked.outcome == "capped":
-        raise Throttled("Too many observations are in flight.")
+    if asked.outcome in ("no_quota", "capped"):
+        raise call.services.observations.refusal(context, scanner_id, asked.outcome)
     answer = {"workflow_id": workflow_id(scanner_id, session_id), "observation_id": asked.observation_id}
     if asked.outcome == "exists":
         known = call.services.observations.load(context, asked.observation_id)

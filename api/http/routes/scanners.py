@@ -1,6 +1,7 @@
 """Scanners: list, create, retrieve, patch, delete (contract 3)."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,9 +15,9 @@ from api.http.fields import Body, Flag, choice, configured_choice, document, num
 from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
 from api.http.paging import page, paged
 from api.http.writes import done, written
-from domain.errors import Invalid, NotFound
+from domain.errors import NotFound
 from domain.recordings_query import check_query
-from domain.scanner import DESCRIPTION_LENGTH, NAME_LENGTH, SMALLEST_RATE, Scanner
+from domain.scanner import DESCRIPTION_LENGTH, NAME_LENGTH, Scanner, check_rate
 from domain.scanner_types import SCANNER_TYPES
 from projections.queries import accounts, scanners
 
@@ -46,11 +47,6 @@ _CONFIG_REFUSAL = "The configuration is invalid."
 _QUERY_REFUSAL = "The recording filter is invalid."
 
 
-def _rate(value: float) -> None:
-    if 0 < value < SMALLEST_RATE:
-        raise Invalid("sampling_rate", "invalid_input", f"A rate other than 0 must be at least {SMALLEST_RATE}.")
-
-
 class CreateScanner(Body):
     """Contract 3.1, in its order."""
 
@@ -59,7 +55,7 @@ class CreateScanner(Body):
     scanner_type: Annotated[str, choice(*SCANNER_TYPES)]
     scanner_config: Annotated[Any, document(_CONFIG_REFUSAL)]
     query: Annotated[Any, document(_QUERY_REFUSAL, check_query)] = None
-    sampling_rate: Annotated[float, number(0.0, 1.0, _rate)] = 1.0
+    sampling_rate: Annotated[float, number(0.0, 1.0, check_rate)] = 1.0
     provider: Annotated[str, configured_choice("provider")] = "google"
     model: Annotated[str, configured_choice("model")]
     enabled: Flag = True
@@ -161,7 +157,7 @@ def _own(call: Call, scanner: Scanner) -> dict[str, Any]:
     """The scanner from its own state, when the read side is late."""
     user = None
     if scanner.created_by is not None:
-        with call.services.pool.connection() as conn:
+        with suppress(*call.services.outages), call.services.pool.connection() as conn:
             user = accounts.user(conn, scanner.created_by)
     return {
         "id": scanner.id,

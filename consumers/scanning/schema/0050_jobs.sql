@@ -15,6 +15,7 @@ CREATE TABLE scanning.job (
     priority         smallint    NOT NULL GENERATED ALWAYS AS (CASE WHEN trigger = 'on_demand' THEN 0 ELSE 1 END) STORED,
     state            text        NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'leased', 'done')),
     try_number       integer     NOT NULL DEFAULT 0,
+    expiries         integer     NOT NULL DEFAULT 0,
     available_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     lease_token      uuid,
     lease_expires_at timestamptz,
