@@ -3,6 +3,7 @@
 import binascii
 import gzip
 import json
+import math
 import re
 import zlib
 from typing import TypeAlias
@@ -73,12 +74,17 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
 
     Raises Undecodable, or TooLarge over `max_values` or the parser's own nesting limit.
     """
-    if document.count(b",") + document.count(b"[") + document.count(b"{") > max_values:
+    if values_in(document) > max_values:
         raise TooLarge(f"A document may have {max_values} values.")
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as refusal:
         return _parse_leniently(document, refusal)
+
+
+def values_in(document: bytes) -> int:
+    """What `parse` bounds."""
+    return document.count(b",") + document.count(b"[") + document.count(b"{")
 
 
 def dump(value: Json, max_nesting: int = MAX_NESTING) -> bytes:
@@ -139,7 +145,7 @@ def _base64(text: bytes) -> bytes:
 def _parse_leniently(document: bytes, refusal: Exception) -> Json:
     """For what orjson refuses and browsers send: lone surrogates (a text cut between the halves of an emoji)."""
     try:
-        value = json.loads(_text(document), parse_constant=_no_constant)
+        value = json.loads(_text(document), parse_constant=_no_constant, parse_float=_float)
         halves = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
         return json.loads(halves.decode("utf-16-le", "replace"))
     except RecursionError:
@@ -153,6 +159,12 @@ def _text(document: bytes) -> str:
         return document.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return document.decode("utf-8", "replace")
+
+
+def _float(text: str) -> float | None:
+    """None for 1e999: it reads as infinity, which no JSON document can hold."""
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def _no_constant(name: str) -> Json:

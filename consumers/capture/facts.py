@@ -4,15 +4,14 @@
 repeated batches are removed before (by uuid).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from consumers.capture.activity import Activity, activity
 from consumers.capture.encodings import Json
-from consumers.capture.inflate import Room, unpack
-from consumers.capture.refusals import CaptureRefused
+from consumers.capture.inflate import Room
+from consumers.capture.readable import readable
 from consumers.capture.snapshot import Snapshot, clean
 
 MAX_URLS = 200
@@ -21,10 +20,6 @@ MAX_WINDOWS = 100
 MAX_DISTINCT_IDS = 20
 MAX_SOURCES = 5
 """Entries kept a session, the earliest ones; URLs are cut to MAX_URL characters (capture 5)."""
-
-LAST_MOMENT_MS = 253_402_300_799_000
-"""The end of the year 9999. rrweb times are the visitor's clock: a wrong clock is no reason to lose a recording, so
-unlike the reference, which drops batches more than 7 days off, only times that are no time at all are refused."""
 
 _INCREMENTAL, _PLUGIN = 3, 6
 _ACTIVE_SOURCES = frozenset({1, 2, 3, 4, 5, 6, 7, 12})
@@ -110,21 +105,6 @@ def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
         activity=activity(tally.moments),
     )
     return found, len(snapshot.items) - len(events)
-
-
-def readable(item: Json, room: Room | None = None) -> tuple[int, dict[str, Json]] | None:
-    """The time and the object of an rrweb event, its fields still packed; None for what is no event.
-
-    `room` bounds what the items of one batch may unpack to together.
-    """
-    try:
-        event = unpack(item, room)
-    except CaptureRefused:
-        return None
-    moment = event.get("timestamp")
-    if isinstance(moment, bool) or not isinstance(moment, int | float) or not math.isfinite(moment):
-        return None
-    return (int(moment), event) if 1 <= moment <= LAST_MOMENT_MS else None
 
 
 def earliest(seen: Firsts) -> str | None:

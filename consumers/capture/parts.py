@@ -18,7 +18,10 @@ MAX_LINES_BYTES = 2 * MAX_PLAIN_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`packed` is a gzip member of JSON lines `[window, event]`, events as received."""
+    """`packed` is a gzip member of JSON lines `[window, event]`, events as received.
+
+    `unreadable_count`: items that are no events, among the lines or left out of the message.
+    """
 
     environment_id: int
     session_id: str
@@ -49,7 +52,7 @@ def part_of(snapshot: Snapshot, environment_id: int) -> Part:
         window_id=snapshot.window_id,
         packed=compress(lines, PACK_LEVEL),
         facts=facts,
-        unreadable_count=unreadable,
+        unreadable_count=unreadable + snapshot.left_out,
         sent_at=snapshot.sent_at,
         received_at=snapshot.received_at,
     )

@@ -6,9 +6,9 @@ import psycopg
 
 from consumers.capture.blobs import Blobs
 from consumers.capture.encodings import MAX_VALUES, Json, gunzip, parse
-from consumers.capture.facts import readable
 from consumers.capture.inflate import Room, inflate_event
 from consumers.capture.parts import MAX_LINES_BYTES
+from consumers.capture.readable import readable
 
 PAGE = 500
 """Parts looked up at once."""

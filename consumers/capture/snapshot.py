@@ -7,18 +7,21 @@ accepted, and may be rotated before the message is read.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID, uuid5
 
-from consumers.capture.encodings import MAX_VALUES, Json, compress, dump, gunzip, parse
+from consumers.capture.encodings import MAX_VALUES, Json, compress, dump, gunzip, parse, values_in
+from consumers.capture.inflate import Room
+from consumers.capture.readable import readable
 from consumers.capture.refusals import Malformed, TooLarge, Undecodable
 from consumers.transports.port import Outgoing, Record
 from domain.ids import NAMESPACE
 
 TOPIC = "snapshots"
 EVENT = "$snapshot_items"
+LEFT_OUT = "$snapshot_items_left_out"
 
 MAX_SESSION_ID = 128
 MAX_DISTINCT_ID = 200
@@ -35,6 +38,12 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 MAX_PLAIN_BYTES = 128 * 1024 * 1024
 """The same before gzip: twice what a body may have, because JSON inside a JSON string doubles its quotes."""
+
+MAX_MESSAGE_VALUES = 2 * MAX_VALUES
+"""As MAX_VALUES, of a message: twice what a body may have, because an escaped comma (\\u002c) is none in the body."""
+
+MAX_LEFT_OUT = 100_000
+"""As many as a snapshot may have items (wire.MAX_ITEMS)."""
 
 GZIP_FROM_BYTES = 64 * 1024
 """Shorter messages stay plain: packing them costs more than it saves."""
@@ -59,6 +68,41 @@ class Snapshot:
     sent_at: datetime | None
     received_at: datetime
     items: Sequence[Json]
+    left_out: int = 0
+    """How many items that are no events were left out of the message because they did not fit beside the others."""
+
+
+@dataclass(slots=True)
+class _Piece:
+    """What one message will hold, as JSON texts. `room` is in bytes; `has_event` says whether one text is an event."""
+
+    texts: list[bytes] = field(default_factory=list[bytes])
+    room: int = 0
+    left_out: int = 0
+    has_event: bool = False
+
+    def add_event(self, text: bytes) -> bool:
+        """False when it belongs into another piece."""
+        if len(text) > self.room and self.has_event:
+            return False
+        if len(text) > self.room:
+            # Only items that are no events stand before it: they make room.
+            self.left_out += len(self.texts)
+            self.texts, self.room = [], SPLIT_AT_BYTES
+        self._add(text)
+        self.has_event = True
+        return True
+
+    def add_other(self, text: bytes) -> None:
+        """Leaves it out when it does not fit."""
+        if len(text) > self.room:
+            self.left_out += 1
+        else:
+            self._add(text)
+
+    def _add(self, text: bytes) -> None:
+        self.texts.append(text)
+        self.room -= len(text) + 1
 
 
 def clean(value: Json, limit: int) -> str | None:
@@ -103,13 +147,16 @@ def uuid_of(given: Json, items: Sequence[Json], session_id: str) -> UUID:
 def to_messages(snapshot: Snapshot) -> list[Outgoing]:
     """One message; several, with uuids derived from the first, when the batch is over SPLIT_AT_BYTES.
 
-    Raises TooLarge when a single rrweb event does not fit into MAX_MESSAGE_BYTES or is nested too deeply.
+    Each has at least one readable event, for a message without any is nothing that the consumer could store: items that
+    are no events travel beside an event where they fit, and are left out and counted (`left_out`) where they do not.
+    Raises TooLarge when a single rrweb event does not fit into MAX_MESSAGE_BYTES or is nested too deeply, and Malformed
+    when no item is an event.
     """
     pieces = _split(snapshot.items)
     return [
         _message(
-            snapshot if index == 0 else replace(snapshot, uuid=uuid5(snapshot.uuid, str(index))),
-            b"[" + b",".join(piece) + b"]",
+            replace(snapshot, uuid=_piece_uuid(snapshot.uuid, index), left_out=piece.left_out),
+            b"[" + b",".join(piece.texts) + b"]",
         )
         for index, piece in enumerate(pieces)
     ]
@@ -123,11 +170,11 @@ def from_message(record: Record) -> Snapshot:
     """
     value = record.value
     plain = gunzip(value, MAX_PLAIN_BYTES) if value.startswith(_GZIP_MAGIC) else value
-    outer = parse(plain, 2 * MAX_VALUES)
+    outer = parse(plain, MAX_MESSAGE_VALUES)
     if not isinstance(outer, dict):
         raise Undecodable("The message is not an object.")
     data = outer.get("data")
-    inner = parse(data.encode("utf-8", "replace"), 2 * MAX_VALUES) if isinstance(data, str) else data
+    inner = parse(data.encode("utf-8", "replace"), MAX_MESSAGE_VALUES) if isinstance(data, str) else data
     properties = inner.get("properties") if isinstance(inner, dict) and inner.get("event") == EVENT else None
     if not isinstance(properties, dict):
         raise Undecodable(f"The message is not a {EVENT}.")
@@ -148,19 +195,37 @@ def from_message(record: Record) -> Snapshot:
         sent_at=instant(outer.get("sent_at")),
         received_at=instant(outer.get("now")) or record.at,
         items=items,
+        left_out=_left_out(properties.get(LEFT_OUT)),
     )
 
 
-def _split(items: Sequence[Json]) -> list[list[bytes]]:
-    pieces: list[list[bytes]] = [[]]
-    room = SPLIT_AT_BYTES
-    for item in items:
-        text = dump(item)
-        if pieces[-1] and len(text) > room:
-            pieces.append([])
-            room = SPLIT_AT_BYTES
-        pieces[-1].append(text)
-        room -= len(text) + 1
+def _left_out(given: Json) -> int:
+    return given if isinstance(given, int) and 0 < given <= MAX_LEFT_OUT else 0
+
+
+def _piece_uuid(batch: UUID, index: int) -> UUID:
+    return uuid5(batch, str(index)) if index else batch
+
+
+def _split(items: Sequence[Json]) -> list[_Piece]:
+    """Pieces of at most SPLIT_AT_BYTES, or of one longer event; each has an event.
+
+    What is readable here is readable in its piece: there fewer items share what may be unpacked.
+    """
+    texts = [dump(item) for item in items]
+    room = Room()
+    if sum(len(text) + 1 for text in texts) <= SPLIT_AT_BYTES:
+        pieces = [_Piece(texts, has_event=any(readable(item, room) for item in items))]
+    else:
+        pieces = [_Piece(room=SPLIT_AT_BYTES)]
+        for item, text in zip(items, texts, strict=True):
+            if readable(item, room) is None:
+                pieces[-1].add_other(text)
+            elif not pieces[-1].add_event(text):
+                pieces.append(_Piece(room=SPLIT_AT_BYTES))
+                pieces[-1].add_event(text)
+    if not pieces[0].has_event:
+        raise Malformed("No item of the snapshot is an rrweb event with a time.")
     return pieces
 
 
@@ -174,6 +239,8 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
         "$lib": snapshot.library,
         "$lib_version": snapshot.library_version,
     }
+    if snapshot.left_out:
+        properties[LEFT_OUT] = snapshot.left_out
     # The items are JSON already: put in as text, not parsed and written a second time.
     data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
     outer: dict[str, Json] = {
@@ -189,6 +256,8 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
     if snapshot.sent_at is not None:
         outer["sent_at"] = snapshot.sent_at.isoformat()
     value = dump(outer)
+    if values_in(value) > MAX_MESSAGE_VALUES:
+        raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
     if len(value) > MAX_PLAIN_BYTES:
         raise TooLarge(f"One rrweb event is larger than {MAX_PLAIN_BYTES} bytes as a message.")
     if len(value) >= GZIP_FROM_BYTES:

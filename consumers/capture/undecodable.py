@@ -1,9 +1,16 @@
-"""Messages that are no recording: the bytes are kept, and somebody can see that there are some and why."""
+"""Messages that are no recording: counted by reason, and their bytes kept for a while so that somebody can look.
 
-from datetime import datetime
+Whoever has a project token (they are public) may cause them, so what is kept has a limit an environment and an age
+(architecture 9, 10). Beyond the limit they are counted only.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
 
 import psycopg
-from psycopg_pool import ConnectionPool
 
 from consumers.capture.blobs import Blobs
 from consumers.capture.refusals import CaptureRefused
@@ -11,36 +18,167 @@ from consumers.capture.snapshot import MAX_ENVIRONMENT_DIGITS, SESSION_ID
 from consumers.transports.port import Record
 
 NOBODY = 0
-"""The environment of blobs whose message names none; real environments start at 1."""
+"""The environment of messages that name none; real environments start at 1."""
 
-_REPORT = """
+MAX_KEPT_ROWS = 1_000
+MAX_KEPT_BYTES = 64 * 1024 * 1024
+"""Kept at a time for one environment: eight messages of the largest size, or a thousand small ones."""
+
+KEPT_FOR = timedelta(days=30)
+
+CHUNK = 100
+"""Rows, and blobs, dropped in one transaction."""
+
+ROUNDS = 20
+"""Transactions of one `drop_old`: what is left waits for the next."""
+
+_LOCK = 7_215_930
+"""First half of the advisory lock of an environment's kept messages; the second is the environment."""
+
+_PLACE = "undecodable/"
+"""In front of the session id in a blob's address. No session id has a slash, so no recording shares the blob."""
+
+_COUNTED_TO = "SELECT max(position) FROM capture.undecodable_count WHERE topic = %s AND part = %s"
+
+_COUNT = """
+    INSERT INTO capture.undecodable_count AS known (topic, part, code, seen, position)
+    VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (topic, part, code) DO UPDATE SET seen = known.seen + excluded.seen, position = excluded.position
+"""
+
+_USED = "SELECT count(*), coalesce(sum(bytes), 0)::bigint FROM capture.undecodable WHERE environment_id = %s"
+
+_KEEP = """
     INSERT INTO capture.undecodable
         (environment_id, session_id, topic, part, position, code, reason, blob, bytes, at)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (topic, part, position) DO NOTHING
 """
 
+_CROWDED = """
+    SELECT environment_id FROM capture.undecodable
+    GROUP BY environment_id
+    HAVING min(at) < %s OR count(*) > %s OR sum(bytes) > %s
+    ORDER BY environment_id
+    LIMIT %s
+"""
 
-def keep(pool: ConnectionPool, blobs: Blobs, record: Record, refusal: CaptureRefused, at: datetime) -> None:
-    """Stores the message as received and reports it, once, in a transaction of its own: the caller's rolls back."""
-    environment_id = _environment_id(record)
-    session_id = _session_id(record)
-    key = blobs.put(environment_id or NOBODY, session_id or "", record.value)
-    row = (environment_id, session_id, record.topic, record.partition, record.offset)
-    with pool.connection() as conn:
-        conn.execute(_REPORT, (*row, refusal.code, refusal.message, key, len(record.value), at))
+_DROP = """
+    DELETE FROM capture.undecodable WHERE id IN (
+        SELECT id FROM (
+            SELECT id, at, count(*) OVER newer AS place, sum(bytes) OVER newer AS bytes
+            FROM capture.undecodable WHERE environment_id = %s
+            WINDOW newer AS (ORDER BY id DESC)
+        ) ranked
+        WHERE at < %s OR place > %s OR bytes > %s
+        ORDER BY id
+        LIMIT %s
+    )
+    RETURNING blob
+"""
+
+_NAMED = "SELECT blob FROM capture.undecodable WHERE environment_id = %s AND blob = ANY (%s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Undecoded:
+    """A message and why it is no recording."""
+
+    record: Record
+    refusal: CaptureRefused
+
+    @property
+    def environment_id(self) -> int:
+        raw = self.record.headers.get("environment_id", b"")
+        return int(raw) if raw.isdigit() and len(raw) <= MAX_ENVIRONMENT_DIGITS else NOBODY
+
+    @property
+    def session_id(self) -> str | None:
+        text = (self.record.key or b"").decode("ascii", "replace")
+        return text if SESSION_ID.fullmatch(text) else None
+
+
+def keep(conn: psycopg.Connection, blobs: Blobs, found: Sequence[Undecoded], at: datetime) -> int:
+    """Counts messages of one partition, in order, and keeps them while there is room; returns how many were kept.
+
+    Everything happens in the caller's transaction, which moves the position past them: once, whatever crashes. A
+    message at or below the last one counted in its partition is passed over. Holds the environments' locks until that
+    transaction ends, so call it last. Raises OSError when blobs fail.
+    """
+    fresh = _counted(conn, found)
+    kept = 0
+    for environment_id, members in groupby(sorted(fresh, key=_environment), key=_environment):
+        kept += _kept(conn, blobs, environment_id, list(members), at)
+    return kept
+
+
+def drop_old(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:
+    """Drops what is older than KEPT_FOR or over an environment's limit, oldest first, and returns how many rows.
+
+    `conn` is in autocommit mode. Transactions of CHUNK rows, at most ROUNDS of them. Blobs go before their rows are
+    committed, so a crash may leave a row without its blob until the next call, and never a blob without a row. An
+    environment that somebody is writing to at this moment is left for the next call. Raises OSError when blobs fail.
+    """
+    dropped = rounds = 0
+    limits = (now - KEPT_FOR, MAX_KEPT_ROWS, MAX_KEPT_BYTES)
+    for (environment_id,) in conn.execute(_CROWDED, (*limits, ROUNDS)).fetchall():
+        found = CHUNK
+        while found == CHUNK and rounds < ROUNDS:
+            found = _dropped(conn, blobs, environment_id, limits)
+            dropped += found
+            rounds += 1
+    return dropped
 
 
 def undecodable_counts(conn: psycopg.Connection) -> dict[str, int]:
-    """How many were kept, by reason code; for metrics."""
-    return dict(conn.execute("SELECT code, count(*) FROM capture.undecodable GROUP BY code ORDER BY code").fetchall())
+    """How many there ever were, kept or not, by reason code; for metrics."""
+    counts = "SELECT code, sum(seen)::bigint FROM capture.undecodable_count GROUP BY code ORDER BY code"
+    return dict(conn.execute(counts).fetchall())
 
 
-def _environment_id(record: Record) -> int | None:
-    raw = record.headers.get("environment_id", b"")
-    return int(raw) if raw.isdigit() and len(raw) <= MAX_ENVIRONMENT_DIGITS else None
+def _environment(one: Undecoded) -> int:
+    return one.environment_id
 
 
-def _session_id(record: Record) -> str | None:
-    text = (record.key or b"").decode("ascii", "replace")
-    return text if SESSION_ID.fullmatch(text) else None
+def _counted(conn: psycopg.Connection, found: Sequence[Undecoded]) -> list[Undecoded]:
+    """Those that were not counted before."""
+    fresh: list[Undecoded] = []
+    for (topic, part), members in groupby(found, key=lambda one: (one.record.topic, one.record.partition)):
+        ((counted_to,),) = conn.execute(_COUNTED_TO, (topic, part))
+        new = [one for one in members if counted_to is None or one.record.offset > counted_to]
+        codes = Counter(one.refusal.code for one in new)
+        last = {one.refusal.code: one.record.offset for one in new}
+        for code in sorted(codes):
+            conn.execute(_COUNT, (topic, part, code, codes[code], last[code]))
+        fresh += new
+    return fresh
+
+
+def _kept(conn: psycopg.Connection, blobs: Blobs, environment_id: int, found: list[Undecoded], at: datetime) -> int:
+    conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
+    ((rows, size),) = conn.execute(_USED, (environment_id,))
+    before = rows
+    for one in found:
+        record, length = one.record, len(one.record.value)
+        if rows >= MAX_KEPT_ROWS or size + length > MAX_KEPT_BYTES:
+            continue
+        key = blobs.put(environment_id, _PLACE + (one.session_id or ""), record.value)
+        row = (environment_id, one.session_id, record.topic, record.partition, record.offset)
+        conn.execute(_KEEP, (*row, one.refusal.code, one.refusal.message, key, length, at))
+        rows += 1
+        size += length
+    return rows - before
+
+
+def _dropped(conn: psycopg.Connection, blobs: Blobs, environment_id: int, limits: tuple[datetime, int, int]) -> int:
+    with conn.transaction():
+        # Not waited for: the caller may be in the middle of another transaction.
+        ((mine,),) = conn.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
+        if not mine:
+            return 0
+        keys = [key for (key,) in conn.execute(_DROP, (environment_id, *limits, CHUNK))]
+        # The same bytes have the same blob: it stays while a newer row names it.
+        named = {key for (key,) in conn.execute(_NAMED, (environment_id, keys))}
+        for key in set(keys) - named:
+            blobs.delete(key)
+    return len(keys)

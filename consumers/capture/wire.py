@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consumers.capture.encodings import Json, decode_body
-from consumers.capture.facts import readable
 from consumers.capture.inflate import Room
+from consumers.capture.readable import readable
 from consumers.capture.refusals import CaptureRefused, Malformed, TooLarge, UnknownToken
 from consumers.capture.snapshot import (
     MAX_DISTINCT_ID,

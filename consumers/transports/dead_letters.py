@@ -1,10 +1,13 @@
-"""Writes poison records to ``log.dead_letter``, in the transaction that moves the position past them."""
+"""Poison records in ``log.dead_letter``, written in the transaction that moves the position past them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 import psycopg
+from psycopg.rows import class_row
 
 from consumers.transports.headers import pack
 from consumers.transports.port import Poison
@@ -16,6 +19,36 @@ INSERT INTO log.dead_letter (grp, topic, part, off, key, value, headers, publish
 VALUES (%s, %s, %s, %s, %b, %b, %s, %s, %s, %s, %s)
 ON CONFLICT (grp, topic, part, off) DO NOTHING
 """
+
+MAX_LISTED = 1_000
+"""Letters of one answer."""
+
+_NEWEST = """
+SELECT grp AS group, topic, part AS partition, off AS offset, error_class, error, at FROM log.dead_letter
+WHERE (%(group)s::text IS NULL OR grp = %(group)s) AND (%(topic)s::text IS NULL OR topic = %(topic)s)
+ORDER BY id DESC LIMIT %(limit)s
+"""
+
+
+class Letter(NamedTuple):
+    """A dead letter without its bytes. The topic is without the installation's prefix; `at` is when it was buried."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    error_class: str
+    error: str
+    at: datetime
+
+
+def newest_letters(
+    conn: psycopg.Connection, limit: int, group: str | None = None, topic: str | None = None
+) -> list[Letter]:
+    """The newest first, of all groups and topics unless they are named; at most MAX_LISTED."""
+    wanted = {"group": group, "topic": topic, "limit": min(limit, MAX_LISTED)}
+    with conn.cursor(row_factory=class_row(Letter)) as cursor:
+        return cursor.execute(_NEWEST, wanted).fetchall()
 
 
 def bury(conn: psycopg.Connection, group: str, letters: Sequence[Poison], *, attempts: int) -> None:

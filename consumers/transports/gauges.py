@@ -26,10 +26,17 @@ class Gauge(NamedTuple):
 
 
 class Measured(Protocol):
-    """A transport that tells how it is. Beside the port, because only health and metrics need it."""
+    """A transport that an operator can look at and let go on. Beside the port, because nothing else needs it."""
 
     def gauges(self) -> Sequence[Gauge]:
         """Raises ``Unavailable``."""
+        ...
+
+    def resume(self, group: str, topic: str, partition: int) -> bool:
+        """Lets a partition go on that dead letters stopped, or that rests after errors. False if there is none such.
+
+        Raises ``Unavailable``, and ``Refused`` for an illegal topic.
+        """
         ...
 
 

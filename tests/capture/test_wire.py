@@ -182,6 +182,58 @@ def test_a_long_batch_travels_as_several_messages(monkeypatch: pytest.MonkeyPatc
     assert [one.event_id for one in to_messages(sent)] == [one.event_id for one in to_messages(sent)]
 
 
+JUNK: Json = {"x": "y" * 310}
+
+
+@pytest.mark.parametrize(
+    ("shape", "pieces", "left_out"),
+    [
+        ("e" + "j" * 9, 1, 7),
+        ("j" * 9 + "e", 1, 9),
+        ("j" * 9 + "L", 1, 9),
+        ("e" + "j" * 9 + "L" + "j" * 9 + "ee", 3, 7 + 9),
+        ("jejeje", 1, 1),
+        ("ejejejj", 1, 2),
+    ],
+)
+def test_no_piece_is_without_an_event_and_what_does_not_fit_is_counted(
+    monkeypatch: pytest.MonkeyPatch, shape: str, pieces: int, left_out: int
+) -> None:
+    """`e` is an event, `j` junk of a third of a message, `L` an event longer than a message."""
+    monkeypatch.setattr(messages, "SPLIT_AT_BYTES", 1_000)
+    kinds: dict[str, Json] = {"e": click(1), "j": JUNK, "L": {**click(2), "text": "z" * 2_000}}
+    items = [kinds[letter] for letter in shape]
+    found = [from_message(record(message)) for message in to_messages(snapshot(items))]
+    assert (len(found), sum(one.left_out for one in found)) == (pieces, left_out)
+    parts = [part_of(one, 1) for one in found]
+    assert sum(part.facts.counts["event_count"] for part in parts) == sum(letter in "eL" for letter in shape)
+    assert sum(part.unreadable_count for part in parts) == shape.count("j")
+    events = [item for one in found for item in one.items if item != JUNK]
+    assert events == [item for item in items if item != JUNK]
+
+
+def test_a_batch_without_any_event_makes_no_message() -> None:
+    with pytest.raises(Malformed):
+        to_messages(snapshot([JUNK, 1, "x"]))
+
+
+@pytest.mark.parametrize("number", ["9" * 400, "1e999", "-1e999"])
+def test_numbers_beyond_a_float_spoil_nothing_else(number: str) -> None:
+    """They used to raise in the consumer for ever, or to become the word Infinity that no parser takes."""
+    body = json.dumps([event(**{"$snapshot_data": [click(1), {"timestamp": "N", "data": ["N", 2**70]}]})])
+    taken = accept(body.replace('"N"', number).encode(), {}, {}, NOW, {"phc_a": 1}.get)
+    part = part_of(only(taken), 1)
+    assert (part.facts.counts["event_count"], part.unreadable_count) == (1, 1)
+
+
+def test_what_has_too_many_values_for_the_consumer_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Escaped commas are none in the body, and are in the message."""
+    monkeypatch.setattr(messages, "MAX_MESSAGE_VALUES", 100)
+    assert post([event(**{"$snapshot_data": [{**click(1), "text": "," * 50}]})]).messages
+    with pytest.raises(TooLarge):
+        post([event(**{"$snapshot_data": [{**click(1), "text": "," * 101}]})])
+
+
 def test_one_event_that_fits_no_message_is_413(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 1_000)
     large = event(**{"$snapshot_data": [{**click(1), "text": "".join(map(chr, range(500, 2_000)))}]})
@@ -216,6 +268,7 @@ values = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**70), 2**70)
+    | st.just(10**400)
     | st.floats()
     | st.text()
     | st.just("\ud83d")
