@@ -14,8 +14,11 @@ from api.failures import Failure, settings_problem
 from commands.store.migrations import MigrationError
 from domain.errors import VisionError
 
-COMMANDS = ("up", "serve", "worker", "admin", "sessions", "projections")
-"""Each is a module of this package: a function of the same name, or an `app` of its own with further commands."""
+COMMANDS = ("up", "serve", "worker", "admin", "sessions", "projections", "dead-letters")
+"""Each is a module of this package: a function of the same name, or an `app` of its own with further commands.
+
+A dash in a command is an underscore in the name of its module.
+"""
 
 
 def main() -> None:
@@ -42,7 +45,7 @@ def _app(wanted: str) -> typer.Typer:
     # A callback keeps a single command from becoming the whole program.
     app.callback()(_nothing)
     for name in (wanted,) if wanted in COMMANDS else COMMANDS:
-        module = import_module(f"api.cli.{name}")
+        module = import_module(f"api.cli.{name.replace('-', '_')}")
         group: typer.Typer | None = getattr(module, "app", None)
         if group is not None:
             app.add_typer(group, name=name)

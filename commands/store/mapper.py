@@ -16,7 +16,7 @@ STATE_LIMIT = 256 * 1024
 """Bytes of one event's state. Anything larger is a blob and the event holds its digest."""
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {}
-"""(topic, n): turns a state of schema version n into n + 1. Golden histories in tests/store hold every old version."""
+"""(topic, n): turns a state of schema version n into n + 1. Golden histories in tests/golden hold every old version."""
 
 VERSION_KEY = "schema_version"
 

@@ -129,6 +129,12 @@ def test_projections_are_rebuilt_while_the_server_runs(live: Live) -> None:
         assert len(done.stdout.splitlines()) == 1, f"differences: {done.stdout}"
 
 
+def test_migrations_are_all_there_and_nothing_is_stopped(live: Live) -> None:
+    assert printed(live, "admin", "migrate", "--dry-run") == {"dry_run": True, "migrations": []}
+    done = run(live, "dead-letters", "list", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_sessions_are_imported_from_files(live: Live, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_bytes(b"\x1f\x8bnot gzip")
