@@ -13,6 +13,7 @@ from typing import Protocol
 from uuid import uuid4
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -92,7 +93,15 @@ class Runtime:
 
 @contextmanager
 def runtime(settings: Settings, database_url: str, secret: bytes, connections: int = 8) -> Iterator[Runtime]:
-    """Opens the parts and closes them again. `connections` bounds the shared pool; the store has half as many more."""
+    """Opens the parts and closes them again. Raises Failure for an address that cannot be parsed.
+
+    `connections` bounds the shared pool; the store has half as many more.
+    """
+    try:
+        conninfo_to_dict(database_url)
+    except psycopg.ProgrammingError as error:
+        message = "the address of the database is not one that PostgreSQL understands"
+        raise Failure(message) from error
     pool: Pool = ConnectionPool(
         database_url,
         min_size=1,

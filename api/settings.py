@@ -24,9 +24,9 @@ class Settings(BaseSettings):
     Raises pydantic's ValidationError for a value that makes no sense; the CLI prints it as one line a setting.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     home: Path = Path(".replay-vision")
     database_url: str | None = None
@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     demo: bool | None = None
     settle_seconds: _Seconds = 2100
     sweep_seconds: _Seconds = 300
-    public_url: str | None = None
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
     secret_key: str | None = None
     blobs_url: str | None = None
     min_duration_seconds: Annotated[float, Field(ge=0)] = 15
@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     @property
     def address(self) -> str:
         """Where this process listens, as a URL that works on this machine."""
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "") else "[::1]" if self.host == "::" else self.host  # noqa: S104
+        host = "127.0.0.1" if self.host == "0.0.0.0" else "[::1]" if self.host == "::" else self.host  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
     @property

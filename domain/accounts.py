@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from typing import Self
 from uuid import UUID
@@ -16,6 +17,9 @@ SCOPES = (
     "vision_action:read", "vision_action:write", "activity_log:read",
 )  # fmt: skip
 EVERY_SCOPE = "*"
+
+_NOT_TEXT = ("Cc", "Cs")
+"""Unicode categories that no name may hold: terminals obey the first, and the second cannot be stored."""
 
 
 def satisfies(held: frozenset[str], needed: str) -> bool:
@@ -255,6 +259,8 @@ class ApiKey(Aggregate):
 def _check_label(field: str, text: str) -> None:
     if not text.strip():
         raise Invalid(field, "blank", "This field may not be blank.")
+    if any(unicodedata.category(character) in _NOT_TEXT for character in text):
+        raise Invalid(field, "invalid_input", "Control characters and unpaired surrogates are not allowed.")
     if len(text) > 255:  # noqa: PLR2004 - the contract's length of names
         raise Invalid(field, "max_length", "Ensure this field has no more than 255 characters.")
 

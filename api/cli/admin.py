@@ -53,7 +53,8 @@ def bootstrap_command(home: Home = None, as_json: AsJson = False) -> None:
     """Sets up an empty database and writes credentials.json; refuses when it is set up already."""
     settings = settings_for(home)
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with database(settings) as url, runtime(settings, url, settings.secret(create=True), connections=4) as running:
+    secret = settings.secret(create=True)
+    with database(settings, create=True) as url, runtime(settings, url, secret, connections=4) as running:
         first, credentials = prepare(running)
         if not first or credentials is None:
             message = "This database is already set up."

@@ -34,13 +34,19 @@ def opened(settings: Settings) -> Generator[Runtime]:
 
 
 @contextmanager
-def database(settings: Settings) -> Generator[str]:
-    """The address of the database. Raises Failure when it does not answer, now or within the block."""
+def database(settings: Settings, *, create: bool = False) -> Generator[str]:
+    """The address of the database; with `create` an embedded one is made where there is none.
+
+    Raises Failure when it does not answer, now or within the block.
+    """
     try:
         if settings.database_url is not None:
             yield settings.database_url
             return
-        with EmbeddedPostgres(settings.home).borrowed() as url:
+        postgres = EmbeddedPostgres(settings.home)
+        if not create:
+            postgres.url  # noqa: B018 - raises when this home has no database: a mistyped one must not get one
+        with postgres.borrowed() as url:
             yield url
     except OUTAGES as error:
         message = f"the database does not answer: {str(error).splitlines()[0]}"

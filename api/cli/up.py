@@ -18,7 +18,7 @@ from api import bootstrap
 from api.bootstrap import runtime
 from api.cli.logs import set_up_logs
 from api.credentials import Credentials
-from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, Tuning
 from api.failures import Failure
 from api.process_tree import ProcessTree
 from api.settings import PREFIX, Settings
@@ -32,6 +32,8 @@ GROUPS = (
 
 READY_SECONDS = 60.0
 DEMO_STOP_SECONDS = 5.0
+POSTGRES_STOP_SECONDS = 5.0
+"""Then it is ended at once, which costs a recovery at the next start and no data."""
 
 log = logging.getLogger("replay_vision.up")
 
@@ -64,7 +66,7 @@ def _run_on_database(settings: Settings, stop: threading.Event, console: Console
         _run(settings, settings.database_url, stop, console, look_after=lambda: None)
         return
     console.print("Starting PostgreSQL ...", style="dim")
-    postgres = EmbeddedPostgres(settings.home)
+    postgres = EmbeddedPostgres(settings.home, Tuning(stop_seconds=POSTGRES_STOP_SECONDS))
     url = postgres.start()
     try:
         _run(settings, url, stop, console, look_after=partial(_keep_running, postgres))

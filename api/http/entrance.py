@@ -6,6 +6,7 @@
 * Whatever escapes the routes becomes the 500 envelope and a log line with the correlation id; never a traceback.
 """
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http import measures
-from api.http.errors import Refusal, echo, envelope, parse_error, server_error
+from api.http.errors import Refusal, echo, envelope, parse_error, server_error, unavailable
 
 log = logging.getLogger("replay_vision.http")
 
@@ -69,6 +70,9 @@ class Entrance:
             await self.app(inner, receive, way_out.send)
         except ClientDisconnect:
             await way_out.refuse(parse_error("the client left before the body was complete"), inner, receive)
+        except asyncio.CancelledError:
+            # The server stops and has waited long enough for this request.
+            await way_out.refuse(unavailable(), inner, receive)
         except Exception:
             log.exception("request failed: %s %s [%s]", scope["method"], echo(path), here.correlation_id)
             await way_out.refuse(server_error(), inner, receive)

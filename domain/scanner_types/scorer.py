@@ -1,6 +1,7 @@
 """Scorer: a number on the scanner's scale."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated, Final, cast
 
 from pydantic import Field
@@ -29,6 +30,8 @@ def check_config(config: Mapping[str, object]) -> None:
         refuse("The scale needs numbers for min and max.")
     if cast(float, low) >= cast(float, high):
         refuse("The scale's min must be below its max.")
+    if not isfinite(cast(float, high) - cast(float, low)):
+        refuse("The scale's span is too large.")
     if not isinstance(limits.get("label"), str | None):
         refuse("The scanner configuration is invalid.")
     check_keys(config, KEYS)

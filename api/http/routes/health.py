@@ -1,10 +1,20 @@
 """Whether the process lives, whether it can serve, and what it measures (operator interface, Health)."""
 
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+from anyio import CapacityLimiter, move_on_after, to_thread
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.http.answers import Answer
-from api.http.services import services_of
+from api.http.services import Readiness, services_of
+
+LOOK_SECONDS = 5.0
+LATE = "the database does not answer"
+
+T = TypeVar("T")
 
 
 def mount(app: FastAPI) -> None:
@@ -19,13 +29,30 @@ async def healthz() -> Response:
     return Answer({"status": "ok"})
 
 
-def readyz(request: Request) -> Response:
+async def readyz(request: Request) -> Response:
     """503 and the reasons when database, transport or projections are beyond their limits; warnings do not count."""
-    state = services_of(request).readiness()
+    state = await _in_time(services_of(request).readiness) or Readiness(ready=False, reasons=[LATE])
     body = {"ready": state.ready, "reasons": list(state.reasons), "warnings": list(state.warnings)}
     return Answer(body, 200 if state.ready else 503, headers={"Cache-Control": "no-store"})
 
 
-def metrics() -> Response:
-    """Prometheus text of this process."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def metrics() -> Response:
+    """Prometheus text of this process; 503 when the database does not answer the questions in it."""
+    text = await _in_time(generate_latest)
+    return Response(text, media_type=CONTENT_TYPE_LATEST) if text is not None else Response(LATE, 503)
+
+
+async def _in_time(look: Callable[[], T]) -> T | None:
+    """What `look` finds, None after LOOK_SECONDS.
+
+    In threads of its own: requests that hang in a frozen database must not keep health from saying so. A look that
+    hangs is left behind and holds one of them until it ends.
+    """
+    with move_on_after(LOOK_SECONDS):
+        return await to_thread.run_sync(look, abandon_on_cancel=True, limiter=_looks())
+    return None
+
+
+@cache
+def _looks() -> CapacityLimiter:
+    return CapacityLimiter(4)
