@@ -17,12 +17,11 @@ from psycopg import sql
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from api.bootstrap import migrations as all_migrations
 from api.embedded_postgres import EmbeddedPostgres, Tuning
 from api.embedded_postgres.folders import make_own
 from commands.store.migrations import Migrations
 
-ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("commands", "projections", "consumers")
 FAST = Tuning(shared_buffers="128MB", max_connections=400, crash_safe=False)
 DURABLE = Tuning(shared_buffers="64MB", max_connections=200)
 POOL_CONNECTIONS = 10
@@ -117,10 +116,6 @@ def _one_at_a_time(session: Path) -> Generator[None]:
         os.close(descriptor)
 
 
-def _migrations() -> Migrations:
-    return Migrations.from_folders(folder for room in ROOMS for folder in sorted((ROOT / room).rglob("schema")))
-
-
 def _in_database(url: str, database: str) -> str:
     return urlsplit(url)._replace(path=f"/{database}").geturl()
 
@@ -133,7 +128,7 @@ class Server:
         self._postgres = EmbeddedPostgres(session / f"server-{name}", tuning)
         # Copying files is four times as fast as logging every block, but makes a checkpoint, costly with fsync on.
         self._strategy = sql.SQL("wal_log" if tuning.crash_safe else "file_copy")
-        migrations = _migrations()
+        migrations = all_migrations()
         self._template = f"template_{migrations.checksum[:16]}"
         with _one_at_a_time(session):
             if not self._postgres.running:

@@ -27,7 +27,7 @@ from domain.eligibility import NO_RECORDING, EligibilityLimits, Ineligible, inel
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
 from domain.observation import Observation
-from domain.scanner_types import check_output, model_output, split_private
+from domain.scanner_types import answer_schema, check_output, model_output, split_private
 from domain.session_facts import SessionFacts
 from domain.tenant import Tenant
 from projections.queries.sessions import session_facts
@@ -126,8 +126,9 @@ class Scanning:
             question.scanner_type, question.scanner_config, answer.output, duration_ms=evidence.duration_ms
         )
         if problems:
-            # Only which part is wrong: the rest of a problem quotes the answer, which is private text.
-            part = problems[0].partition(":")[0][:100]
+            # Only which field of ours is wrong: the rest, and keys of its own making, are the answer's private text.
+            named = problems[0].partition(":")[0].partition(".")[0]
+            part = named if named in answer_schema(question.scanner_type).model_fields else "form"
             raise ProviderError("validation_failed", f"The answer breaks a rule about its {part}.")
         return answer
 

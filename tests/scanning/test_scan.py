@@ -243,8 +243,9 @@ def test_a_provider_that_breaks_fails_the_run_only(scans: Scans) -> None:
     assert "secret" not in event["message"]
 
 
-def test_a_failure_quotes_nothing_of_the_answer(scans: Scans) -> None:
-    output = {"reasoning": "x", "tags": ["Jane Doe jane@example.org"], "tags_freeform": [], "confidence": 0.5}
+@pytest.mark.parametrize("extra", [{}, {"Jane Doe": 1}])
+def test_a_failure_quotes_nothing_of_the_answer(scans: Scans, extra: dict[str, Any]) -> None:
+    output = {"reasoning": "x", "tags": ["Jane Doe jane@example.org"], "tags_freeform": [], "confidence": 0.5, **extra}
     scans.providers = {"builtin": Answering([Answer(output, "builtin", "builtin")])}
     config = {"prompt": "How did it end?", "tags": ["converted"]}
     observation_id = scans.request(scans.scanner(scanner_type="classifier", scanner_config=config))
