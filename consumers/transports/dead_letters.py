@@ -1,78 +1,213 @@
-"""Poison records in ``log.dead_letter``, written in the transaction that moves the position past them."""
+"""Poison records in ``log.dead_letter``, written in the transaction that moves the position past them.
+
+They are the group's: an operator hands one back to the group that could not handle it (replay), or gives it up
+(discard). Other groups never see it again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import TupleRow, class_row
 
-from consumers.transports.headers import pack
-from consumers.transports.port import Poison
+from consumers.transports.headers import pack, unpack
+from consumers.transports.port import Poison, Record
 
 MAX_ERROR_CHARACTERS = 4_000
 
+MAX_REPLAYS = 10
+"""Tries of a replay that fails with something else than poison; then the letter waits for an operator again."""
+
 _INSERT = """
-INSERT INTO log.dead_letter (grp, topic, part, off, key, value, headers, published_at, attempts, error_class, error)
-VALUES (%s, %s, %s, %s, %b, %b, %s, %s, %s, %s, %s)
-ON CONFLICT (grp, topic, part, off) DO NOTHING
+INSERT INTO log.dead_letter
+    (transport, grp, topic, part, off, key, value, headers, published_at, attempts, error_class, error, parked)
+VALUES (%s, %s, %s, %s, %s, %b, %b, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (transport, grp, topic, part, off) DO NOTHING
 """
 
 MAX_LISTED = 1_000
-"""Letters of one answer."""
+"""Letters of one answer, and of one replay or discard by number."""
 
-_NEWEST = """
-SELECT grp AS group, topic, part AS partition, off AS offset, error_class, error, at FROM log.dead_letter
-WHERE (%(group)s::text IS NULL OR grp = %(group)s) AND (%(topic)s::text IS NULL OR topic = %(topic)s)
-ORDER BY id DESC LIMIT %(limit)s
+_SELECTED = """
+(%(group)s::text IS NULL OR grp = %(group)s) AND (%(topic)s::text IS NULL OR topic = %(topic)s)
+AND (%(ids)s::bigint[] IS NULL OR id = ANY (%(ids)s))
+"""
+
+_NEWEST = f"""
+SELECT id, grp AS group, topic, part AS partition, off AS offset,
+       CASE WHEN replay_at IS NOT NULL THEN 'replaying' WHEN parked THEN 'parked' ELSE 'dead' END AS state,
+       error_class, error, at
+FROM log.dead_letter WHERE {_SELECTED} ORDER BY id DESC LIMIT %(limit)s
+"""  # noqa: S608 - two constants
+
+_REPLAY = f"UPDATE log.dead_letter SET replay_at = clock_timestamp(), replays = 0 WHERE {_SELECTED}"  # noqa: S608
+_DISCARD = f"DELETE FROM log.dead_letter WHERE {_SELECTED}"  # noqa: S608
+
+_BLOCKED = """
+SELECT DISTINCT key FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s AND key = ANY (%b::bytea[])
+"""
+
+_PARKED = """
+SELECT count(*) FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s AND part = %s AND parked
+"""
+
+# With in_order, a letter waits for the earlier ones of its key, also for those that nobody put back.
+_NEXT = """
+SELECT id, topic, part, off, key, value, headers::text, published_at, replays FROM log.dead_letter d
+WHERE transport = %(transport)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
+  AND replay_at <= clock_timestamp()
+  AND NOT (%(in_order)s AND EXISTS (
+      SELECT FROM log.dead_letter e
+      WHERE e.grp = d.grp AND e.topic = d.topic AND e.key = d.key AND e.transport = d.transport AND e.off < d.off))
+ORDER BY off LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+_PUT_BACK = """
+UPDATE log.dead_letter
+SET attempts = attempts + 1, replays = replays + 1, parked = false, error_class = %s, error = %s,
+    replay_at = CASE WHEN %s::float8 IS NULL OR replays + 1 >= %s THEN NULL
+                     ELSE clock_timestamp() + make_interval(secs => %s::float8) END
+WHERE id = %s
 """
 
 
 class Letter(NamedTuple):
-    """A dead letter without its bytes. The topic is without the installation's prefix; `at` is when it was buried."""
+    """A dead letter without its bytes. The topic is without the installation's prefix; `at` is when it was buried.
 
+    `state`: `dead`; `parked`, when nothing is wrong with it but an earlier record of its key is dead; `replaying`, when
+    an operator has put it back and the group has not handled it yet.
+    """
+
+    id: int
     group: str
     topic: str
     partition: int
     offset: int
+    state: str
     error_class: str
     error: str
     at: datetime
 
 
-def newest_letters(
-    conn: psycopg.Connection, limit: int, group: str | None = None, topic: str | None = None
-) -> list[Letter]:
-    """The newest first, of all groups and topics unless they are named; at most MAX_LISTED."""
-    wanted = {"group": group, "topic": topic, "limit": min(limit, MAX_LISTED)}
+class Selection(NamedTuple):
+    """Which letters an operator means: all that match each of the fields given."""
+
+    group: str | None = None
+    topic: str | None = None
+    ids: Sequence[int] | None = None
+
+
+class Replay(NamedTuple):
+    """A letter that is to be handled again, and how often that was tried."""
+
+    id: int
+    record: Record
+    replays: int
+
+
+def newest_letters(conn: psycopg.Connection, limit: int, selection: Selection) -> list[Letter]:
+    """The newest first, of those selected; at most MAX_LISTED."""
+    wanted = {**_parameters(selection), "limit": min(limit, MAX_LISTED)}
     with conn.cursor(row_factory=class_row(Letter)) as cursor:
         return cursor.execute(_NEWEST, wanted).fetchall()
 
 
-def bury(conn: psycopg.Connection, group: str, letters: Sequence[Poison], *, attempts: int) -> None:
+def replay(conn: psycopg.Connection, selection: Selection) -> int:
+    """Hands letters back to their groups, whose workers handle them within seconds; answers how many.
+
+    A letter is deleted in the transaction in which its group's handler succeeds.
+    """
+    return conn.execute(_REPLAY, _parameters(selection)).rowcount
+
+
+def discard(conn: psycopg.Connection, selection: Selection) -> int:
+    """Gives letters up for good and answers how many. A key of which none is left is handled again."""
+    return conn.execute(_DISCARD, _parameters(selection)).rowcount
+
+
+def bury(
+    conn: psycopg.Connection,
+    transport: str,
+    group: str,
+    letters: Sequence[Poison],
+    *,
+    attempts: int,
+    parked: bool = False,
+) -> None:
     """Keeps the records as they came, with what went wrong.
 
     ``attempts`` counts how often the batch was offered. The topic is written without the installation's prefix. Nothing
     changes for a record that is there already. At most one batch of letters at a time, so one statement each is fine.
     """
     for letter in letters:
-        record, cause = letter.record, letter.__cause__
-        error = letter.reason if cause is None else f"{letter.reason}: {cause}"
-        conn.execute(
-            _INSERT,
-            (
-                group,
-                record.topic,
-                record.partition,
-                record.offset,
-                record.key,
-                record.value,
-                pack(record.headers),
-                record.at,
-                attempts,
-                type(cause or letter).__name__,
-                error.replace("\x00", "\ufffd")[:MAX_ERROR_CHARACTERS],
-            ),
-        )
+        conn.execute(_INSERT, _row(transport, group, letter, attempts, parked=parked))
+
+
+def blocked_keys(
+    conn: psycopg.Connection, transport: str, group: str, topic: str, keys: Collection[bytes]
+) -> set[bytes]:
+    """Those of the keys that have a dead letter."""
+    if not keys:
+        return set()
+    return {bytes(row[0]) for row in conn.execute(_BLOCKED, (transport, group, topic, list(keys)), binary=True)}
+
+
+def parked_in(conn: psycopg.Connection, transport: str, group: str, topic: str, part: int) -> int:
+    """Records of a partition that wait behind dead letters."""
+    ((count,),) = conn.execute(_PARKED, (transport, group, topic, part))
+    return count
+
+
+def next_replay(
+    conn: psycopg.Connection[TupleRow], transport: str, group: str, topic: str, part: int, *, in_order: bool
+) -> Replay | None:
+    """The first letter of a partition that is to be handled again, locked; with ``in_order`` none overtakes its key."""
+    wanted = {"transport": transport, "group": group, "topic": topic, "part": part, "in_order": in_order}
+    row = conn.execute(_NEXT, wanted, binary=True).fetchone()
+    if row is None:
+        return None
+    number, topic, part, off, key, value, headers, at, replays = row
+    return Replay(number, Record(topic, part, off, key, value, unpack(headers), at), replays)
+
+
+def drop_letter(conn: psycopg.Connection, number: int) -> None:
+    """Its group has handled it."""
+    conn.execute("DELETE FROM log.dead_letter WHERE id = %s", (number,))
+
+
+def put_back(conn: psycopg.Connection, letter: Replay, error: Exception, pause: float | None) -> None:
+    """It failed again: to be tried after ``pause`` seconds, or with None, or too often, when an operator says so."""
+    told = (type(error.__cause__ or error).__name__, _told(str(error)))
+    conn.execute(_PUT_BACK, (*told, pause, MAX_REPLAYS, pause, letter.id))
+
+
+def _row(transport: str, group: str, letter: Poison, attempts: int, *, parked: bool) -> tuple[object, ...]:
+    record, cause = letter.record, letter.__cause__
+    error = letter.reason if cause is None else f"{letter.reason}: {cause}"
+    return (
+        transport,
+        group,
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        pack(record.headers),
+        record.at,
+        attempts,
+        "Parked" if parked else type(cause or letter).__name__,
+        _told(error),
+        parked,
+    )
+
+
+def _told(error: str) -> str:
+    return error.replace("\x00", "\ufffd")[:MAX_ERROR_CHARACTERS]
+
+
+def _parameters(selection: Selection) -> dict[str, object]:
+    ids = None if selection.ids is None else list(selection.ids)[:MAX_LISTED]
+    return {"group": selection.group, "topic": selection.topic, "ids": ids}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import psycopg
@@ -13,6 +13,7 @@ CATALOGUE: Mapping[str, str] = {
     "transport_failures": "Errors in a row of a group's handler in a partition; it rests between tries",
     "transport_stopped": "1 while dead letters have stopped a group in a partition: an operator must resume it",
     "transport_dead_letters": "Dead letters of a group that nobody has dealt with, by topic",
+    "transport_parked_records": "Those of them that only wait behind an earlier dead letter of their key",
     "transport_oldest_transaction_seconds": "Age of the database's oldest open transaction: it keeps vacuum from "
     "clearing what is deleted, which slows every queue down",
 }
@@ -40,19 +41,23 @@ class Measured(Protocol):
         ...
 
 
-_PARTITIONS = """
-SELECT p.grp, substr(t.name, length(%(prefix)s) + 1), p.part, p.failures, (p.stopped_at IS NOT NULL)::integer,
-       (SELECT count(*) FROM (
-            SELECT FROM log.record r WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off
-            LIMIT %(most)s) unhandled),
-       coalesce((SELECT extract(epoch FROM clock_timestamp() - r.at)::float8 FROM log.record r
-            WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off ORDER BY r.off LIMIT 1), 0)
-FROM log.position p JOIN log.topic t ON t.id = p.topic_id
-WHERE starts_with(t.name, %(prefix)s)
-ORDER BY p.grp, p.topic_id, p.part
-"""
+class Standing(NamedTuple):
+    """A group in a partition of a topic, named without the prefix."""
 
-_DEAD_LETTERS = "SELECT grp, topic, count(*) FROM log.dead_letter GROUP BY grp, topic ORDER BY grp, topic"
+    group: str
+    topic: str
+    partition: int
+    behind: int
+    """Records not handled."""
+    age: float
+    """Seconds since the transport took the oldest of them; 0 when there is none."""
+    failures: int
+    stopped: bool
+
+
+_DEAD_LETTERS = """
+SELECT grp, topic, count(*), count(*) FILTER (WHERE parked) FROM log.dead_letter GROUP BY grp, topic ORDER BY grp, topic
+"""
 
 _OLDEST_TRANSACTION = """
 SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity
@@ -60,19 +65,18 @@ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <
 """
 
 
-def read_gauges(conn: psycopg.Connection, *, prefix: str, most: int) -> Sequence[Gauge]:
-    """All gauges of the PostgreSQL log. ``most`` bounds the counting in a partition."""
+def read_gauges(conn: psycopg.Connection, standings: Iterable[Standing]) -> Sequence[Gauge]:
+    """All gauges: those of the groups' standings, and what the database says beside them."""
     gauges: list[Gauge] = []
-    for group, topic, part, failures, stopped, behind, age in conn.execute(
-        _PARTITIONS, {"prefix": prefix, "most": most}
-    ):
-        labels = {"group": group, "topic": topic, "partition": str(part)}
-        gauges.append(Gauge("transport_lag_records", labels, behind))
-        gauges.append(Gauge("transport_lag_seconds", labels, age))
-        gauges.append(Gauge("transport_failures", labels, failures))
-        gauges.append(Gauge("transport_stopped", labels, stopped))
-    for group, topic, letters in conn.execute(_DEAD_LETTERS):
+    for standing in standings:
+        labels = {"group": standing.group, "topic": standing.topic, "partition": str(standing.partition)}
+        gauges.append(Gauge("transport_lag_records", labels, standing.behind))
+        gauges.append(Gauge("transport_lag_seconds", labels, standing.age))
+        gauges.append(Gauge("transport_failures", labels, standing.failures))
+        gauges.append(Gauge("transport_stopped", labels, standing.stopped))
+    for group, topic, letters, parked in conn.execute(_DEAD_LETTERS):
         gauges.append(Gauge("transport_dead_letters", {"group": group, "topic": topic}, letters))
+        gauges.append(Gauge("transport_parked_records", {"group": group, "topic": topic}, parked))
     gauges.extend(
         Gauge("transport_oldest_transaction_seconds", {}, seconds) for (seconds,) in conn.execute(_OLDEST_TRANSACTION)
     )

@@ -21,6 +21,8 @@ class PoisonCap:
     """Largest share of dead letters among the recent records."""
     window: int = 200
     """Records from which the share is counted. At twice as many, old ones start to fade."""
+    parked: int = 10_000
+    """Records of a partition that may wait behind dead letters of their keys."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ which. What every adapter promises, and what the contract suite in ``tests/trans
 
 * **Order.** Records of one topic with the same key are handled in the order in which they were published. A key lives
   in one partition; the number of partitions of a topic is fixed when the topic is made.
-* **Nothing lost.** ``publish`` returns once its records are durable. A record stays until every group has handled it
-  and it is older than the transport's retention.
+* **Nothing lost.** ``publish`` returns once its records are durable. The PostgreSQL log keeps a record until every
+  group has handled it and it is older than the retention. Kafka drops it at that age, handled or not, and a group that
+  is so far behind stops and says so.
 * **Once in effect.** The handler runs in an open transaction in which its group's position moves too. Whatever the
   handler writes through that connection is there exactly once. Effects elsewhere (HTTP, models) are at least once: make
   them idempotent by ``event_id``, or write a job row and act on it later.
@@ -80,8 +81,8 @@ class Record(NamedTuple):
 class Outgoing:
     """A record to publish.
 
-    ``event_id`` is the record's idempotency id: of several records with the same id in one topic one is kept. The
-    transport remembers ids as long as it keeps the records, and a day at least.
+    ``event_id`` is the record's idempotency id: of several records with the same id in one topic a group handles one.
+    Ids are remembered for a day at least.
 
     ``source_id`` is set by a relay that copies an ordered source log: the position there. All records of a topic that
     carry one come from the same log, in its order. A group skips records whose source id is at or below the highest
@@ -131,6 +132,8 @@ class Poison(Exception):
     headers, its origin, the group, this error and the time, in the transaction that moves the position past it, so it
     is neither lost nor doubled. Raise it ``from`` the error that shows the record is poison; its class is kept.
 
+    In a group that parks keys (see ``Transport.consume``), later records of its key follow it there unhandled.
+
     Every other exception means "not now": the transaction rolls back, the partition waits, and the same records are
     offered again. Do not raise ``Poison`` for those.
     """
@@ -171,6 +174,7 @@ class Transport(Protocol):
         *,
         stop: Event,
         max_records: int = MAX_BATCH_RECORDS,
+        park_keys: bool = False,
     ) -> None:
         """Hands records to the handler until ``stop`` is set; returns within 2 s after that and the batch in hand.
 
@@ -180,6 +184,10 @@ class Transport(Protocol):
         Outages are lived through: the call waits and goes on, it does not raise. A handler's exception holds back its
         partition alone, for a time that grows with each failure up to a bound; the others go on. Too many dead letters
         stop a partition until an operator resumes it, and say so in the log.
+
+        With ``park_keys`` the order of a key outlives its dead letters: as long as one of a key is there, its later
+        records wait behind it as dead letters too, until an operator has them handled again (in order) or gives them
+        up. Without, later records of the key are handled as if nothing had been. All workers of a group must agree.
 
         Raises ``Refused`` for an illegal group or topic.
         """
@@ -192,4 +200,8 @@ class Transport(Protocol):
 
         Raises ``Unavailable``.
         """
+        ...
+
+    def close(self) -> None:
+        """Gives back what publishing holds, within a few seconds. ``consume`` calls must have returned."""
         ...

@@ -16,14 +16,18 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from consumers.transports.gauges import Gauge, read_gauges
+from consumers.transports.gauges import Gauge, Standing, read_gauges
+from consumers.transports.handling import Handling
 from consumers.transports.headers import pack
 from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
+from consumers.transports.positions import forget, resume
 from consumers.transports.postgres_worker import Worker
 from consumers.transports.settings import LogSettings, checked_group
 
 _Connection = psycopg.Connection[TupleRow]
 _Answer = TypeVar("_Answer")
+
+TRANSPORT = "postgres"
 
 MAX_LAG = 100_000
 """Counting stops here, in each partition."""
@@ -38,17 +42,22 @@ SELECT substr(t.name, length(%(prefix)s) + 1), p.part, (
         SELECT FROM log.record r WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off LIMIT %(most)s
     ) unhandled)
 FROM log.position p JOIN log.topic t ON t.id = p.topic_id
-WHERE p.grp = %(group)s AND starts_with(t.name, %(prefix)s)
+WHERE p.grp = %(group)s AND t.transport = 'postgres' AND starts_with(t.name, %(prefix)s)
 """
 
-_RESUME = """
-UPDATE log.position p
-SET stopped_at = NULL, resume_at = NULL, failures = 0, poison_run = 0, recent_poison = 0, recent_records = 0,
-    updated_at = now()
-FROM log.topic t WHERE t.id = p.topic_id AND p.grp = %s AND t.name = %s AND p.part = %s
-"""
 
-_FORGET = "DELETE FROM log.position WHERE grp = %s"
+_STANDINGS = """
+SELECT p.grp, substr(t.name, length(%(prefix)s) + 1), p.part,
+       (SELECT count(*) FROM (
+            SELECT FROM log.record r WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off
+            LIMIT %(most)s) unhandled),
+       coalesce((SELECT extract(epoch FROM clock_timestamp() - r.at)::float8 FROM log.record r
+            WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off ORDER BY r.off LIMIT 1), 0),
+       p.failures, p.stopped_at IS NOT NULL
+FROM log.position p JOIN log.topic t ON t.id = p.topic_id
+WHERE t.transport = 'postgres' AND starts_with(t.name, %(prefix)s)
+ORDER BY p.grp, p.topic_id, p.part
+"""
 
 
 def partition_of(record: Outgoing, partitions: int) -> int:
@@ -87,19 +96,19 @@ class PostgresTransport:
         *,
         stop: Event,
         max_records: int = MAX_BATCH_RECORDS,
+        park_keys: bool = False,
     ) -> None:
         """See the port."""
         names = {self._settings.stored_name(topic): topic for topic in topics}
-        worker = Worker(
-            self._database_url,
-            self._settings,
+        handling = Handling(
+            TRANSPORT,
             checked_group(group),
-            names,
-            handler=handler,
-            stop=stop,
-            max_records=max_records,
+            handler,
+            self._settings,
+            park_keys=park_keys,
+            remember_ids=False,  # the log keeps no repetitions
         )
-        worker.run()
+        Worker(self._database_url, handling, names, stop=stop, max_records=max_records).run()
 
     def lag(self, group: str) -> Mapping[tuple[str, int], int]:
         """See the port. Records that will be skipped as repetitions count until they are passed."""
@@ -109,10 +118,15 @@ class PostgresTransport:
             f"read the lag of {group}",
         )
 
+    def close(self) -> None:
+        """Nothing to give back: the pool is the caller's."""
+
     def gauges(self) -> Sequence[Gauge]:
         """The state of every group, as in ``gauges.CATALOGUE``. Raises ``Unavailable``."""
+        question = {"prefix": self._settings.prefix, "most": MAX_LAG}
         return self._ask(
-            lambda conn: read_gauges(conn, prefix=self._settings.prefix, most=MAX_LAG), "read the state of the log"
+            lambda conn: read_gauges(conn, [Standing(*row) for row in conn.execute(_STANDINGS, question)]),
+            "read the state of the log",
         )
 
     def resume(self, group: str, topic: str, partition: int) -> bool:
@@ -120,8 +134,8 @@ class PostgresTransport:
 
         Raises ``Unavailable``.
         """
-        which = (group, self._settings.stored_name(topic), partition)
-        return self._ask(lambda conn: conn.execute(_RESUME, which).rowcount == 1, f"resume {group}")
+        name = self._settings.stored_name(topic)
+        return self._ask(lambda conn: resume(conn, TRANSPORT, group, name, partition), f"resume {group}")
 
     def forget(self, group: str) -> int:
         """Drops the positions of a group that will not come back: until then it keeps records from being dropped.
@@ -129,7 +143,7 @@ class PostgresTransport:
         Answers the number of partitions. Workers of the group must be stopped; if it returns it starts at the oldest
         record. Raises ``Unavailable``.
         """
-        return self._ask(lambda conn: conn.execute(_FORGET, (group,)).rowcount, f"forget {group}")
+        return self._ask(lambda conn: forget(conn, TRANSPORT, group), f"forget {group}")
 
     def _chunks(self, records: Sequence[Outgoing]) -> Iterator[Sequence[Outgoing]]:
         start, size = 0, 0

@@ -1,9 +1,9 @@
-"""What an operator may set about the PostgreSQL log. Values are passed down from the composition root."""
+"""What an operator may set about the transports. Values are passed down from the composition root."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -28,6 +28,8 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
+    """What both transports go by; trimming is the PostgreSQL log's alone."""
+
     prefix: str = "vision."
     """Before every topic's name, so that installations can share a broker or a database."""
     partitions: int = 6
@@ -51,10 +53,12 @@ class LogSettings:
     """A worker that holds a partition and says nothing to the database for so long loses it."""
     poison: PoisonCap = field(default_factory=PoisonCap)
     retention: timedelta = timedelta(days=7)
-    """Records that every group has handled are dropped at this age. Also how long event ids are remembered."""
+    """The PostgreSQL log drops records that every group has handled at this age, and knows their ids until then."""
     trim_every: timedelta = timedelta(minutes=1)
     trim_chunk: int = 200
     """Records dropped in one transaction, for each partition."""
+    remember: timedelta = timedelta(days=2)
+    """How long event ids are remembered where the transport keeps repetitions (Kafka)."""
 
     def stored_name(self, topic: str) -> str:
         """The topic's name in the log. Raises ``Refused`` unless it is 1 to 56 of ``A-Za-z0-9._-``."""
@@ -65,6 +69,39 @@ class LogSettings:
 
     def partition_count(self, topic: str) -> int:
         return self.partitions_of.get(topic, self.partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """How to reach the brokers, and how patient to be with them. Security settings are those of Kafka's clients."""
+
+    bootstrap_servers: Sequence[str]
+    """Addresses as ``host:port``."""
+    security_protocol: str = "PLAINTEXT"
+    """``PLAINTEXT``, ``SSL``, ``SASL_PLAINTEXT`` or ``SASL_SSL``."""
+    sasl_mechanism: str | None = None
+    """``PLAIN``, ``SCRAM-SHA-256`` or ``SCRAM-SHA-512``."""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    """Path of the PEM file with the authorities that may sign the brokers' certificates; unset: the system's."""
+    compression: str | None = "zstd"
+    record_bytes_of: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Largest record of a topic without prefix, in bytes; the port's limit for topics that are not named."""
+    session_seconds: float = 10.0
+    """A worker that says nothing for so long loses its partitions."""
+    poll_interval_seconds: float = 60.0
+    """The same for one whose handler takes so long."""
+    answer_seconds: float = 2.0
+    """How long small questions and new connections may take."""
+    reconnect_seconds: float = 1.0
+    """Longest pause before the client connects again."""
+    commit_seconds: float = 5.0
+    """How often positions are told to the brokers, for tools that watch lag there. Nothing reads them back."""
+    stuck_seconds: float = 30.0
+    """A partition with records to fetch from which nothing came for so long has its client made anew."""
+    publishing_bytes: int = 64 * 1024 * 1024
+    """Most bytes that a process has under way to the brokers; further publishers wait for room."""
 
 
 def checked_group(group: str) -> str:

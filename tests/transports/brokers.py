@@ -1,6 +1,6 @@
 """What the contract suite runs on: a transport that can be opened, cut off and restarted, whatever is beneath.
 
-A new adapter brings one more ``Broker`` and one more line in ``BROKERS``; the suite stays as it is.
+A new adapter brings one more ``Broker`` and one more line in the fixture ``broker``; the suite stays as it is.
 """
 
 from __future__ import annotations
@@ -8,22 +8,27 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
 from typing import Protocol
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
+from api.bootstrap import MeasuredTransport
+from consumers.transports.kafka.transport import KafkaTransport
 from consumers.transports.poison import PoisonCap
 from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Transport
 from consumers.transports.postgres import PostgresTransport
-from consumers.transports.settings import Backoff, LogSettings
+from consumers.transports.settings import Backoff, KafkaSettings, LogSettings
+from tests.servers.cutting import Cut
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTITIONS = 4
@@ -35,7 +40,9 @@ class Broker(Protocol):
 
     database_url: str
 
-    def transport(self) -> Transport: ...
+    def transport(self) -> MeasuredTransport: ...
+
+    def adjusted(self, settings: LogSettings) -> MeasuredTransport: ...
 
     def spawn(self, group: str, topic: str, *, slow_ms: int = 0) -> subprocess.Popen[str]:
         """A worker process that writes what it handles to the ledger; see ``worker``."""
@@ -58,18 +65,12 @@ def suite_settings() -> LogSettings:
     )
 
 
-class PostgresBroker:
-    """The log in the test's own database; an outage of that database is one of the broker."""
+class _Processes:
+    """A database, and what was started on it and is to be ended."""
 
     def __init__(self, database_url: str, stack: ExitStack) -> None:
         self.database_url = database_url
         self._stack = stack
-
-    def transport(self) -> PostgresTransport:
-        return self.adjusted(suite_settings())
-
-    def adjusted(self, settings: LogSettings) -> PostgresTransport:
-        return PostgresTransport(self.database_url, self.pool(), settings)
 
     def pool(self) -> ConnectionPool:
         made: ConnectionPool = ConnectionPool(
@@ -77,11 +78,25 @@ class PostgresBroker:
         )
         return self._stack.enter_context(made)
 
-    def spawn(self, group: str, topic: str, *, slow_ms: int = 0) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "tests.transports.worker", self.database_url, group, topic, str(slow_ms)]
+    def spawn_worker(self, where: Sequence[str], group: str, topic: str, slow_ms: int) -> subprocess.Popen[str]:
+        """``where``: the kind of broker and how to reach it."""
+        command = [sys.executable, "-m", "tests.transports.worker", group, topic, str(slow_ms), *where]
         worker = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE)
         self._stack.callback(_end, worker)
         return worker
+
+
+class PostgresBroker(_Processes):
+    """The log in the test's own database; an outage of that database is one of the broker."""
+
+    def transport(self) -> PostgresTransport:
+        return self.adjusted(suite_settings())
+
+    def adjusted(self, settings: LogSettings) -> PostgresTransport:
+        return PostgresTransport(self.database_url, self.pool(), settings)
+
+    def spawn(self, group: str, topic: str, *, slow_ms: int = 0) -> subprocess.Popen[str]:
+        return self.spawn_worker(["postgres", self.database_url], group, topic, slow_ms)
 
     @contextmanager
     def outage(self) -> Generator[None]:
@@ -98,15 +113,49 @@ class PostgresBroker:
                 admin.execute(allow.format(sql.Identifier(name), sql.SQL("true")))
 
 
+class KafkaBroker(_Processes):
+    """Topics of the test's own on the session's broker, reached through a connection that can be cut."""
+
+    def __init__(
+        self, database_url: str, stack: ExitStack, address: str, cut: Cut | None = None, prefix: str | None = None
+    ) -> None:
+        super().__init__(database_url, stack)
+        self.address = address
+        self.prefix = prefix or f"t{uuid4().hex[:12]}."
+        self._cut = cut
+
+    def transport(self) -> KafkaTransport:
+        return self.adjusted(suite_settings())
+
+    def adjusted(self, settings: LogSettings, kafka: KafkaSettings | None = None) -> KafkaTransport:
+        mine = replace(settings, prefix=self.prefix)
+        made = KafkaTransport(self.database_url, self.pool(), kafka or self.settings(), mine)
+        self._stack.callback(made.close)
+        return made
+
+    def settings(self) -> KafkaSettings:
+        return KafkaSettings([self.address], session_seconds=2, answer_seconds=1.5, reconnect_seconds=0.2)
+
+    def spawn(self, group: str, topic: str, *, slow_ms: int = 0) -> subprocess.Popen[str]:
+        return self.spawn_worker(["kafka", self.database_url, self.address, self.prefix], group, topic, slow_ms)
+
+    @contextmanager
+    def outage(self) -> Generator[None]:
+        """The broker cannot be reached; the database can."""
+        assert self._cut is not None
+        self._cut.cut()
+        try:
+            yield
+        finally:
+            self._cut.restore()
+
+
 def _end(worker: subprocess.Popen[str]) -> None:
     if worker.poll() is None:
         worker.kill()
     worker.wait()
     if worker.stdout:
         worker.stdout.close()
-
-
-BROKERS: dict[str, Callable[[str, ExitStack], PostgresBroker]] = {"postgres": PostgresBroker}
 
 
 @contextmanager
@@ -118,6 +167,7 @@ def consuming(
     *,
     workers: int = 1,
     max_records: int = MAX_BATCH_RECORDS,
+    park_keys: bool = False,
 ) -> Iterator[Sequence[threading.Thread]]:
     """Workers in threads, stopped at the end. Fails if one died or does not stop in time."""
     stop = Event()
@@ -125,7 +175,7 @@ def consuming(
 
     def work() -> None:
         try:
-            transport.consume(group, topics, handler, stop=stop, max_records=max_records)
+            transport.consume(group, topics, handler, stop=stop, max_records=max_records, park_keys=park_keys)
         except BaseException as error:
             died.append(error)
             raise

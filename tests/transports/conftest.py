@@ -5,13 +5,17 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.transports.brokers import BROKERS, PostgresBroker
+from tests.transports.brokers import Broker, KafkaBroker, PostgresBroker
 from tests.transports.ledger import open_ledger
 
 
-@pytest.fixture(params=sorted(BROKERS))
-def broker(request: pytest.FixtureRequest, database_url: str) -> Iterator[PostgresBroker]:
+@pytest.fixture(params=["postgres", pytest.param("kafka", marks=pytest.mark.broker)])
+def broker(request: pytest.FixtureRequest, database_url: str) -> Iterator[Broker]:
     """Each transport in turn, empty."""
     with ExitStack() as stack:
         open_ledger(database_url)
-        yield BROKERS[request.param](database_url, stack)
+        if request.param == "postgres":
+            yield PostgresBroker(database_url, stack)
+        else:
+            address, cut = request.getfixturevalue("kafka_cut")
+            yield KafkaBroker(database_url, stack, address, cut)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import psycopg
 
-from consumers.transports.port import Handler, Outgoing, Record, Transport
+from consumers.transports.port import Handler, Outgoing, Record, Transport, Unavailable
 
 WAIT_SECONDS = 20.0
 
@@ -69,6 +69,15 @@ def messages(count: int, *, keys: int = 10, start: int = 0, mark: str = "m") -> 
         Outgoing(key=f"key-{n % keys}".encode(), value=str(n).encode(), event_id=f"{mark}:{n}")
         for n in range(start, start + count)
     ]
+
+
+def published(transport: Transport, records: Sequence[Outgoing]) -> bool:
+    """False when the transport was not available; then the call is to be repeated, as publishers do."""
+    try:
+        transport.publish("facts", records)
+    except Unavailable:
+        return False
+    return True
 
 
 def assert_accounted(found: Sequence[Entry], sent: Sequence[Outgoing]) -> None:

@@ -28,6 +28,7 @@ from tests.transports.ledger import (
     enter,
     entries,
     messages,
+    published,
     wait_drained,
     wait_until,
     writes,
@@ -446,7 +447,7 @@ def test_an_outage_is_lived_through(broker: Broker) -> None:
                 transport.lag("g")
             assert time.monotonic() - began < 8
             assert all(worker.is_alive() for worker in workers)
-        transport.publish("facts", sent[100:])
+        wait_until(lambda: published(transport, sent[100:]), what="publishing")
         wait_drained(transport, "g")
     assert_accounted(entries(broker.database_url, "g"), sent)
 
@@ -461,10 +462,10 @@ def test_cuts_while_handling_lose_and_double_nothing(broker: Broker) -> None:
 
     with consuming(transport, "g", ["facts"], handle, workers=2, max_records=10):
         for start in range(0, 600, 200):
-            transport.publish("facts", sent[start : start + 200])
+            wait_until(lambda start=start: published(transport, sent[start : start + 200]), what="publishing")
             with broker.outage():
                 pass
-        wait_drained(transport, "g")
+        wait_drained(transport, "g", seconds=60)
     assert_accounted(entries(broker.database_url, "g"), sent)
 
 

@@ -1,4 +1,4 @@
-"""A worker process for the suite: ``python -m tests.transports.worker DATABASE_URL GROUP TOPIC SLOW_MS``.
+"""A worker process for the suite: ``python -m tests.transports.worker GROUP TOPIC SLOW_MS KIND DATABASE_URL ...``.
 
 Writes what it handles to the ledger, says ``handling`` when its first batch is written but not yet committed, and stops
 on SIGTERM.
@@ -17,11 +17,11 @@ from threading import Event
 import psycopg
 
 from consumers.transports.port import Record
-from tests.transports.brokers import PostgresBroker
+from tests.transports.brokers import KafkaBroker, PostgresBroker
 from tests.transports.ledger import enter
 
 
-def main(database_url: str, group: str, topic: str, slow_ms: str) -> None:
+def main(group: str, topic: str, slow_ms: str, kind: str, *where: str) -> None:
     stop = Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     spoke = False
@@ -37,7 +37,12 @@ def main(database_url: str, group: str, topic: str, slow_ms: str) -> None:
         time.sleep(int(slow_ms) / 1000)
 
     with ExitStack() as stack:
-        PostgresBroker(database_url, stack).transport().consume(group, [topic], handle, stop=stop, max_records=20)
+        broker = _kafka(stack, *where) if kind == "kafka" else PostgresBroker(where[0], stack)
+        broker.transport().consume(group, [topic], handle, stop=stop, max_records=20)
+
+
+def _kafka(stack: ExitStack, database_url: str, address: str, prefix: str) -> KafkaBroker:
+    return KafkaBroker(database_url, stack, address, prefix=prefix)
 
 
 if __name__ == "__main__":

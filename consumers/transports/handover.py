@@ -1,0 +1,114 @@
+"""An installation that grows from the log in the database to Kafka: what the log still holds is handled first.
+
+The relay's checkpoint is the same with both transports, so each event goes through one of them. A group that has
+records left in the log handles them before it begins on Kafka, so that keys keep their order. All processes must be
+stopped for the change: one that still publishes to the log would be heard of only at the next start.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from threading import Event
+
+from consumers.transports.gauges import Gauge
+from consumers.transports.kafka.transport import KafkaTransport
+from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
+from consumers.transports.postgres import PostgresTransport
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.5
+ADDED = "transport_lag_records"
+
+
+class HandingOver:
+    """``Transport`` over Kafka, with the log's leftovers first."""
+
+    def __init__(self, log: PostgresTransport, kafka: KafkaTransport) -> None:
+        self._log = log
+        self._kafka = kafka
+
+    def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
+        """See the port."""
+        self._kafka.publish(topic, records)
+
+    def consume(
+        self,
+        group: str,
+        topics: Collection[str],
+        handler: Handler,
+        *,
+        stop: Event,
+        max_records: int = MAX_BATCH_RECORDS,
+        park_keys: bool = False,
+    ) -> None:
+        """See the port."""
+        if self._leftovers(group, stop):
+            self._drain(group, topics, handler, stop, max_records, park_keys=park_keys)
+        self._kafka.consume(group, topics, handler, stop=stop, max_records=max_records, park_keys=park_keys)
+
+    def lag(self, group: str) -> Mapping[tuple[str, int], int]:
+        """See the port; with what the log still holds."""
+        together = dict(self._kafka.lag(group))
+        for place, behind in self._log.lag(group).items():
+            together[place] = together.get(place, 0) + behind
+        return together
+
+    def gauges(self) -> Sequence[Gauge]:
+        """Of both: records add up, of everything else the larger counts. Raises ``Unavailable``."""
+        together: dict[tuple[str, frozenset[tuple[str, str]]], Gauge] = {}
+        for gauge in (*self._kafka.gauges(), *self._log.gauges()):
+            known = together.setdefault((gauge.name, frozenset(gauge.labels.items())), gauge)
+            if known is not gauge:
+                value = known.value + gauge.value if gauge.name == ADDED else max(known.value, gauge.value)
+                together[gauge.name, frozenset(gauge.labels.items())] = known._replace(value=value)
+        return list(together.values())
+
+    def resume(self, group: str, topic: str, partition: int) -> bool:
+        """As each of them. Raises ``Unavailable``, and ``Refused`` for an illegal topic."""
+        found = self._log.resume(group, topic, partition)
+        return self._kafka.resume(group, topic, partition) or found
+
+    def close(self) -> None:
+        """See the port."""
+        self._kafka.close()
+        self._log.close()
+
+    def _leftovers(self, group: str, stop: Event) -> int:
+        """Records that the group has not handled in the log; 0 when it is told to stop."""
+        while not stop.is_set():
+            try:
+                return sum(self._log.lag(group).values())
+            except Unavailable as error:
+                logger.warning("%s: waiting for the database: %s", group, error)
+                stop.wait(LOOK_SECONDS)
+        return 0
+
+    def _drain(
+        self,
+        group: str,
+        topics: Collection[str],
+        handler: Handler,
+        stop: Event,
+        max_records: int,
+        *,
+        park_keys: bool,
+    ) -> None:
+        """Consumes from the log until nothing is left for the group."""
+        began = time.monotonic()
+        logger.info("%s: handling what the log in the database still holds", group)
+        drained = Event()
+
+        def watch() -> None:
+            while not stop.wait(LOOK_SECONDS) and self._leftovers(group, stop):
+                continue
+            drained.set()
+
+        watcher = threading.Thread(target=watch, name=f"{group} handover", daemon=True)
+        watcher.start()
+        self._log.consume(group, topics, handler, stop=drained, max_records=max_records, park_keys=park_keys)
+        watcher.join()
+        logger.info("%s: the log is empty after %.1f s", group, time.monotonic() - began)

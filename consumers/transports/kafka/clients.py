@@ -1,0 +1,108 @@
+"""Clients of kafka-python 3.0, with the settings that differ from its defaults and why.
+
+Constructors ask a broker for its version and raise ``KafkaTimeoutError`` when none answers, so they are called where
+somebody retries, never while a process starts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+
+from consumers.transports.kafka.client_types import Admin, Consumer, Producer
+from consumers.transports.port import MAX_RECORD_BYTES
+from consumers.transports.settings import KafkaSettings, LogSettings
+
+BATCH_OVERHEAD_BYTES = 1024 * 1024
+"""What a batch of one record may have beyond the record: its frame, and what compression adds to random bytes."""
+
+PRODUCER_BATCH_BYTES = 64 * 1024
+"""A third more records a second than the default of 16 KiB (kafka 5)."""
+
+NEVER_EXPIRE_MS = 24 * 3600 * 1000
+"""A batch that expires on its own would let later batches of its partition pass it; publishing gives up itself."""
+
+
+# Without the types of release 2.
+_producer: Any = KafkaProducer
+_consumer: Any = KafkaConsumer
+_admin: Any = KafkaAdminClient
+
+
+class Clients:
+    """Makes clients for one cluster. Each method may raise ``KafkaError``."""
+
+    def __init__(self, settings: KafkaSettings, log: LogSettings) -> None:
+        self._settings = settings
+        self._log = log
+        self._answer_ms = int(settings.answer_seconds * 1000)
+        common: dict[str, object] = {
+            "bootstrap_servers": list(settings.bootstrap_servers),
+            "client_id": "replay-vision",
+            "security_protocol": settings.security_protocol,
+            # Below the time in which a worker has to end.
+            "bootstrap_timeout_ms": min(1_500, self._answer_ms),
+            # The default of 30 s makes it late after an outage.
+            "reconnect_backoff_max_ms": int(settings.reconnect_seconds * 1000),
+            "ssl_cafile": settings.ca_file,
+        }
+        if settings.sasl_mechanism is not None:
+            common |= {
+                "sasl_mechanism": settings.sasl_mechanism,
+                "sasl_plain_username": settings.username,
+                "sasl_plain_password": settings.password,
+            }
+        self._common = common
+
+    def producer(self) -> Producer:
+        """One that keeps the order of each partition: idempotent, and without expiry of single batches."""
+        patience = max(1, int(self._log.publish_seconds * 1000))
+        return _producer(
+            **self._common,
+            acks="all",
+            enable_idempotence=True,
+            compression_type=self._settings.compression,
+            batch_size=PRODUCER_BATCH_BYTES,
+            max_request_size=MAX_RECORD_BYTES + BATCH_OVERHEAD_BYTES,
+            max_block_ms=patience,
+            request_timeout_ms=patience,
+            delivery_timeout_ms=NEVER_EXPIRE_MS,
+            allow_auto_create_topics=False,
+        )
+
+    def member(self, group: str) -> Consumer:
+        """A member of a consumer group, which is given partitions; its position is never taken from Kafka."""
+        session = int(self._settings.session_seconds * 1000)
+        return _consumer(
+            **self._common,
+            group_id=group,
+            session_timeout_ms=session,
+            heartbeat_interval_ms=session // 4,
+            max_poll_interval_ms=int(self._settings.poll_interval_seconds * 1000),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            # Bounds the memory of a worker. A single larger record is fetched all the same (KIP-74).
+            fetch_max_bytes=self._log.handle_batch_bytes,
+            max_partition_fetch_bytes=self._log.handle_batch_bytes,
+            request_timeout_ms=max(10_000, session),
+        )
+
+    def watcher(self) -> Consumer:
+        """A consumer outside of any group, for questions about offsets."""
+        return _consumer(
+            **self._common,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            allow_auto_create_topics=False,
+            # One batch a partition: only the time of its first record is wanted.
+            max_partition_fetch_bytes=1,
+            fetch_max_wait_ms=100,
+            request_timeout_ms=self._answer_ms,
+        )
+
+    def admin(self) -> Admin:
+        """For making and describing topics."""
+        return _admin(**self._common, request_timeout_ms=self._answer_ms)

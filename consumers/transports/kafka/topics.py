@@ -1,0 +1,163 @@
+"""Topics on the brokers: made with an explicit number of partitions and message size, or checked before use."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import closing
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+from psycopg.rows import TupleRow
+
+from consumers.transports.kafka.client_types import Admin
+from consumers.transports.kafka.clients import BATCH_OVERHEAD_BYTES, Clients
+from consumers.transports.port import MAX_RECORD_BYTES, Refused, Unavailable
+from consumers.transports.settings import KafkaSettings, LogSettings
+
+logger = logging.getLogger(__name__)
+
+TRANSPORT = "kafka"
+OLDEST = -2
+"""In place of an offset: where the group starts is not known yet (as in Kafka's ListOffsets)."""
+
+_Connection = psycopg.Connection[TupleRow]
+
+_MAKE = "SELECT id FROM log.make_topic(%s, %s, 'kafka')"
+_LOCK = "SELECT partitions, broker_id FROM log.topic WHERE id = %s FOR UPDATE"
+_ADOPT = "UPDATE log.topic SET broker_id = %s, partitions = %s WHERE id = %s"
+_BEGIN_AGAIN = "UPDATE log.position SET off = %s, epoch = epoch + 1, updated_at = now() WHERE topic_id = %s"
+_PARTITIONS = """
+INSERT INTO log.partition (topic_id, part) SELECT %s, generate_series(0, %s - 1) ON CONFLICT DO NOTHING
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it is on the broker and in the database."""
+
+    topic_id: int
+    """Its number in ``log.topic``."""
+    name: str
+    """With the installation's prefix."""
+    partitions: int
+    """Where records are published: as many as it had at first, so that no key moves."""
+    all_partitions: int
+    """Where records are read: also those that somebody has added since."""
+    record_bytes: int
+    """The largest record that may be published."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OnBroker:
+    broker_id: UUID | None
+    partitions: int
+    message_bytes: int
+
+
+class Topics:
+    """Knows each topic after one look. Safe to share between threads."""
+
+    def __init__(self, clients: Clients, settings: LogSettings, kafka: KafkaSettings) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._kafka = kafka
+        self._known: dict[str, Topic] = {}
+        self._lock = threading.Lock()
+
+    def known(self, topic: str) -> Topic | None:
+        """What an earlier look found. The topic is named without the prefix."""
+        return self._known.get(topic)
+
+    def look(self, conn: _Connection, topic: str) -> Topic:
+        """Makes the topic if it is missing, and checks it.
+
+        Raises ``Unavailable`` when the broker does not answer or the topic cannot hold what is published to it,
+        ``Refused`` for an illegal name, and ``psycopg.Error``.
+        """
+        name = self._settings.stored_name(topic)
+        needed = self.record_bytes(topic)
+        with self._lock:
+            try:
+                with closing(self._clients.admin()) as admin:
+                    found = self._describe(admin, name) or self._make(admin, name, topic, needed)
+            except KafkaError as error:
+                raise Unavailable(f"could not look at topic {name}: {error}") from error
+            if found.message_bytes < needed:
+                raise Unavailable(
+                    f"topic {name} takes messages of {found.message_bytes} bytes at most and needs {needed}: raise its "
+                    "max.message.bytes"
+                )
+            self._known[topic] = self._adopted(conn, name, topic, found)
+            return self._known[topic]
+
+    def forget(self, topic: str) -> None:
+        """Has the next look ask again, after a trouble that may have come from a topic that changed."""
+        self._known.pop(topic, None)
+
+    def record_bytes(self, topic: str) -> int:
+        """The largest record of a topic, in bytes of key, value and headers."""
+        return min(MAX_RECORD_BYTES, self._kafka.record_bytes_of.get(topic, MAX_RECORD_BYTES))
+
+    def _describe(self, admin: Admin, name: str) -> _OnBroker | None:
+        (described,) = admin.describe_topics([name])
+        if described["error_code"] == 3:  # noqa: PLR2004 - UNKNOWN_TOPIC_OR_PARTITION of the protocol
+            return None
+        if described["error_code"] != 0:
+            raise KafkaError(f"describing {name} failed with error {described['error_code']} of the protocol")
+        resource = ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": ""})
+        configs = admin.describe_configs([resource], config_filter="all")["topic"][name]
+        broker_id = described["topic_id"]
+        return _OnBroker(
+            None if broker_id is None else UUID(str(broker_id)),
+            len(described["partitions"]),
+            int(configs["max.message.bytes"]["value"]),
+        )
+
+    def _make(self, admin: Admin, name: str, topic: str, needed: int) -> _OnBroker:
+        configs = {
+            "cleanup.policy": "delete",
+            "max.message.bytes": str(needed + BATCH_OVERHEAD_BYTES),
+            "retention.ms": str(int(self._settings.retention.total_seconds() * 1000)),
+            # The port promises when the transport took a record, whatever clock the publisher has.
+            "message.timestamp.type": "LogAppendTime",
+        }
+        wanted = {name: {"num_partitions": self._settings.partition_count(topic), "configs": configs}}
+        try:
+            admin.create_topics(wanted, wait_for_metadata=True)
+        except TopicAlreadyExistsError:
+            logger.info("topic %s was made by another process", name)
+        else:
+            logger.info("made topic %s with %d partitions", name, self._settings.partition_count(topic))
+        found = self._describe(admin, name)
+        if found is None or found.partitions == 0:
+            raise KafkaError(f"topic {name} is being made")
+        return found
+
+    def _adopted(self, conn: _Connection, name: str, topic: str, found: _OnBroker) -> Topic:
+        with conn.transaction():
+            ((topic_id,),) = conn.execute(_MAKE, (name, found.partitions))
+            ((partitions, broker_id),) = conn.execute(_LOCK, (topic_id,))
+            if broker_id != found.broker_id or found.partitions < partitions:
+                if broker_id is not None:
+                    logger.critical(
+                        "topic %s was made anew: what its groups had not handled of the old one is lost, and they "
+                        "begin at the oldest record of the new one",
+                        name,
+                    )
+                    conn.execute(_BEGIN_AGAIN, (OLDEST, topic_id))
+                partitions = found.partitions
+                conn.execute(_ADOPT, (found.broker_id, partitions, topic_id))
+            elif found.partitions > partitions:
+                logger.warning("topic %s has %d partitions; still publishing to %d", name, found.partitions, partitions)
+            conn.execute(_PARTITIONS, (topic_id, found.partitions))
+        return Topic(topic_id, name, partitions, found.partitions, self.record_bytes(topic))
+
+
+def checked_size(size: int, topic: Topic) -> None:
+    """Raises ``Refused`` for a record that its topic cannot hold."""
+    if size > topic.record_bytes:
+        raise Refused(f"a record of {size} bytes is larger than the {topic.record_bytes} that {topic.name} takes")

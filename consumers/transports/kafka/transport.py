@@ -1,0 +1,218 @@
+"""The transport port over Kafka.
+
+Positions, dead letters and remembered event ids are in PostgreSQL, so that a handler's effects and its group's position
+are one transaction. Consuming: ``worker``; publishing: ``publishing``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from threading import Event
+from typing import NamedTuple, TypeVar
+
+import psycopg
+from kafka.structs import TopicPartition
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from consumers.transports.gauges import Gauge, Standing, read_gauges
+from consumers.transports.handling import Handling
+from consumers.transports.kafka import standing
+from consumers.transports.kafka.clients import Clients
+from consumers.transports.kafka.publishing import Message, Publishing
+from consumers.transports.kafka.records import headers_of, partition_of
+from consumers.transports.kafka.topics import TRANSPORT, Topic, Topics, checked_size
+from consumers.transports.kafka.watching import Bounds, Watching
+from consumers.transports.kafka.worker import Worker
+from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
+from consumers.transports.positions import forget, resume
+from consumers.transports.settings import KafkaSettings, LogSettings, checked_group
+
+_Connection = psycopg.Connection[TupleRow]
+_Answer = TypeVar("_Answer")
+
+_POSITIONS = """
+SELECT p.grp, t.name, p.part, p.off, p.failures, p.stopped_at IS NOT NULL, t.id
+FROM log.position p JOIN log.topic t ON t.id = p.topic_id
+WHERE t.transport = 'kafka' AND starts_with(t.name, %(prefix)s) AND (%(group)s::text IS NULL OR p.grp = %(group)s)
+ORDER BY p.grp, p.topic_id, p.part
+"""
+
+
+class _At(NamedTuple):
+    """Where a group stands."""
+
+    group: str
+    name: str
+    part: int
+    off: int
+    failures: int
+    stopped: bool
+    topic_id: int
+
+    @property
+    def partition(self) -> TopicPartition:
+        return TopicPartition(self.name, self.part)
+
+    def behind(self, held: Bounds) -> int:
+        return max(0, held.end - held.next_after(self.off))
+
+
+class KafkaTransport:
+    """``Transport`` over Kafka.
+
+    ``pool`` serves the small questions, each for milliseconds. ``database_url`` is for the connection on which each
+    ``consume`` call handles its batches.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        pool: ConnectionPool[_Connection],
+        kafka: KafkaSettings,
+        settings: LogSettings | None = None,
+    ) -> None:
+        self._database_url = database_url
+        self._pool = pool
+        self._kafka = kafka
+        self._settings = settings or LogSettings()
+        self._clients = Clients(kafka, self._settings)
+        self._topics = Topics(self._clients, self._settings, kafka)
+        self._publishing = Publishing(self._clients, kafka.publishing_bytes)
+        self._watching = Watching(self._clients, kafka.answer_seconds)
+
+    def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
+        """See the port. Sent in chunks; the next one goes when the brokers have the one before."""
+        self._settings.stored_name(topic)
+        deadline = time.monotonic() + self._settings.publish_seconds
+        found = self._topics.known(topic) or self._ask(lambda conn: self._topics.look(conn, topic))
+        for record in records:
+            checked_size(record.size, found)
+        try:
+            for chunk in self._chunks(found, records):
+                self._publishing.send(chunk, deadline)
+        except Unavailable:
+            self._topics.forget(topic)
+            raise
+
+    def consume(
+        self,
+        group: str,
+        topics: Collection[str],
+        handler: Handler,
+        *,
+        stop: Event,
+        max_records: int = MAX_BATCH_RECORDS,
+        park_keys: bool = False,
+    ) -> None:
+        """See the port."""
+        names = {self._settings.stored_name(topic): topic for topic in topics}
+        handling = Handling(
+            TRANSPORT,
+            checked_group(group),
+            handler,
+            self._settings,
+            park_keys=park_keys,
+            remember_ids=True,
+        )
+        Worker(
+            self._database_url,
+            handling,
+            names,
+            self._clients,
+            self._topics,
+            self._kafka,
+            stop=stop,
+            max_records=max_records,
+        ).run()
+
+    def lag(self, group: str) -> Mapping[tuple[str, int], int]:
+        """See the port. Records that will be skipped as repetitions count until they are passed."""
+        positions = self._positions(checked_group(group))
+        bounds = self._watching.bounds({at.partition for at in positions})
+        return {(self._topic(at), at.part): at.behind(bounds[at.partition]) for at in positions}
+
+    def gauges(self) -> Sequence[Gauge]:
+        """The state of every group, as in ``gauges.CATALOGUE``. Raises ``Unavailable``."""
+        positions = self._positions(None)
+        bounds = self._watching.bounds({at.partition for at in positions})
+        # Groups that stand apart in a partition have a record each; of the rest one question is enough.
+        waiting = {
+            at.partition: bounds[at.partition].next_after(at.off)
+            for at in sorted(positions, key=lambda at: at.off, reverse=True)
+            if at.behind(bounds[at.partition])
+        }
+        times = self._watching.times(waiting)
+        now = time.time()
+        standings = [
+            Standing(
+                at.group,
+                self._topic(at),
+                at.part,
+                at.behind(bounds[at.partition]),
+                max(0.0, now - times.get(at.partition, now)) if at.behind(bounds[at.partition]) else 0.0,
+                at.failures,
+                at.stopped,
+            )
+            for at in positions
+        ]
+        return self._ask(lambda conn: read_gauges(conn, standings))
+
+    def resume(self, group: str, topic: str, partition: int) -> bool:
+        """Lets a partition go on that dead letters stopped, or that rests after errors. False if there is none such.
+
+        One that stopped because the brokers have lost what came next goes on at the oldest record that they keep.
+        Raises ``Unavailable``.
+        """
+        name = self._settings.stored_name(topic)
+        wanted = [at for at in self._positions(group) if at.partition == TopicPartition(name, partition)]
+        bounds = self._watching.bounds([at.partition for at in wanted])
+
+        def let_go_on(conn: _Connection) -> bool:
+            with conn.transaction():
+                for at in wanted:
+                    standing.begin_again(conn, group, at.topic_id, partition, bounds[at.partition])
+                return resume(conn, TRANSPORT, group, name, partition)
+
+        return self._ask(let_go_on)
+
+    def forget(self, group: str) -> int:
+        """Drops the positions of a group that will not come back; answers the number of partitions.
+
+        Workers of the group must be stopped; if it returns it starts at the oldest record. Raises ``Unavailable``.
+        """
+        return self._ask(lambda conn: forget(conn, TRANSPORT, group))
+
+    def close(self) -> None:
+        """See the port."""
+        self._publishing.close()
+        self._watching.close()
+
+    def _chunks(self, topic: Topic, records: Sequence[Outgoing]) -> Iterator[Sequence[Message]]:
+        chunk: list[Message] = []
+        size = 0
+        for record in records:
+            full = len(chunk) >= self._settings.publish_batch_records
+            if chunk and (full or size + record.size > self._settings.publish_batch_bytes):
+                yield chunk
+                chunk, size = [], 0
+            where = partition_of(record, topic.partitions)
+            chunk.append(Message(topic.name, where, record.key, record.value, headers_of(record), record.size))
+            size += record.size
+        if chunk:
+            yield chunk
+
+    def _positions(self, group: str | None) -> Sequence[_At]:
+        question = {"prefix": self._settings.prefix, "group": group}
+        return self._ask(lambda conn: [_At(*row) for row in conn.execute(_POSITIONS, question)])
+
+    def _topic(self, at: _At) -> str:
+        return at.name.removeprefix(self._settings.prefix)
+
+    def _ask(self, question: Callable[[_Connection], _Answer]) -> _Answer:
+        try:
+            with self._pool.connection(timeout=self._settings.publish_seconds) as conn:
+                return question(conn)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise Unavailable(f"the database does not answer: {error}") from error

@@ -1,0 +1,310 @@
+"""One worker of a group on Kafka: a member of the consumer group whose positions are in PostgreSQL.
+
+Kafka's group protocol only says which member fetches which partition. What a member may handle is decided in the
+database: it claims a partition by counting its epoch up, reads the position there, and handles a batch under the lock
+of that row while the epoch is still its own (``handling``). A member that was paused for minutes and still believes to
+own a partition finds another epoch and lets go.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from threading import Event
+
+import psycopg
+from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.structs import OffsetAndMetadata, TopicPartition
+from psycopg.rows import TupleRow
+
+from consumers.transports.connections import work_connection
+from consumers.transports.handling import DatabaseAway, Handling, Place, Position, Superseded
+from consumers.transports.kafka import standing
+from consumers.transports.kafka.client_types import Consumer, Fetched
+from consumers.transports.kafka.clients import Clients
+from consumers.transports.kafka.membership import Noted, go_on
+from consumers.transports.kafka.records import record_of, size_of
+from consumers.transports.kafka.topics import OLDEST, Topics
+from consumers.transports.kafka.watching import bounds_of
+from consumers.transports.port import Record, Unavailable
+from consumers.transports.repetitions import forget_seen
+from consumers.transports.settings import KafkaSettings
+
+logger = logging.getLogger(__name__)
+
+POLL_MS = 250
+"""How often an idle worker looks at its stop event. A waiting fetch is answered as soon as there is something."""
+LOOK_SECONDS = 1.0
+LOOK_SOON_SECONDS = 0.1
+"""The same while a partition rests."""
+CLOSE_MS = 1_000
+SOUND_SECONDS = 5.0
+"""A connection that served for so long starts the pauses between attempts anew."""
+FORGET_AT_ONCE = 1_000
+MAX_FORGET_CHUNKS = 100
+
+_Connection = psycopg.Connection[TupleRow]
+
+
+class Stuck(Exception):
+    """A partition has records and none comes: seen in earlier releases of the client after rebalances."""
+
+
+@dataclass(slots=True)
+class _Owned:
+    """A partition that this member has claimed."""
+
+    place: Place
+    epoch: int
+    resting: bool = False
+    """Not fetched, until the database says that it may go on."""
+    off: int = OLDEST
+    """The position when it was last looked at."""
+    told: int = OLDEST
+    """The position that Kafka was told last."""
+    moved_at: float = 0.0
+
+
+class Worker:
+    """``names`` maps stored topic names to the ones that the handler knows."""
+
+    def __init__(
+        self,
+        database_url: str,
+        handling: Handling,
+        names: Mapping[str, str],
+        clients: Clients,
+        topics: Topics,
+        kafka: KafkaSettings,
+        *,
+        stop: Event,
+        max_records: int,
+    ) -> None:
+        self._database_url = database_url
+        self._handling = handling
+        self._settings = handling.settings
+        self._names = names
+        self._clients = clients
+        self._topics = topics
+        self._kafka = kafka
+        self._stop = stop
+        self._max_records = max_records
+        self._topic_ids: dict[str, int] = {}
+        self._owned: dict[TopicPartition, _Owned] = {}
+        self._unclaimed: set[TopicPartition] = set()
+        self._claim_at = self._look_at = self._commit_at = self._check_at = 0.0
+        spread = random.random()  # noqa: S311 - so that workers which start together do not trim together
+        self._trim_at = time.monotonic() + self._settings.trim_every.total_seconds() * spread
+
+    def run(self) -> None:
+        """Returns when the stop is set, never for a trouble of the database or of the brokers."""
+        failures = 0
+        group = self._handling.group
+        while not self._stop.is_set():
+            began = time.monotonic()
+            try:
+                with closing(work_connection(self._database_url, group, self._settings)) as work:
+                    self._register(work)
+                    with self._member() as (consumer, noted):
+                        self._serve(consumer, noted, work)
+            except (KafkaError, Unavailable, psycopg.Error, DatabaseAway, Stuck) as error:
+                failures = 1 if time.monotonic() - began > SOUND_SECONDS else failures + 1
+                pause = self._settings.away.seconds(failures)
+                logger.warning("%s: connecting again in %.1f s: %s", group, pause, error)
+                self._stop.wait(pause)
+
+    def _register(self, work: _Connection) -> None:
+        """A position for every partition, so that lag is known from the start."""
+        for name, topic in self._names.items():
+            self._topics.forget(topic)
+            found = self._topics.look(work, topic)
+            self._topic_ids[name] = found.topic_id
+            standing.register(work, self._handling.group, found)
+
+    @contextmanager
+    def _member(self) -> Generator[tuple[Consumer, Noted]]:
+        consumer = self._clients.member(self._settings.prefix + self._handling.group)
+        try:
+            noted = Noted(consumer)
+            consumer.subscribe(topics=list(self._names), listener=noted)
+            self._owned, self._unclaimed = {}, set()
+            self._check_at = time.monotonic() + self._kafka.stuck_seconds
+            yield consumer, noted
+        finally:
+            consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
+
+    def _serve(self, consumer: Consumer, noted: Noted, work: _Connection) -> None:
+        while not self._stop.is_set():
+            fetched = self._poll(consumer, work)
+            for partition in self._take_over(consumer, noted, work):
+                fetched.pop(partition, None)  # from a position of before
+            for partition, records in fetched.items():
+                if self._stop.is_set():
+                    return
+                self._deliver(consumer, work, partition, records)
+            self._look_after(consumer, work)
+
+    def _poll(self, consumer: Consumer, work: _Connection) -> dict[TopicPartition, Sequence[Fetched]]:
+        resting = self._unclaimed or any(owned.resting for owned in self._owned.values())
+        wait = int(LOOK_SOON_SECONDS * 1000) if resting else POLL_MS
+        try:
+            return dict(consumer.poll(timeout_ms=wait, max_records=self._max_records))
+        except OffsetOutOfRangeError as error:
+            for partition in error.args[0]:
+                owned = self._owned.get(partition)
+                if owned is not None:
+                    self._rest(consumer, partition, owned)
+                    standing.stop_lost(work, self._handling.group, owned.place, owned.epoch)
+            return {}
+
+    def _take_over(self, consumer: Consumer, noted: Noted, work: _Connection) -> set[TopicPartition]:
+        """Claims what was assigned and answers which partitions changed hands."""
+        gone, new = noted.take()
+        for partition in gone | new:
+            self._owned.pop(partition, None)
+        self._unclaimed = (self._unclaimed - gone) | new
+        if new:
+            logger.info("%s: was given %d partitions", self._handling.group, len(new))
+        if self._unclaimed and (new or time.monotonic() >= self._claim_at):
+            self._claim(consumer, work)
+        return gone | new
+
+    def _claim(self, consumer: Consumer, work: _Connection) -> None:
+        """What another worker is still handling is left for the next time."""
+        self._claim_at = time.monotonic() + LOOK_SOON_SECONDS
+        bounds = bounds_of(consumer, self._unclaimed, self._kafka.answer_seconds)
+        for partition, held in bounds.items():
+            place = Place(self._names[partition.topic], self._topic_ids[partition.topic], partition.partition)
+            claimed = standing.claim(work, self._handling.group, place, held)
+            if claimed is None:
+                continue
+            self._unclaimed.discard(partition)
+            owned = _Owned(place, claimed.epoch, off=claimed.off, moved_at=time.monotonic())
+            self._owned[partition] = owned
+            if claimed.lost:
+                owned.resting = True
+                continue
+            go_on(consumer, partition, claimed.off + 1)
+
+    def _deliver(
+        self, consumer: Consumer, work: _Connection, partition: TopicPartition, fetched: Sequence[Fetched]
+    ) -> None:
+        owned = self._owned.get(partition)
+        if owned is None or owned.resting:
+            return
+        owned.moved_at = time.monotonic()
+        records = [record_of(owned.place.topic, one) for one in fetched]
+        for batch in _batches(records, self._settings.handle_batch_bytes):
+            try:
+                handled = self._handling.step(work, owned.place, partial(_after, batch, owned.epoch))
+            except Superseded:
+                self._lose(consumer, partition)
+                return
+            if not handled:
+                self._rest(consumer, partition, owned)
+                return
+            owned.off = batch[-1].offset
+
+    def _rest(self, consumer: Consumer, partition: TopicPartition, owned: _Owned) -> None:
+        consumer.pause(partition)
+        owned.resting = True
+        self._look_at = min(self._look_at, time.monotonic() + LOOK_SOON_SECONDS)
+
+    def _lose(self, consumer: Consumer, partition: TopicPartition) -> None:
+        """Another worker has claimed it. If the group still gives it to this one, that one was late: claim it back."""
+        logger.info("%s: another worker has taken %s", self._handling.group, partition)
+        consumer.pause(partition)
+        self._owned.pop(partition, None)
+        self._unclaimed.add(partition)
+        self._claim_at = time.monotonic() + LOOK_SECONDS
+
+    def _look_after(self, consumer: Consumer, work: _Connection) -> None:
+        """What is not a matter of records that came: rests that end, replays, tools, and old ids."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        resting = any(owned.resting for owned in self._owned.values())
+        self._look_at = now + (LOOK_SOON_SECONDS if resting else LOOK_SECONDS)
+        by_place = {owned.place: (partition, owned) for partition, owned in self._owned.items()}
+        for state in standing.look(work, self._handling.group, list(by_place), self._settings.prefix):
+            partition, owned = by_place[state.place]
+            if state.epoch != owned.epoch:
+                self._lose(consumer, partition)
+                continue
+            if state.replays and state.ready:
+                self._handling.replay(work, owned.place)
+            owned.off = state.off
+            if owned.resting and state.ready:
+                go_on(consumer, partition, state.off + 1)
+                owned.resting = False
+        self._tell(consumer, now)
+        self._check(consumer, now)
+        self._trim(work, now)
+
+    def _tell(self, consumer: Consumer, now: float) -> None:
+        """Commits positions to Kafka, for tools that watch lag there. A commit that fails is followed by another."""
+        if now < self._commit_at:
+            return
+        self._commit_at = now + self._kafka.commit_seconds
+        news = {partition: owned for partition, owned in self._owned.items() if owned.off != owned.told}
+        offsets = {partition: OffsetAndMetadata(owned.off + 1, "", -1) for partition, owned in news.items()}
+        if offsets:
+            consumer.commit_async(offsets, callback=_committed)
+        for owned in news.values():
+            owned.told = owned.off
+
+    def _check(self, consumer: Consumer, now: float) -> None:
+        """Raises ``Stuck`` for a partition that has something to fetch from which nothing came for long."""
+        if now < self._check_at:
+            return
+        self._check_at = now + self._kafka.stuck_seconds
+        silent = [
+            partition
+            for partition, owned in self._owned.items()
+            if not owned.resting and now - owned.moved_at > self._kafka.stuck_seconds
+        ]
+        if not silent:
+            return
+        for partition, held in bounds_of(consumer, silent, self._kafka.answer_seconds).items():
+            owned = self._owned[partition]
+            if held.end > owned.off + 1:
+                raise Stuck(f"{partition} has {held.end - owned.off - 1} records and none comes")
+            owned.moved_at = now
+
+    def _trim(self, work: _Connection, now: float) -> None:
+        """Forgets old event ids, a few at a time, now and then."""
+        if now < self._trim_at:
+            return
+        for _ in range(MAX_FORGET_CHUNKS):
+            if self._stop.is_set() or forget_seen(work, self._settings.remember, FORGET_AT_ONCE) == 0:
+                break
+        self._trim_at = now + self._settings.trim_every.total_seconds()
+
+
+def _after(batch: Sequence[Record], epoch: int, position: Position) -> Sequence[Record]:
+    """The records of a batch that are after the position, while that is still this worker's."""
+    if position.epoch != epoch:
+        raise Superseded
+    return [record for record in batch if record.offset > position.off]
+
+
+def _batches(records: Sequence[Record], most_bytes: int) -> Iterator[Sequence[Record]]:
+    """Cut so that a batch has no more bytes; one larger record goes alone."""
+    start, size = 0, 0
+    for index, record in enumerate(records):
+        size += size_of(record)
+        if index > start and size > most_bytes:
+            yield records[start:index]
+            start, size = index, size_of(record)
+    if start < len(records):
+        yield records[start:]
+
+
+def _committed(offsets: object, answer: object) -> None:
+    if isinstance(answer, Exception):
+        logger.debug("the brokers did not take the positions %s: %s", offsets, answer)
