@@ -1,6 +1,6 @@
 """What the contract suite runs on: a transport that can be opened, cut off and restarted, whatever is beneath.
 
-A new adapter brings one more ``Broker`` and one more line in the fixture ``broker``; the suite stays as it is.
+A new adapter brings one more ``Broker`` and one more parameter of the fixture ``broker``; the suite stays as it is.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ OLDEST = -2
 _Connection = psycopg.Connection[TupleRow]
 
 _MAKE = "SELECT id FROM log.make_topic(%s, %s, 'kafka')"
-_LOCK = "SELECT partitions, broker_id FROM log.topic WHERE id = %s FOR UPDATE"
+_LOCK = "SELECT partitions, broker_id FROM log.topic WHERE id = %s FOR NO KEY UPDATE"
 _ADOPT = "UPDATE log.topic SET broker_id = %s, partitions = %s WHERE id = %s"
 _BEGIN_AGAIN = "UPDATE log.position SET off = %s, epoch = epoch + 1, updated_at = now() WHERE topic_id = %s"
 _PARTITIONS = """

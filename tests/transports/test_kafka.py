@@ -1,0 +1,398 @@
+"""What only the Kafka adapter promises: fences, offsets that are gone, topics that change, brokers that restart."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.structs import TopicPartition
+
+from consumers.transports.gauges import CATALOGUE
+from consumers.transports.kafka.records import partition_of
+from consumers.transports.kafka.transport import KafkaTransport
+from consumers.transports.port import Outgoing, Record, Refused, Unavailable
+from consumers.transports.settings import KafkaSettings
+from tests.servers.fixtures import CutKafka
+from tests.servers.kafka import KafkaServer
+from tests.transports.brokers import PARTITIONS, KafkaBroker, consuming, suite_settings
+from tests.transports.ledger import (
+    assert_accounted,
+    enter,
+    entries,
+    messages,
+    open_ledger,
+    published,
+    wait_drained,
+    wait_until,
+    writes,
+)
+
+
+@pytest.fixture
+def kafka(database_url: str, kafka_cut: CutKafka) -> Iterator[KafkaBroker]:
+    with ExitStack() as stack:
+        open_ledger(database_url)
+        yield KafkaBroker(database_url, stack, kafka_cut.bootstrap, kafka_cut.cut)
+
+
+def _row(kafka: KafkaBroker, what: str) -> object:
+    with psycopg.connect(kafka.database_url) as conn:
+        row = conn.execute(f"SELECT {what}").fetchone()  # type: ignore[arg-type]
+    assert row is not None
+    return row[0]
+
+
+def _gauge(transport: KafkaTransport, name: str, **labels: str) -> float:
+    assert name in CATALOGUE
+    return sum(
+        gauge.value for gauge in transport.gauges() if gauge.name == name and labels.items() <= gauge.labels.items()
+    )
+
+
+def _admin(kafka: KafkaBroker) -> closing[KafkaAdminClient]:
+    return closing(KafkaAdminClient(bootstrap_servers=kafka.address))
+
+
+def _key_in(part: int) -> bytes:
+    keys = (f"k{n}".encode() for n in range(1_000))
+    return next(key for key in keys if partition_of(Outgoing(key, b"", "e"), PARTITIONS) == part)
+
+
+# Topics
+
+
+def test_a_topic_is_made_with_its_partitions_its_size_and_the_brokers_time(kafka: KafkaBroker) -> None:
+    kafka.transport().publish("facts", messages(1))
+    with _admin(kafka) as admin:
+        (topic,) = admin.describe_topics([f"{kafka.prefix}facts"])
+        wanted = {"max.message.bytes": 33 * 1024 * 1024, "message.timestamp.type": "LogAppendTime"}
+        (described,) = admin.describe_configs([_config(f"{kafka.prefix}facts", *wanted, "retention.ms")])[
+            "topic"
+        ].values()
+    assert len(topic["partitions"]) == PARTITIONS
+    assert {name: described[name]["value"] for name in wanted} == {name: str(value) for name, value in wanted.items()}
+    assert int(described["retention.ms"]["value"]) == timedelta(days=1).total_seconds() * 1000
+
+
+def _config(topic: str, *names: str) -> object:
+    return ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names, ""))
+
+
+def test_a_key_lives_where_other_clients_put_it(kafka: KafkaBroker) -> None:
+    kafka.transport().publish("facts", messages(1))
+    with closing(KafkaProducer(bootstrap_servers=kafka.address)) as producer:
+        for n in range(20):
+            key = f"key-{n}".encode()
+            theirs = producer.send(f"{kafka.prefix}facts", b"v", key).get(5).partition
+            assert theirs == partition_of(Outgoing(key, b"", "e"), PARTITIONS)
+
+
+def test_added_partitions_are_read_and_move_no_key(kafka: KafkaBroker) -> None:
+    kafka.transport().publish("facts", messages(40, keys=40))
+    with _admin(kafka) as admin:
+        admin.create_partitions({f"{kafka.prefix}facts": PARTITIONS + 3})
+    grown = kafka.transport()
+    wait_until(lambda: published(grown, messages(40, keys=40, start=40)))
+    with closing(KafkaProducer(bootstrap_servers=kafka.address)) as producer:
+        producer.send(f"{kafka.prefix}facts", b"1000", b"theirs", partition=PARTITIONS + 2).get(5)
+    with consuming(grown, "g", ["facts"], writes("g")):
+        wait_drained(grown, "g")
+    found = entries(kafka.database_url, "g")
+    assert_accounted([entry for entry in found if entry.key != "theirs"], messages(80, keys=40))
+    assert {entry.part for entry in found if entry.key != "theirs"} <= set(range(PARTITIONS))
+    assert [entry.part for entry in found if entry.key == "theirs"] == [PARTITIONS + 2]
+
+
+def test_a_topic_that_was_made_anew_is_read_from_its_start(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = kafka.transport()
+    transport.publish("facts", messages(200))
+    with consuming(transport, "g", ["facts"], writes("g")):
+        wait_drained(transport, "g")
+    with _admin(kafka) as admin:
+        admin.delete_topics([f"{kafka.prefix}facts"])
+    after = kafka.transport()
+    wait_until(lambda: published(after, messages(50, start=200)), what="publishing to the new one")
+    with consuming(after, "g", ["facts"], writes("g")):
+        wait_until(lambda: len(entries(kafka.database_url, "g")) >= 250)
+        wait_drained(after, "g")
+    assert sorted(int(entry.value) for entry in entries(kafka.database_url, "g")) == list(range(250))
+    assert "made anew" in caplog.text
+
+
+def test_a_topic_that_cannot_hold_the_records_is_refused_with_the_reason(kafka: KafkaBroker) -> None:
+    with _admin(kafka) as admin:
+        small = {"num_partitions": 2, "replication_factor": 1, "configs": {"max.message.bytes": "1000000"}}
+        admin.create_topics({f"{kafka.prefix}facts": small}, wait_for_metadata=True)
+    with pytest.raises(Unavailable, match=r"1000000 bytes at most .* max\.message\.bytes"):
+        kafka.transport().publish("facts", messages(1))
+    modest = replace(kafka.settings(), record_bytes_of={"facts": 900_000})
+    transport = kafka.adjusted(suite_settings(), modest)
+    with pytest.raises(Refused, match="900000"):
+        transport.publish("facts", [Outgoing(b"k", bytes(950_000), "large")])
+    transport.publish("facts", messages(5))
+
+
+# Positions
+
+
+def test_positions_that_the_brokers_have_lost_stop_the_partition_until_an_operator_says_so(
+    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = kafka.transport()
+    key = _key_in(1)
+    sent = [Outgoing(key, str(n).encode(), f"m:{n}") for n in range(30)]
+    transport.publish("facts", sent[:10])
+    with consuming(transport, "g", ["facts"], writes("g")):
+        wait_drained(transport, "g")
+    transport.publish("facts", sent[10:])
+    with _admin(kafka) as admin:
+        admin.delete_records({TopicPartition(f"{kafka.prefix}facts", 1): 20})
+    with consuming(transport, "g", ["facts"], writes("g")):
+        wait_until(lambda: _gauge(transport, "transport_stopped", partition="1") == 1)
+        assert len(entries(kafka.database_url, "g")) == 10, "it must not skip what is lost in silence"
+        assert "STOPPED" in caplog.text
+        assert sum(transport.lag("g").values()) == 10
+        assert transport.resume("g", "facts", 1)
+        wait_drained(transport, "g")
+    assert [int(entry.value) for entry in entries(kafka.database_url, "g")] == [*range(10), *range(20, 30)]
+    assert not transport.resume("g", "facts", 99)
+
+
+def test_a_worker_that_slept_through_its_replacement_moves_nothing(kafka: KafkaBroker) -> None:
+    """SIGSTOP in the middle of a batch, with the transaction open: when it wakes, it must neither write nor go on."""
+    transport = kafka.transport()
+    sent = messages(200, keys=20)
+    transport.publish("facts", sent)
+    worker = kafka.spawn("g", "facts", slow_ms=300)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "handling\n"
+    worker.send_signal(signal.SIGSTOP)
+    try:
+        with consuming(transport, "g", ["facts"], writes("g")):
+            # The frozen worker holds one partition's row; the others are taken over after its session.
+            wait_until(lambda: sum(1 for behind in transport.lag("g").values() if behind) <= 1)
+            worker.send_signal(signal.SIGCONT)
+            wait_drained(transport, "g")
+    finally:
+        worker.send_signal(signal.SIGCONT)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(10) == 0
+    assert_accounted(entries(kafka.database_url, "g"), sent)
+
+
+def test_each_claim_counts_the_epoch_up(kafka: KafkaBroker) -> None:
+    transport = kafka.transport()
+    transport.publish("facts", messages(40, keys=40))
+    for turn in (1, 2):
+        with consuming(transport, "g", ["facts"], writes("g")):
+            wait_until(lambda turn=turn: _row(kafka, "min(epoch) FROM log.position") == turn)
+            wait_drained(transport, "g")
+
+
+def test_positions_are_told_to_kafka_for_its_tools(kafka: KafkaBroker) -> None:
+    transport = kafka.adjusted(suite_settings(), replace(kafka.settings(), commit_seconds=0.1))
+    transport.publish("facts", messages(100))
+    with consuming(transport, "g", ["facts"], writes("g")):
+        wait_drained(transport, "g")
+
+        def told() -> int:
+            with _admin(kafka) as admin:
+                offsets = admin.list_group_offsets(f"{kafka.prefix}g")
+            return sum(found.offset for found in offsets.get(f"{kafka.prefix}g", {}).values())
+
+        wait_until(lambda: told() == 100)
+
+
+def test_messages_of_others_are_handled_too(kafka: KafkaBroker) -> None:
+    """Without our headers, with values that ours never have, and twice the same: nothing says they are one."""
+    transport = kafka.transport()
+    transport.publish("facts", messages(1))
+    seen: list[Record] = []
+    with closing(KafkaProducer(bootstrap_servers=kafka.address)) as producer:
+        name = f"{kafka.prefix}facts"
+        headers = [("source_id", b"many"), ("event_id", b"\xff"), ("nul\x00", b"\x00"), ("event_id", b"")]
+        for _ in range(2):
+            producer.send(name, None, b"k", headers, partition=0).get(5)
+        producer.send(name, b"v", None, [], partition=0).get(5)
+    with consuming(transport, "g", ["facts"], lambda _, records: seen.extend(records)):
+        wait_until(lambda: len(seen) == 4)
+        wait_drained(transport, "g")
+    theirs = [record for record in seen if not record.event_id.startswith("m:")]
+    assert [record.value for record in theirs] == [b"", b"", b"v"]
+    assert len({record.event_id for record in theirs}) == 3
+    assert {record.source_id for record in theirs} == {None}
+
+
+def test_remembered_ids_are_forgotten_when_they_are_old(kafka: KafkaBroker) -> None:
+    settings = replace(suite_settings(), remember=timedelta(0), trim_every=timedelta(seconds=0.1))
+    transport = kafka.adjusted(settings)
+    transport.publish("facts", messages(50))
+    with consuming(transport, "g", ["facts"], writes("g")):
+        wait_drained(transport, "g")
+        wait_until(lambda: _row(kafka, "count(*) FROM log.seen") == 0)
+
+
+def test_gauges_tell_how_old_the_oldest_record_is(kafka: KafkaBroker) -> None:
+    transport = kafka.transport()
+
+    def fail(_: psycopg.Connection, __: Sequence[Record]) -> None:
+        raise ValueError("no")
+
+    transport.publish("facts", [Outgoing(_key_in(1), b"1", f"m:{n}") for n in range(7)])
+    with consuming(transport, "g", ["facts"], fail):
+        wait_until(lambda: _gauge(transport, "transport_failures", group="g", partition="1") >= 2)
+        first = _gauge(transport, "transport_lag_seconds", group="g", partition="1")
+        assert 0 < first < 60
+        wait_until(lambda: _gauge(transport, "transport_lag_seconds", group="g", partition="1") > first)
+    assert _gauge(transport, "transport_lag_records", group="g") == 7
+    assert {gauge.name for gauge in transport.gauges()} <= set(CATALOGUE)
+
+
+# Networks and brokers
+
+
+def test_a_network_that_swallows_everything_is_lived_through(kafka: KafkaBroker, kafka_cut: CutKafka) -> None:
+    """Worse than a cut: nobody says that the connection is gone."""
+    transport = kafka.transport()
+    sent = messages(300)
+    with consuming(transport, "g", ["facts"], writes("g"), workers=2):
+        transport.publish("facts", sent[:100])
+        wait_until(lambda: len(entries(kafka.database_url, "g")) > 0)
+        kafka_cut.cut.stall()
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            transport.publish("facts", sent[100:200])
+        with pytest.raises(Unavailable):
+            transport.lag("g")
+        assert time.monotonic() - began < 8
+        kafka_cut.cut.go_on()
+        wait_until(lambda: published(transport, sent[100:]), what="publishing")
+        wait_drained(transport, "g", seconds=60)
+    assert_accounted(entries(kafka.database_url, "g"), sent)
+
+
+def test_a_failed_producer_sends_nothing_more(kafka: KafkaBroker, kafka_cut: CutKafka) -> None:
+    """What it still held must not come later, between the records of its successor; and its thread must be gone."""
+    transport = kafka.transport()
+    transport.publish("facts", messages(1))
+    kafka_cut.cut.cut()
+    with pytest.raises(Unavailable):
+        transport.publish("facts", [Outgoing(b"k", b"-1", f"held:{n}") for n in range(500)])
+    kafka_cut.cut.restore()
+    time.sleep(2)  # the time in which a producer that still lives would connect and send
+    wait_until(lambda: published(transport, messages(1, start=1)))
+    wait_until(lambda: sum("kafka-python-producer" in thread.name for thread in threading.enumerate()) <= 1)
+    with consuming(transport, "g", ["facts"], writes("g")):
+        wait_drained(transport, "g")
+    assert sorted(int(entry.value) for entry in entries(kafka.database_url, "g")) == [0, 1]
+
+
+def test_relayed_records_have_no_holes_through_cuts(kafka: KafkaBroker, kafka_cut: CutKafka) -> None:
+    """A hole would be skipped by the next repetition, as its source id is below the highest: it would be lost."""
+    transport = kafka.transport()
+    total, done = 6_000, threading.Event()
+    sent = [Outgoing(f"key-{n % 50}".encode(), str(n).encode(), f"e:{n}", source_id=n + 1) for n in range(total)]
+
+    def relay() -> None:
+        start = 0
+        while start < total:
+            try:
+                transport.publish("facts", sent[start : start + 200])
+            except Unavailable:
+                continue  # from the checkpoint, like the relay
+            start += 200
+        done.set()
+
+    publisher = threading.Thread(target=relay)
+    with consuming(transport, "g", ["facts"], writes("g"), workers=2):
+        publisher.start()
+        while not done.wait(0.15):
+            kafka_cut.cut.cut()
+            time.sleep(0.05)
+            kafka_cut.cut.restore()
+        publisher.join()
+        wait_drained(transport, "g", seconds=60)
+    assert_accounted(entries(kafka.database_url, "g"), sent)
+
+
+def test_restarts_and_kills_of_the_broker_lose_and_double_nothing(
+    database_url: str, own_kafka_server: KafkaServer
+) -> None:
+    open_ledger(database_url)
+    sent = messages(900, keys=30)
+    with ExitStack() as stack:
+        kafka = KafkaBroker(database_url, stack, own_kafka_server.bootstrap)
+        transport = kafka.adjusted(replace(suite_settings(), publish_seconds=5))
+
+        def handle(conn: psycopg.Connection, records: Sequence[Record]) -> None:
+            enter(conn, "g", records)
+            time.sleep(0.01)
+
+        def publish() -> None:
+            for start in range(0, 900, 10):
+                while not published(transport, sent[start : start + 10]):
+                    continue
+                time.sleep(0.01)
+
+        publisher = threading.Thread(target=publish)
+        with consuming(transport, "g", ["facts"], handle, workers=2, max_records=15):
+            publisher.start()
+            for least, end in ((100, own_kafka_server.stop), (400, own_kafka_server.kill)):
+                wait_until(lambda least=least: len(entries(database_url, "g")) > least, seconds=60)
+                end()
+                own_kafka_server.start()
+            publisher.join(60)
+            assert not publisher.is_alive()
+            wait_drained(transport, "g", seconds=60)
+        assert_accounted(entries(database_url, "g"), sent)
+
+
+# The client (3.0.12) leaves the socket of a refused TLS handshake to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+def test_sasl_over_tls(database_url: str, kafka_server: KafkaServer, mechanism: str) -> None:
+    secure = KafkaSettings(
+        [kafka_server.sasl_ssl],
+        security_protocol="SASL_SSL",
+        sasl_mechanism=mechanism,
+        username=kafka_server.user,
+        password=kafka_server.password,
+        ca_file=str(kafka_server.ca_file),
+        session_seconds=2,
+    )
+    open_ledger(database_url)
+    with ExitStack() as stack:
+        kafka = KafkaBroker(database_url, stack, kafka_server.sasl_ssl)
+        transport = kafka.adjusted(suite_settings(), secure)
+        transport.publish("facts", messages(20))
+        with consuming(transport, "g", ["facts"], writes("g")):
+            wait_drained(transport, "g")
+        assert_accounted(entries(database_url, "g"), messages(20))
+
+        for wrong in (replace(secure, password="of-somebody-else"), replace(secure, ca_file=None)):
+            with pytest.raises(Unavailable) as refused:
+                kafka.adjusted(suite_settings(), wrong).publish("facts", messages(1))
+            assert "of-somebody-else" not in str(refused.value)
+        assert "of-the-broker" not in repr(secure)
+    gc.collect()
+
+
+def test_another_consumer_reads_what_is_published(kafka: KafkaBroker) -> None:
+    kafka.transport().publish("facts", [Outgoing(b"k", b"v", "e1", {"type": b"T"}, source_id=7)])
+    reader = KafkaConsumer(f"{kafka.prefix}facts", bootstrap_servers=kafka.address, auto_offset_reset="earliest")
+    with closing(reader):
+        (found,) = reader.poll(timeout_ms=10_000).values()
+    assert (found[0].key, found[0].value) == (b"k", b"v")
+    assert dict(found[0].headers) == {"type": b"T", "event_id": b"e1", "source_id": b"7"}
