@@ -21,12 +21,15 @@ from api.bootstrap import migrations as all_migrations
 from api.embedded_postgres import EmbeddedPostgres, Tuning
 from api.embedded_postgres.folders import make_own
 from commands.store.migrations import Migrations
+from tests.servers.server import kill_all
+
+pytest_plugins = ["tests.servers.fixtures"]
 
 FAST = Tuning(shared_buffers="128MB", max_connections=400, crash_safe=False)
 DURABLE = Tuning(shared_buffers="64MB", max_connections=200)
 POOL_CONNECTIONS = 10
 REPORT_VARIABLE = "REPLAY_VISION_TEST_REPORT"
-NEEDED = {"browser": "a real browser", "broker": "a real Kafka broker"}
+NEEDED = {"browser": "a real browser", "broker": "a real Kafka broker", "s3": "a real S3-compatible server"}
 """Marker of the tests that need it, and its name."""
 SESSION = pytest.StashKey[Path]()
 SESSION_LOCK = pytest.StashKey[int]()
@@ -101,6 +104,7 @@ def _clear_dead_sessions(sessions: Path) -> None:
 
 
 def _clear(session: Path) -> None:
+    kill_all(session)
     for home in session.glob("server-*"):
         EmbeddedPostgres(home).destroy()
     shutil.rmtree(session)
@@ -178,6 +182,12 @@ def _cloned(server: Server) -> Generator[str]:
         yield url
     finally:
         server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def session_folder(pytestconfig: pytest.Config) -> Path:
+    """Shared by all processes of this run, and removed at its end; servers in its folders are killed before."""
+    return pytestconfig.stash[SESSION]
 
 
 @pytest.fixture(scope="session")

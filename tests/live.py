@@ -44,6 +44,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def bare_environment() -> dict[str, str]:
+    """The environment of this process without settings of the product."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("REPLAY_VISION_")}
+
+
 def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
     """The first true value of the condition; fails the test after `seconds`."""
     deadline = time.monotonic() + seconds
@@ -55,7 +60,37 @@ def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
         time.sleep(0.05)
 
 
-class Live:
+class Installation:
+    """A running Replay Vision, as its clients see it."""
+
+    home: Path
+    address: str
+    database_url: str
+
+    @property
+    def credentials(self) -> dict[str, Any]:
+        return json.loads((self.home / "credentials.json").read_text())
+
+    def call(
+        self, method: str, path: str, body: object = None, key: str | None = None, timeout: float = 30
+    ) -> Answered:
+        """A call to `/api/environments/1/vision/<path>` with the first key. Raises OSError when nobody answers."""
+        headers = {
+            "Authorization": f"Bearer {key or self.credentials['api_key']}",
+            "Content-Type": "application/json",
+        }
+        data = None if body is None else json.dumps(body).encode()
+        return request(method, f"{self.address}/api/environments/1/vision/{path}", data, headers, timeout)
+
+    def post_recording(self, body: bytes, query: str = "", content_type: str = "text/plain") -> Answered:
+        """One raw body of a browser SDK to POST /s/."""
+        return request("POST", f"{self.address}/s/{query}", body, {"Content-Type": content_type}, 30)
+
+    def observations(self, scanner_id: str) -> list[dict[str, Any]]:
+        return self.call("GET", f"scanners/{scanner_id}/observations/?limit=1000").body["results"]
+
+
+class Live(Installation):
     """`replay-vision up --no-demo` on a home folder of its own. Settings are named without their prefix."""
 
     def __init__(self, home: Path, **settings: str) -> None:
@@ -69,14 +104,13 @@ class Live:
 
     def start(self, *options: str) -> Self:
         """Starts and waits for the line that says it is ready."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("REPLAY_VISION_")}
         command = [sys.executable, "-m", "api.cli.main", "up", "--home", str(self.home), "--port", str(self.port)]
         seen = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *(options or self._options)],
                 cwd=ROOT,
-                env={**environment, **self._settings, "COLUMNS": "160"},
+                env={**bare_environment(), **self._settings, "COLUMNS": "160"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -139,26 +173,8 @@ class Live:
         EmbeddedPostgres(self.home).destroy()
 
     @property
-    def credentials(self) -> dict[str, Any]:
-        return json.loads((self.home / "credentials.json").read_text())
-
-    def call(
-        self, method: str, path: str, body: object = None, key: str | None = None, timeout: float = 30
-    ) -> Answered:
-        """A call to `/api/environments/1/vision/<path>` with the first key. Raises OSError when nobody answers."""
-        headers = {
-            "Authorization": f"Bearer {key or self.credentials['api_key']}",
-            "Content-Type": "application/json",
-        }
-        data = None if body is None else json.dumps(body).encode()
-        return request(method, f"{self.address}/api/environments/1/vision/{path}", data, headers, timeout)
-
-    def post_recording(self, body: bytes, query: str = "", content_type: str = "text/plain") -> Answered:
-        """One raw body of a browser SDK to POST /s/."""
-        return request("POST", f"{self.address}/s/{query}", body, {"Content-Type": content_type}, 30)
-
-    def observations(self, scanner_id: str) -> list[dict[str, Any]]:
-        return self.call("GET", f"scanners/{scanner_id}/observations/?limit=1000").body["results"]
+    def database_url(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return EmbeddedPostgres(self.home).url
 
 
 def request(method: str, url: str, data: bytes | None, headers: dict[str, str], timeout: float = 30) -> Answered:

@@ -48,6 +48,29 @@ class Blobs(Protocol):
         ...
 
 
+def key_of(environment_id: int, session_id: str, data: bytes) -> str:
+    """Raises TooLarge over MAX_BLOB_BYTES."""
+    if len(data) > MAX_BLOB_BYTES:
+        raise TooLarge(f"A blob may have {MAX_BLOB_BYTES} bytes.")
+    return f"{folder_of(environment_id, session_id)}/{sha256(data).hexdigest()}"
+
+
+def folder_of(environment_id: int, session_id: str) -> str:
+    """What the keys of a session have in common, without the slash that follows."""
+    return f"{environment_id:d}/{sha256(session_id.encode()).hexdigest()}"
+
+
+def is_key(text: str) -> bool:
+    return _KEY.fullmatch(text) is not None
+
+
+def checked(key: str) -> str:
+    """The key. Raises ValueError for what is no key."""
+    if not is_key(key):
+        raise ValueError("not a blob key")
+    return key
+
+
 class FolderBlobs:
     """Blobs in a local folder: folders 0700, files 0600; renamed into place, so a reader sees all or nothing."""
 
@@ -56,9 +79,7 @@ class FolderBlobs:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, environment_id: int, session_id: str, data: bytes) -> str:
-        if len(data) > MAX_BLOB_BYTES:
-            raise TooLarge(f"A blob may have {MAX_BLOB_BYTES} bytes.")
-        key = f"{_folder(environment_id, session_id)}/{sha256(data).hexdigest()}"
+        key = key_of(environment_id, session_id, data)
         path = self._root / key
         self._make_folder(path.parent)
         if not path.exists():
@@ -84,15 +105,13 @@ class FolderBlobs:
             return  # other blobs of the session are still there
 
     def list(self, environment_id: int, session_id: str) -> Iterator[str]:
-        folder = _folder(environment_id, session_id)
+        folder = folder_of(environment_id, session_id)
         path = self._root / folder
         names = [entry.name for entry in os.scandir(path)] if path.is_dir() else []
-        return (key for name in names if _KEY.fullmatch(key := f"{folder}/{name}"))
+        return (key for name in names if is_key(key := f"{folder}/{name}"))
 
     def _path(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
-            raise ValueError("not a blob key")
-        return self._root / key
+        return self._root / checked(key)
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
@@ -113,10 +132,6 @@ class FolderBlobs:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
-
-
-def _folder(environment_id: int, session_id: str) -> str:
-    return f"{environment_id:d}/{sha256(session_id.encode()).hexdigest()}"
 
 
 def _flush_folder(folder: Path) -> None:

@@ -74,6 +74,7 @@ UPDATE scanning.job SET state = 'queued', available_at = {when}, lease_token = N
 WHERE {which}
 """
 _RETRY_AT = _QUEUE_AGAIN.format(when="%s", which=_HELD)
+_GIVE_BACK = _QUEUE_AGAIN.format(when="%s, try_number = try_number - 1", which=_HELD)
 _REQUEUE = _QUEUE_AGAIN.format(
     when="clock_timestamp(), expiries = expiries + 1", which=f"{_HELD} AND lease_expires_at <= clock_timestamp()"
 )
@@ -123,7 +124,7 @@ class Job(NewJob):
     """A job that is, or was, leased."""
 
     try_number: int
-    """1 for the first lease of the run."""
+    """1 for the first lease of the run; a lease that was given back unused has not been one."""
     expiries: int
     """Earlier leases of the run that ran out."""
     lease_token: UUID
@@ -168,6 +169,14 @@ def renew(conn: psycopg.Connection, job: Job, *, seconds: float = LEASE_SECONDS)
 def retry_at(conn: psycopg.Connection, job: Job, when: datetime) -> bool:
     """Gives the job back, to be leased again from that time on. False, unchanged, when it is no longer this lease's."""
     changed = conn.execute(_RETRY_AT, (when, *_proof(job))).rowcount == 1
+    if changed:
+        _ring(conn)
+    return changed
+
+
+def give_back(conn: psycopg.Connection, job: Job, when: datetime) -> bool:
+    """As `retry_at`, for a lease under which nothing was recorded of the observation: it does not count as a try."""
+    changed = conn.execute(_GIVE_BACK, (when, *_proof(job))).rowcount == 1
     if changed:
         _ring(conn)
     return changed

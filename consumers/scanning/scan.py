@@ -46,12 +46,25 @@ _PAUSES = (timedelta(seconds=15), timedelta(seconds=60))
 
 _LONGEST_PAUSE = timedelta(minutes=15)
 
+_BLOBS_PAUSE = timedelta(seconds=15)
+"""Before a recording is looked for again that the blob store could not give."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The job shall be leased again at this time."""
+    """The job shall be leased again at this time. `unused`: nothing was begun, so this lease was no try."""
 
     at: datetime
+    unused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a session gives to judge, or why it gives nothing."""
+
+    began: datetime
+    facts: SessionFacts | None
+    found: Evidence | Ineligible | ProviderError
 
 
 class Scanning:
@@ -77,36 +90,39 @@ class Scanning:
         """Does one try. Returns when to try again, or None when the run has ended or is somebody else's.
 
         `lost` is set by the lease's keeper; nothing is reported after that. Database outages are raised: the lease
-        then runs out and the job is taken up again.
+        then runs out and the job is taken up again. While the blob store is away no try begins, however long that is.
         """
         lease = Lease(job.observation_id, job.run, job.lease_token)
         try:
-            facts = self._facts(job)
-            subject = {"distinct_id": facts.distinct_id, "email": None} if facts and facts.distinct_id else None
+            reading = self._reading(job)
+        except OSError as away:
+            log.warning("a scan waits for the blob store: %s", away, extra={"observation": str(job.observation_id)})
+            return Retry(self._clock() + _BLOBS_PAUSE, unused=True)
+        try:
+            person = reading.facts.distinct_id if reading.facts else None
+            subject = {"distinct_id": person, "email": None} if person else None
             observation = self._observations.start(
                 self._context(job), lease, try_number=job.try_number, subject=subject
             )
-            return self._judge(job, lease, observation, facts, lost)
+            return self._judge(job, lease, observation, reading, lost)
         except (LeaseLost, NotFound) as gone:
             log.info("a scan was given up: %s", gone.message, extra={"observation": str(job.observation_id)})
             return None
 
-    def _judge(
-        self, job: Job, lease: Lease, observation: Observation, facts: SessionFacts | None, lost: Event
-    ) -> Retry | None:
-        refusal = self._ineligible(facts)
-        if refusal is not None:
-            self._observations.judge_ineligible(self._context(job), lease, kind=refusal.kind, message=refusal.message)
+    def _judge(self, job: Job, lease: Lease, observation: Observation, reading: _Reading, lost: Event) -> Retry | None:
+        found = reading.found
+        if isinstance(found, Ineligible):
+            self._observations.judge_ineligible(self._context(job), lease, kind=found.kind, message=found.message)
             return None
-        began = self._clock()
         question = Question(
             scanner_type=str(observation.scanner_snapshot["scanner_type"]),
             scanner_config=_config(observation),
         )
         try:
-            evidence = self._evidence(job)
-            answer = self._ask(observation, question, evidence)
-            success = _success(question, evidence, answer, facts, self._clock() - began)
+            if isinstance(found, ProviderError):
+                raise found
+            answer = self._ask(observation, question, found)
+            success = _success(question, found, answer, reading.facts, self._clock() - reading.began)
         except ProviderError as error:
             return None if lost.is_set() else self._failed(job, lease, error)
         if not lost.is_set():
@@ -147,6 +163,14 @@ class Scanning:
         if facts is None:
             return NO_RECORDING
         return ineligible(facts.recording_duration, facts.active_seconds, self._limits)
+
+    def _reading(self, job: Job) -> _Reading:
+        """Comes before the try begins, so that none has to fail because the store is away: that is raised."""
+        began, facts = self._clock(), self._facts(job)
+        try:
+            return _Reading(began, facts, self._ineligible(facts) or self._evidence(job))
+        except ProviderError as error:
+            return _Reading(began, facts, error)
 
     def _facts(self, job: Job) -> SessionFacts | None:
         with self._pool.connection() as connection:

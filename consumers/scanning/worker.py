@@ -67,6 +67,8 @@ class ScanWorker:
         with self._pool.connection() as connection:
             if retry is None:
                 jobs.finish(connection, job)
+            elif retry.unused:
+                jobs.give_back(connection, job, retry.at)
             else:
                 jobs.retry_at(connection, job, retry.at)
         return True

@@ -98,8 +98,8 @@ class KafkaSettings:
     """Longest pause before the client connects again."""
     commit_seconds: float = 5.0
     """How often positions are told to the brokers, for tools that watch lag there. Nothing reads them back."""
-    stuck_seconds: float = 30.0
-    """A partition with records to fetch from which nothing came for so long has its client made anew."""
+    stuck_seconds: float = 15.0
+    """A worker that twice in a row, so far apart, finds its group standing still before records joins it anew."""
     publishing_bytes: int = 64 * 1024 * 1024
     """Most bytes that a process has under way to the brokers; further publishers wait for room."""
 

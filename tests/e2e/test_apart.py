@@ -1,50 +1,33 @@
-"""Roles as processes of their own against one database."""
+"""Roles as processes of their own, two of each, on either transport: the main job, kills of every role, restarts."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
+import itertools
 import subprocess
-import sys
+import threading
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests.live import ROOT, free_port, request, wait_until
+from tests.apart import COMMAND, ROLES, SERVE, Apart
+from tests.e2e.job import CONFIGS, create, ended, send
+from tests.live import RECORDINGS, ROOT, bare_environment, free_port, wait_until
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(420)
 
-
-def environment(database_url: str, home: Path, **settings: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("REPLAY_VISION_")}
-    given = {"DATABASE_URL": database_url, "HOME": str(home), "SECRET_KEY": "k" * 40, **settings}
-    return {**kept, **{f"REPLAY_VISION_{name}": value for name, value in given.items()}}
-
-
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "api.cli.main", *words]
-
-
-@pytest.fixture
-def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
-    started: list[subprocess.Popen[bytes]] = []
-    yield started
-    for process in started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-    for process in started:
-        process.wait(30)
+QUICK = {"settle_seconds": "2", "sweep_seconds": "1", "min_duration_seconds": "1", "min_active_seconds": "0"}
 
 
 @pytest.mark.parametrize("words", [("serve",), ("worker",), ("worker", "--role", "relay")])
 def test_an_empty_database_is_refused(database_url: str, tmp_path: Path, words: tuple[str, ...]) -> None:
+    given = {"DATABASE_URL": database_url, "HOME": str(tmp_path), "SECRET_KEY": "k" * 40, "PORT": str(free_port())}
     done = subprocess.run(
-        command(*words),
+        [*COMMAND, *words],
         cwd=ROOT,
-        env=environment(database_url, tmp_path, PORT=str(free_port())),
+        env={**bare_environment(), **{f"REPLAY_VISION_{name}": value for name, value in given.items()}},
         capture_output=True,
         text=True,
         timeout=60,
@@ -55,49 +38,85 @@ def test_an_empty_database_is_refused(database_url: str, tmp_path: Path, words: 
     assert "Traceback" not in done.stderr
 
 
-def test_roles_apart_do_the_main_job(
-    database_url: str, tmp_path: Path, processes: list[subprocess.Popen[bytes]]
-) -> None:
-    port = free_port()
-    apart = environment(database_url, tmp_path / "home", PORT=str(port), BLOBS_URL=str(tmp_path / "blobs"))
-    subprocess.run(command("admin", "bootstrap"), cwd=ROOT, env=apart, check=True, timeout=60, capture_output=True)
-    roles = ("relay", "projections", "capture", "scanning", "scheduler")
-    words = [("serve",), *(("worker", "--role", role) for role in roles), ("worker", "--role", "projections")]
-    processes += [subprocess.Popen(command(*each), cwd=ROOT, env=apart) for each in words]
-    address = f"http://127.0.0.1:{port}"
-
-    def ready() -> bool:
-        try:
-            return request("GET", f"{address}/readyz", None, {}).status == 200
-        except OSError:
-            return False
-
-    wait_until(ready, 90, "not ready")
-    sample = min((ROOT / "recordings").glob("*.jsonl.gz"))
-    importing = command("sessions", "import", str(sample), "--environment", "1")
-    subprocess.run(importing, cwd=ROOT, env=apart, check=True, timeout=60, capture_output=True)
-    key = json.loads((tmp_path / "home" / "credentials.json").read_text())["api_key"]
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    base = f"{address}/api/environments/1/vision/scanners/"
-    body = (
-        b'{"name": "apart", "scanner_type": "summarizer", "scanner_config": {"prompt": "What happened?"},'
-        b' "provider": "builtin", "model": "builtin"}'
-    )
-    made = request("POST", base, body, headers)
-    assert made.status == 201, made.body
-    scanner = f"{base}{made.body['id']}/"
-    session = b'{"session_id": "' + sample.name.removesuffix(".jsonl.gz").encode() + b'"}'
-
-    def succeeded() -> bool:
-        page = request("GET", f"{scanner}observations/", None, headers).body
-        if page["count"] == 0:
-            request("POST", f"{scanner}observe/", session, headers)
-        return bool(page["results"]) and page["results"][0]["status"] == "succeeded"
-
-    wait_until(lambda: captured(database_url), 60, "the import was not captured")
-    wait_until(succeeded, 60, "not scanned")
+@pytest.fixture(params=["postgres", pytest.param("kafka", marks=pytest.mark.broker)])
+def apart(request: pytest.FixtureRequest, durable_database_url: str, tmp_path: Path) -> Iterator[Apart]:
+    transport = {}
+    if request.param == "kafka":
+        server = request.getfixturevalue("kafka_server")
+        transport = {"kafka_bootstrap_servers": server.bootstrap, "kafka_topic_prefix": f"{tmp_path.name}."[-40:]}
+    with Apart(tmp_path, durable_database_url, **QUICK, **transport) as installation:
+        yield installation
 
 
-def captured(database_url: str) -> bool:
-    with psycopg.connect(database_url) as connection:
-        return connection.execute("SELECT 1 FROM capture.session").fetchone() is not None
+def test_the_main_job_goes_on_when_any_role_is_killed(apart: Apart) -> None:
+    """By schedule, without a manual step: each session is recorded while a copy of another role dies."""
+    scanners = [create(apart, kind, kind) for kind in CONFIGS]
+    sessions: list[str] = []
+    for role, recording in zip((*ROLES, SERVE), RECORDINGS, strict=False):
+        apart.kill(role, 0)
+        sessions.append(send(apart, recording))
+        for scanner in scanners:
+            wait_until(
+                lambda scanner=scanner: ended(apart, scanner["id"], sessions[-1]),
+                90,
+                f"{role} killed: {scanner['name']} has no observation of {sessions[-1]}",
+            )
+        apart.start(role, 0)
+    apart.wait_until_ready()
+    assert apart.dead() == {}
+    for scanner in scanners:
+        found = apart.observations(scanner["id"])
+        assert sorted(o["session_id"] for o in found) == sorted(sessions)
+        assert {(o["status"], o["triggered_by"]) for o in found} == {("succeeded", "schedule")}
+    with psycopg.connect(apart.database_url) as conn:
+        assert conn.execute("SELECT count(*) FROM log.dead_letter").fetchone() == (0,)
+        # Nothing is left anywhere, and each ending is there once.
+        assert conn.execute("SELECT count(*) FROM store.in_flight WHERE count > 0").fetchone() == (0,)
+        endings = (
+            "SELECT count(*), count(DISTINCT originator_id) FROM store.events WHERE topic = 'ObservationSucceeded'"
+        )
+        expected = len(scanners) * len(sessions)
+        assert conn.execute(endings).fetchone() == (expected, expected)
+
+
+def test_a_rolling_restart_loses_nothing_and_refuses_nobody(apart: Apart) -> None:
+    """Every process in turn ends in order and comes back, while sessions are recorded and observed."""
+    scanner = create(apart, "rolling", "summarizer", enabled=False)
+    over = threading.Event()
+    observed: list[str] = []
+    refused: list[str] = []
+
+    def work() -> None:
+        for turn in itertools.count():
+            if over.wait(0.1):
+                return
+            session = f"nobody-{turn}"
+            try:
+                answer = apart.call("POST", f"scanners/{scanner['id']}/observe/", {"session_id": session})
+            except OSError:
+                continue  # nobody answered, as between two processes of a copy: a client asks the next
+            if answer.status == HTTPStatus.ACCEPTED:
+                observed.append(session)
+            else:
+                refused.append(f"{answer.status} {answer.body}")
+
+    client = threading.Thread(target=work)
+    client.start()
+    try:
+        for role, number in apart.members:
+            assert apart.stop(role, number) == 0, f"{role} {number} did not end in order"
+            apart.start(role, number)
+        apart.wait_until_ready()
+    finally:
+        over.set()
+        client.join()
+    assert refused == []
+    assert len(observed) > 20
+
+    def endings() -> set[str]:
+        page = apart.call("GET", f"scanners/{scanner['id']}/observations/?limit=1000&status=ineligible").body
+        assert page["count"] <= 1000
+        return {found["session_id"] for found in page["results"]}
+
+    wait_until(lambda: endings() >= set(observed), 60, "an accepted observation has no ending")
+    assert len(apart.observations(scanner["id"])) == len(endings())

@@ -2,50 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live import RECORDINGS, Live, posts, request, wait_until
-
-ENDED = ("succeeded", "failed", "ineligible")
+from tests.e2e.job import CONFIGS, ENDED, create, ended, send
+from tests.live import RECORDINGS, Live, request, wait_until
 
 pytestmark = pytest.mark.timeout(240)
-
-CONFIGS: dict[str, dict[str, Any]] = {
-    "monitor": {"prompt": "Was an error message shown to the visitor?", "allow_inconclusive": True},
-    "classifier": {"prompt": "What was the outcome?", "tags": ["converted", "blocked by bug", "browsing only"]},
-    "scorer": {"prompt": "How frustrated was the user?", "scale": {"min": 0, "max": 10}},
-    "summarizer": {"prompt": "What happened?"},
-}
-
-
-def create(live: Live, name: str, scanner_type: str, **fields: Any) -> dict[str, Any]:
-    body = {
-        "name": name,
-        "scanner_type": scanner_type,
-        "scanner_config": CONFIGS[scanner_type],
-        "provider": "builtin",
-        "model": "builtin",
-        **fields,
-    }
-    answer = live.call("POST", "scanners/", body)
-    assert answer.status == 201, answer.body
-    return answer.body
-
-
-def send(live: Live, recording: Path) -> str:
-    """Posts the bodies of one sample as its browser did; returns the session id."""
-    for body, query, content_type in posts(recording, live.credentials["project_token"]):
-        answer = live.post_recording(body, query, content_type)
-        assert answer.status == 200, answer.body
-    return recording.name.removesuffix(".jsonl.gz")
-
-
-def ended(live: Live, scanner_id: str, session_id: str) -> dict[str, Any] | None:
-    found = [o for o in live.observations(scanner_id) if o["session_id"] == session_id and o["status"] in ENDED]
-    return found[0] if found else None
 
 
 def test_a_recorded_session_is_scanned_by_every_enabled_scanner_without_a_manual_step(live: Live) -> None:

@@ -59,6 +59,14 @@ WHERE grp = %(group)s AND topic_id = %(topic_id)s AND part = %(part)s
 """
 
 
+# A row that is locked belongs to a worker that is handling a batch.
+_AT_REST = """
+SELECT topic_id, part, off, epoch FROM log.position
+WHERE grp = %s AND topic_id = ANY (%s) AND stopped_at IS NULL AND (resume_at IS NULL OR resume_at <= now())
+FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+
 class Claimed(NamedTuple):
     off: int
     epoch: int
@@ -74,6 +82,15 @@ class State(NamedTuple):
     """It neither rests nor is stopped."""
     replays: bool
     """There are dead letters to be handled again."""
+
+
+class Still(NamedTuple):
+    """A position that no worker is moving at this moment."""
+
+    topic_id: int
+    part: int
+    off: int
+    epoch: int
 
 
 def register(conn: _Connection, group: str, topic: Topic) -> None:
@@ -117,6 +134,11 @@ def look(conn: _Connection, group: str, places: Sequence[Place], prefix: str) ->
         State(Place(name.removeprefix(prefix), topic_id, part), *rest)
         for name, topic_id, part, *rest in conn.execute(_LOOK, question)
     ]
+
+
+def at_rest(conn: _Connection, group: str, topic_ids: Sequence[int]) -> list[Still]:
+    """Positions of the group, whoever has them, in which no batch is being handled; not those that stopped or rest."""
+    return [Still(*row) for row in conn.execute(_AT_REST, (group, topic_ids))]
 
 
 def begin_again(conn: _Connection, group: str, topic_id: int, part: int, held: Bounds) -> None:

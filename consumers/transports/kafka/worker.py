@@ -52,7 +52,7 @@ _Connection = psycopg.Connection[TupleRow]
 
 
 class Stuck(Exception):
-    """A partition has records and none comes: seen in earlier releases of the client after rebalances."""
+    """Records wait and nobody is given them: seen in earlier releases of the client after rebalances (kafka 1.2)."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,6 @@ class _Owned:
     """The position when it was last looked at."""
     told: int = OLDEST
     """The position that Kafka was told last."""
-    moved_at: float = 0.0
 
 
 class Worker:
@@ -97,6 +96,7 @@ class Worker:
         self._topic_ids: dict[str, int] = {}
         self._owned: dict[TopicPartition, _Owned] = {}
         self._unclaimed: set[TopicPartition] = set()
+        self._behind: set[standing.Still] = set()
         self._claim_at = self._look_at = self._commit_at = self._check_at = 0.0
         spread = random.random()  # noqa: S311 - so that workers which start together do not trim together
         self._trim_at = time.monotonic() + self._settings.trim_every.total_seconds() * spread
@@ -134,6 +134,7 @@ class Worker:
             consumer.subscribe(topics=list(self._names), listener=noted)
             self._owned, self._unclaimed = {}, set()
             self._check_at = time.monotonic() + self._kafka.stuck_seconds
+            self._behind = set()
             yield consumer, noted
         finally:
             consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
@@ -184,7 +185,7 @@ class Worker:
             if claimed is None:
                 continue
             self._unclaimed.discard(partition)
-            owned = _Owned(place, claimed.epoch, off=claimed.off, moved_at=time.monotonic())
+            owned = _Owned(place, claimed.epoch, off=claimed.off)
             self._owned[partition] = owned
             if claimed.lost:
                 owned.resting = True
@@ -197,7 +198,6 @@ class Worker:
         owned = self._owned.get(partition)
         if owned is None or owned.resting:
             return
-        owned.moved_at = time.monotonic()
         records = [record_of(owned.place.topic, one) for one in fetched]
         for batch in _batches(records, self._settings.handle_batch_bytes):
             try:
@@ -243,7 +243,7 @@ class Worker:
                 go_on(consumer, partition, state.off + 1)
                 owned.resting = False
         self._tell(consumer, now)
-        self._check(consumer, now)
+        self._check(consumer, work, now)
         self._trim(work, now)
 
     def _tell(self, consumer: Consumer, now: float) -> None:
@@ -258,23 +258,25 @@ class Worker:
         for owned in news.values():
             owned.told = owned.off
 
-    def _check(self, consumer: Consumer, now: float) -> None:
-        """Raises ``Stuck`` for a partition that has something to fetch from which nothing came for long."""
+    def _check(self, consumer: Consumer, work: _Connection, now: float) -> None:
+        """Raises ``Stuck`` when a partition of the group has records and stands still, whoever should have it.
+
+        It may be this member's, or nobody's: then the group has to be joined anew.
+        """
         if now < self._check_at:
             return
         self._check_at = now + self._kafka.stuck_seconds
-        silent = [
-            partition
-            for partition, owned in self._owned.items()
-            if not owned.resting and now - owned.moved_at > self._kafka.stuck_seconds
-        ]
-        if not silent:
-            return
-        for partition, held in bounds_of(consumer, silent, self._kafka.answer_seconds).items():
-            owned = self._owned[partition]
-            if held.end > owned.off + 1:
-                raise Stuck(f"{partition} has {held.end - owned.off - 1} records and none comes")
-            owned.moved_at = now
+        names = {topic_id: name for name, topic_id in self._topic_ids.items()}
+        standing_still = {
+            TopicPartition(names[still.topic_id], still.part): still
+            for still in standing.at_rest(work, self._handling.group, list(names))
+        }
+        bounds = bounds_of(consumer, standing_still, self._kafka.answer_seconds)
+        behind = {still for partition, still in standing_still.items() if bounds[partition].end > still.off + 1}
+        stuck = behind & self._behind
+        self._behind = behind
+        if stuck:
+            raise Stuck(f"{len(stuck)} partitions have records and none comes, such as {min(stuck)}")
 
     def _trim(self, work: _Connection, now: float) -> None:
         """Forgets old event ids, a few at a time, now and then."""
