@@ -4,6 +4,7 @@
 # make faults kill -9 at random moments, 20 rounds (FAULT_ROUNDS=n)
 # make readme the README's commands, as printed
 # make bench  the measurements of benchmarks/
+# make topics the schemas of docs/topics, anew from the code
 
 VENV ?= .venv
 ARGS ?=
@@ -11,7 +12,7 @@ TESTS ?= tests
 WORKERS ?= auto
 FAULT_ROUNDS ?= 20
 
-.PHONY: run test lint faults readme bench install install-dev
+.PHONY: run test lint faults readme bench topics install install-dev
 
 run: install
 	@exec $(VENV)/bin/replay-vision up $(ARGS)
@@ -36,6 +37,9 @@ bench: install-dev
 		echo "== benchmarks/$$script.py"; \
 		PYTHONPATH=. $(VENV)/bin/python -m api.embedded_postgres $(VENV)/bin/python benchmarks/$$script.py "{url}" || exit 1; \
 	done
+
+topics: install-dev
+	PYTHONPATH=. $(VENV)/bin/python tests/topics/generate.py
 
 install: $(VENV)/installed.stamp
 

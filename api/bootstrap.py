@@ -93,7 +93,7 @@ class Runtime:
 
 @contextmanager
 def runtime(settings: Settings, database_url: str, secret: bytes, connections: int = 8) -> Iterator[Runtime]:
-    """Opens the parts and closes them again. Raises Failure for an address that cannot be parsed.
+    """Opens the parts and closes them again. Raises Failure for an address that makes no sense.
 
     `connections` bounds the shared pool; the store has half as many more.
     """
@@ -102,6 +102,7 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
     except psycopg.ProgrammingError as error:
         message = "the address of the database is not one that PostgreSQL understands"
         raise Failure(message) from error
+    blobs = _blobs(settings)
     pool: Pool = ConnectionPool(
         database_url,
         min_size=1,
@@ -114,22 +115,49 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
     )
     pool.open()
     store = Store(database_url, pool_size=max(2, connections // 2))
+    transport = _transport(settings, database_url, pool)
     try:
         yield Runtime(
             settings=settings,
             database_url=database_url,
             pool=pool,
             store=store,
-            transport=PostgresTransport(database_url, pool, LogSettings(prefix=settings.kafka_topic_prefix)),
-            blobs=FolderBlobs(settings.blobs_folder),
+            transport=transport,
+            blobs=blobs,
             secret=secret,
             scanners=Scanners(store, CATALOGUE),
             observations=Observations(store, settings.observation_limits),
             accounts=Accounts(store, secret),
         )
     finally:
+        transport.close()
         store.close()
         pool.close()
+
+
+def _blobs(settings: Settings) -> Blobs:
+    bucket = settings.blobs_bucket
+    if bucket is None:
+        return FolderBlobs(settings.blobs_folder)
+    # Without a bucket nothing of the client of S3 is imported.
+    from consumers.capture.s3_blobs import S3Blobs  # noqa: PLC0415
+
+    try:
+        return S3Blobs(bucket)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+
+
+def _transport(settings: Settings, database_url: str, pool: Pool) -> MeasuredTransport:
+    log = LogSettings(prefix=settings.kafka_topic_prefix)
+    in_database = PostgresTransport(database_url, pool, log)
+    if settings.kafka is None:
+        return in_database
+    # Without Kafka nothing of its client is imported.
+    from consumers.transports.handover import HandingOver  # noqa: PLC0415
+    from consumers.transports.kafka.transport import KafkaTransport  # noqa: PLC0415
+
+    return HandingOver(in_database, KafkaTransport(database_url, pool, settings.kafka, log))
 
 
 def migrations() -> Migrations:

@@ -38,6 +38,8 @@ Loop = tuple[str, Callable[[Event], None]]
 STOP_SECONDS = 10.0
 """A process exits within this time of SIGTERM; the batch in hand is finished (architecture 9)."""
 
+BEAT_SECONDS = 1.0
+
 SCAN_WORKERS = 4
 """Scans at a time in one process: model calls mostly wait, the built-in analyser is bound by one core anyway."""
 
@@ -79,7 +81,7 @@ def _capture(running: Runtime) -> Iterator[Loop]:
 
 
 def _scanning(running: Runtime) -> Iterator[Loop]:
-    yield "scan requests", _consume(running, SCANNING_GROUP, "events", JobMaker().handle)
+    yield "scan requests", _consume(running, SCANNING_GROUP, "events", JobMaker().handle, park_keys=True)
     scanning = Scanning(
         running.pool,
         running.observations,
@@ -102,7 +104,7 @@ def _scheduler(running: Runtime) -> Iterator[Loop]:
     lengths = ticks(settings.settle_seconds, settings.sweep_seconds)
     yield "ticker", Ticker(running.database_url, running.transport, lengths).run
     interval = timedelta(seconds=settings.settle_seconds)
-    yield "watermarks", _consume(running, SELECTION_GROUP, "events", WatermarkKeeper(interval).handle)
+    yield "watermarks", _consume(running, SELECTION_GROUP, "events", WatermarkKeeper(interval).handle, park_keys=True)
     rules = SweepRules(settings.eligibility, interval, settings.on_exhausted)
     sweep = Sweep(running.pool, running.scanners, running.observations, rules, running.clock)
     due = OnTick("sweep", sweep.run)
@@ -119,10 +121,11 @@ ROLES: dict[str, Callable[[Runtime], Iterator[Loop]]] = {
 }
 
 
-def run_roles(running: Runtime, names: Sequence[str], stop: Event) -> bool:
+def run_roles(running: Runtime, names: Sequence[str], stop: Event, beat: Callable[[], None]) -> bool:
     """Runs the loops of the named roles until `stop` is set, or one of them ends by itself: then all are stopped.
 
-    Returns False when a loop failed or did not end within STOP_SECONDS; the process should then end with an error.
+    `beat` is called every BEAT_SECONDS while all loops are there. Returns False when a loop failed or did not end
+    within STOP_SECONDS; the process should then end with an error.
     """
     failed = Event()
     loops = [loop for name in names for loop in ROLES[name](running)]
@@ -131,8 +134,9 @@ def run_roles(running: Runtime, names: Sequence[str], stop: Event) -> bool:
     ]
     for thread in threads:
         thread.start()
-    while not stop.wait(0.5):
-        pass
+    while not stop.wait(BEAT_SECONDS):
+        if all(thread.is_alive() for thread in threads):
+            beat()
     deadline = threading.Event()
     timer = threading.Timer(STOP_SECONDS - 1, deadline.set)
     timer.daemon = True
@@ -156,8 +160,12 @@ def _guarded(name: str, run: Callable[[Event], None], stop: Event, failed: Event
         stop.set()
 
 
-def _consume(running: Runtime, group: str, topic: str, handler: Callable[..., None]) -> Callable[[Event], None]:
+def _consume(
+    running: Runtime, group: str, topic: str, handler: Callable[..., None], *, park_keys: bool = False
+) -> Callable[[Event], None]:
+    """A stream's events are handled in order; batches of a recording and ticks need none."""
+
     def run(stop: Event) -> None:
-        running.transport.consume(group, [topic], handler, stop=stop)
+        running.transport.consume(group, [topic], handler, stop=stop, park_keys=park_keys)
 
     return run

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commands.observations import ObservationLimits
+from consumers.capture.s3_place import SCHEME, S3Place
+from consumers.transports.settings import KafkaSettings
 from domain.eligibility import EligibilityLimits
 
 PREFIX = "REPLAY_VISION_"
+
+RECORD_BYTES_OF = {"events": 1_000_000, "ticks": 100_000, "snapshots": 10_000_000}
+"""Largest record of each topic on Kafka. An event has 256 KiB at most, a snapshot message 8 MiB; both have headers."""
 _Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -30,6 +37,12 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     home: Path = Path(".replay-vision")
     database_url: str | None = None
+    kafka_bootstrap_servers: Annotated[list[str], NoDecode] = []
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ca_file: Path | None = None
     kafka_topic_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,39})?$")] = "vision."
     demo: bool | None = None
     settle_seconds: _Seconds = 2100
@@ -47,15 +60,66 @@ class Settings(BaseSettings):
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
 
-    @field_validator("capture_origins", mode="before")
+    @field_validator("capture_origins", "kafka_bootstrap_servers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _addresses(cls, value: list[str]) -> list[str]:
+        for address in value:
+            if not _ADDRESS.fullmatch(address):
+                message = f"'{address}' is not of the form host:port"
+                raise ValueError(message)
+        return value
+
+    @field_validator("kafka_ca_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            message = f"there is no file {value}"
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Settings of the transport that only make sense together."""
+        given = (self.kafka_sasl_mechanism, self.kafka_username, self.kafka_password)
+        wanted = self.kafka_security_protocol.startswith("SASL_")
+        if wanted and not all(given):
+            message = (
+                f"with {PREFIX}KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol}, {PREFIX}KAFKA_SASL_MECHANISM, "
+                f"{PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD must be set"
+            )
+            raise ValueError(message)
+        if not wanted and any(given):
+            message = (
+                f"{PREFIX}KAFKA_SASL_MECHANISM, {PREFIX}KAFKA_USERNAME and {PREFIX}KAFKA_PASSWORD need "
+                f"{PREFIX}KAFKA_SECURITY_PROTOCOL to be SASL_SSL or SASL_PLAINTEXT"
+            )
+            raise ValueError(message)
+        return self
 
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @property
+    def kafka(self) -> KafkaSettings | None:
+        """How to reach the brokers; None for the log in the database."""
+        if not self.kafka_bootstrap_servers:
+            return None
+        return KafkaSettings(
+            self.kafka_bootstrap_servers,
+            security_protocol=self.kafka_security_protocol,
+            sasl_mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_username,
+            password=self.kafka_password.get_secret_value() if self.kafka_password else None,
+            ca_file=str(self.kafka_ca_file) if self.kafka_ca_file else None,
+            record_bytes_of=RECORD_BYTES_OF,
+        )
 
     @property
     def address(self) -> str:
@@ -85,15 +149,22 @@ class Settings(BaseSettings):
 
     @field_validator("blobs_url")
     @classmethod
-    def _folder_only(cls, value: str | None) -> str | None:
-        if value is not None and "://" in value and not value.startswith("file://"):
-            message = f"only folders are supported so far, not {value.split(':')[0]}"
+    def _folder_or_bucket(cls, value: str | None) -> str | None:
+        if value is not None and value.startswith(SCHEME):
+            S3Place.parse(value)
+        elif value is not None and "://" in value and not value.startswith("file://"):
+            message = f"recordings go to a folder or to s3://bucket/prefix, not to {value.split(':')[0]}"
             raise ValueError(message)
         return value
 
     @property
+    def blobs_bucket(self) -> S3Place | None:
+        """Where in an S3-compatible store recordings are kept; None for a folder."""
+        return S3Place.parse(self.blobs_url) if self.blobs_url and self.blobs_url.startswith(SCHEME) else None
+
+    @property
     def blobs_folder(self) -> Path:
-        """Where recordings are kept."""
+        """Where recordings are kept when it is not `blobs_bucket`."""
         if self.blobs_url is None:
             return self.home / "blobs"
         return Path(self.blobs_url.removeprefix("file://")).expanduser().absolute()

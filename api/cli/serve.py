@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 from typing import Annotated
 
@@ -26,6 +28,8 @@ def serve(
     set_up_logs()
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = Settings(**given)
+    # Ends in order at any moment: the HTTP server raises the signal that it was stopped by once more when it is done.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     end_with_parent()
     with database(settings) as url:
         wait_for_database(url, threading.Event())

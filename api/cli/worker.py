@@ -12,6 +12,7 @@ import typer
 from api.bootstrap import refuse_empty, runtime, wait_for_database
 from api.cli.logs import set_up_logs
 from api.cli.opening import database, secret_of
+from api.heartbeat import Heartbeat
 from api.process_tree import end_with_parent
 from api.roles import ROLES, run_roles
 from api.settings import Settings
@@ -40,5 +41,7 @@ def worker(
             return
         with runtime(settings, url, secret_of(settings), connections=CONNECTIONS) as running:
             refuse_empty(running)
-            clean = run_roles(running, names, stop)
+            heartbeat = Heartbeat(settings.home, names)
+            clean = run_roles(running, names, stop, heartbeat.beat)
+            heartbeat.end()
     sys.exit(0 if clean else 1)

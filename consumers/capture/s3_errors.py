@@ -13,7 +13,6 @@ _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _CAUSES = (
     re.compile(r'(?:message|error): "([^"]+)"'),
     re.compile(r"(InvalidCertificate\(\w+)"),
-    re.compile(r"(TimedOut)"),
 )
 _REFUSED = ("401", "403")
 _ROLE = "169.254."
@@ -46,5 +45,8 @@ def reason_of(error: Exception) -> str:
     else:
         first, _, rest = text.partition("\n")
         causes = [found[1] for cause in _CAUSES if (found := cause.search(rest))]
-        reason = ": ".join([first.removeprefix("Generic S3 error: "), *causes])
+        if "TimedOut" in rest:
+            causes.append("no answer in time")
+        # Before the last dash stands which request it was, with a key that tells nobody anything.
+        reason = ": ".join([first.removeprefix("Generic S3 error: ").rpartition(" - ")[2], *causes])
     return " ".join(reason.split())[:MAX_CHARACTERS]

@@ -274,6 +274,53 @@ def test_a_missing_blob_fails_its_run_at_once(scans: Scans) -> None:
     assert scans.last(observation_id)["kind"] == "internal_error"
 
 
+def test_a_blob_store_that_is_away_fails_nothing_however_often_it_is_asked(scans: Scans) -> None:
+    """Here a folder stands where each blob was: that cannot be read, and is not missing either."""
+    moved = [(blob, blob.with_name("moved")) for blob in (scans.folder / "1").rglob("*") if blob.is_file()]
+    for blob, away in moved:
+        blob.rename(away)
+        blob.mkdir()
+    observation_id = scans.request(scans.scanner())
+    for _ in range(MAX_TRIES + 2):
+        job = scans.lease()
+        retry = scans.scanning.scan(job, Event())
+        assert retry is not None
+        assert retry.unused
+        assert timedelta(seconds=5) < retry.at - now() < timedelta(seconds=20)
+        with scans.pool.connection() as connection:
+            assert jobs.give_back(connection, job, now() - timedelta(seconds=1))
+            assert not jobs.give_back(connection, job, now()), "it is no longer this lease's"
+    assert scans.last(observation_id)["type"] == "ObservationRequested"
+    for blob, away in moved:
+        blob.rmdir()
+        away.rename(blob)
+    job = scans.lease()
+    assert (job.try_number, job.expiries) == (1, 0)
+    assert scans.scanning.scan(job, Event()) is None
+    assert scans.last(observation_id)["type"] == "ObservationSucceeded"
+
+
+def test_a_worker_waits_for_the_blob_store_without_holding_the_job(scans: Scans) -> None:
+    for blob in (scans.folder / "1").rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+            blob.mkdir()
+    observation_id = scans.request(scans.scanner())
+    stop = Event()
+    thread = Thread(target=ScanWorker(scans.pool, scans.scanning, "w").run, args=(stop,))
+    thread.start()
+    later = "SELECT count(*) FROM scanning.job WHERE state = 'queued' AND try_number = 0 AND available_at > now()"
+    deadline = time.monotonic() + 20
+    with scans.pool.connection() as connection:
+        while connection.execute(later).fetchone() != (1,):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert scans.last(observation_id)["type"] == "ObservationRequested"
+
+
 def test_a_worker_that_was_taken_over_reports_nothing(scans: Scans) -> None:
     observation_id = scans.request(scans.scanner())
     slow = scans.lease(seconds=0.2)

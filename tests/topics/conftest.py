@@ -1,0 +1,50 @@
+"""Real records: published by the code that publishes them and read back through a transport, headers and all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from consumers.scheduler import Ticker
+from consumers.transports.port import Record
+from tests.conftest import Server
+from tests.topics.messages import AT, captured, relayed
+from tests.topics.other_schemas import TICKS
+from tests.transports.brokers import PostgresBroker, consuming
+from tests.transports.ledger import wait_until
+
+Wire = dict[str, list[Record]]
+
+
+@pytest.fixture(scope="session")
+def wire(fast_server: Server) -> Iterator[Wire]:
+    """Records by topic, in the order of their partitions."""
+    url = fast_server.clone()
+    try:
+        with ExitStack() as stack:
+            yield _published(PostgresBroker(url, stack))
+    finally:
+        fast_server.drop(url)
+
+
+def _published(broker: PostgresBroker) -> Wire:
+    transport = broker.transport()
+    events, snapshots = list(relayed()), list(captured())
+    transport.publish("events", events)
+    transport.publish("snapshots", snapshots)
+    ticker = Ticker(broker.database_url, transport, dict.fromkeys(TICKS, 60.0))
+    for name in TICKS:
+        ticker.tick(name, AT)
+    # A recording that is in two files has the same event ids in both: it is kept once.
+    expected = {
+        "events": len(events),
+        "snapshots": len({message.event_id for message in snapshots}),
+        "ticks": len(TICKS),
+    }
+    heard: list[Record] = []
+    with consuming(transport, "reader", list(expected), lambda _, records: heard.extend(records)):
+        wait_until(lambda: Counter(record.topic for record in list(heard)) == expected)
+    return {topic: [record for record in heard if record.topic == topic] for topic in expected}

@@ -1,0 +1,59 @@
+"""What the product publishes, made by the code that publishes it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from commands.store.event_log import StoredRow
+from consumers.capture.snapshot import SPLIT_AT_BYTES, to_messages
+from consumers.relay import outgoing
+from consumers.transports.port import Outgoing, Record
+from tests.capture.traffic import click, recorded, snapshot
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORDINGS = sorted(
+    str(file.relative_to(ROOT))
+    for folder in ("recordings", "tests/recordings")
+    for file in (ROOT / folder).glob("*.jsonl.gz")
+)
+GZIP = b"\x1f\x8b"
+AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def relayed() -> Iterator[Outgoing]:
+    """The golden histories, which hold every event class in every version, as the relay publishes them."""
+    position = 0
+    for history in sorted((ROOT / "tests" / "golden").glob("v*.jsonl")):
+        for line in map(json.loads, history.read_bytes().splitlines()):
+            position += 1
+            yield outgoing(
+                StoredRow(position, UUID(line["stream_id"]), line["version"], line["topic"], line["state"].encode())
+            )
+
+
+def captured() -> Iterator[Outgoing]:
+    """The committed recordings as the endpoints publish them, and what those do not have.
+
+    That is a message without a library or a time of sending, one that is long enough to be zipped, one with an event
+    that rrweb's packFn made a text of, and one with items that were left out.
+    """
+    for name in RECORDINGS:
+        yield from recorded(name)
+    yield from to_messages(snapshot([click(1_000)], "sparse", library=None, library_version=None, distinct_id=None))
+    yield from to_messages(snapshot([click(at) for at in range(1_000, 3_000)], "long"))
+    packed = zlib.compress(json.dumps({**click(1_000), "v": "v1"}).encode()).decode("latin-1")
+    yield from to_messages(snapshot([packed], "packed"))
+    yield from to_messages(snapshot([click(1_000), "x" * SPLIT_AT_BYTES, {"no": "event"}], "left-out", sent_at=AT))
+
+
+def value_of(record: Record | Outgoing) -> Any:
+    """The JSON document in a record, gunzipped where it is packed."""
+    value = record.value
+    return json.loads(gzip.decompress(value) if value.startswith(GZIP) else value)

@@ -1,0 +1,137 @@
+"""JSON schemas of the topics `ticks` and `snapshots`. No class has their form, so it is written down here, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.roles import ticks
+from consumers.capture.snapshot import (
+    EVENT,
+    LEFT_OUT,
+    MAX_DISTINCT_ID,
+    MAX_LEFT_OUT,
+    MAX_LIBRARY,
+    MAX_TOKEN,
+    MAX_WINDOW_ID,
+    SESSION_ID,
+)
+from tests.topics.event_schemas import DIALECT, Schema
+
+TICKS = tuple(ticks(settle_seconds=1, sweep_seconds=1))
+"""The names of the ticks there are; their lengths are settings."""
+
+
+def tick_schema() -> Schema:
+    """The value of a record of `ticks`. The name is open: readers meet the ticks of later releases."""
+    properties: dict[str, Any] = {
+        "tick": {
+            "type": "string",
+            "minLength": 1,
+            "description": f"Which tick: {', '.join(f'`{name}`' for name in TICKS)}. Others may come. Also the key.",
+        },
+        "at": _time("When it was made, by the scheduler's clock."),
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "A tick",
+        "description": "The value of a record of the topic `ticks`: the time has come to look for work that is due.",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+
+
+def snapshot_schema() -> Schema:
+    """The value of a record of `snapshots`, unzipped, and under `$defs` what its text `data` holds."""
+    properties: dict[str, Any] = {
+        "uuid": _uuid("The batch's id, from the browser or made of the content. Also the header `uuid`."),
+        "distinct_id": _text("Who was recorded, in the site's words; empty when unknown.", MAX_DISTINCT_ID),
+        "ip": {"type": "string", "description": "Part of the form; always empty, because addresses are not kept."},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/$defs/data"},
+            "description": "A JSON text, to be parsed on its own. Most validators do not look into it by themselves.",
+        },
+        "now": _time("When the server received the batch."),
+        "token": _text("The project token that it was sent with.", MAX_TOKEN),
+        "event": {"const": EVENT, "description": "Which form this is."},
+        "timestamp": _time("The same as `now`."),
+    }
+    required = list(properties)
+    properties["sent_at"] = _time("When the browser sent it, by the visitor's clock. Left out when unknown.")
+    return {
+        "$schema": DIALECT,
+        "title": "A batch of recorded browser events",
+        "description": "The value of a record of the topic `snapshots`, after gunzip where it begins with 1f 8b.",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "$defs": {"data": _data()},
+    }
+
+
+def _data() -> Schema:
+    properties = _properties()
+    return {
+        "description": "What the text `data` holds.",
+        "type": "object",
+        "properties": {
+            "event": {"const": EVENT},
+            "properties": {
+                "type": "object",
+                "properties": properties,
+                "required": [name for name in properties if name != LEFT_OUT],
+            },
+        },
+        "required": ["event", "properties"],
+    }
+
+
+def _properties() -> Schema:
+    session_id = {"type": "string", "pattern": f"^(?:{SESSION_ID.pattern})$"}
+    items = (
+        "In the order sent: rrweb events, whose fields may be packed (`cv` says how), or texts made by rrweb's packFn. "
+        "One at least is an event with a time. Items that are no events may stand between them, as browsers sent them."
+    )
+    left_out = "How many items that are no events did not fit into the message. Left out when there are none."
+    return {
+        "distinct_id": _text("As outside.", MAX_DISTINCT_ID),
+        "$session_id": {**session_id, "description": "The recorded session. Also the key and the header `session_id`."},
+        "$window_id": _text("The browser window or tab; the session's id when unknown.", MAX_WINDOW_ID),
+        "$snapshot_source": _text("`web`, or the platform that a mobile SDK names.", MAX_LIBRARY),
+        "$lib": _text_or_null("The SDK."),
+        "$lib_version": _text_or_null("The SDK's version."),
+        LEFT_OUT: {"type": "integer", "minimum": 1, "maximum": MAX_LEFT_OUT, "description": left_out},
+        "$snapshot_items": {
+            "type": "array",
+            "minItems": 1,
+            "contains": {
+                "anyOf": [
+                    {
+                        "type": "object",
+                        "properties": {"timestamp": {"type": "number", "minimum": 1}},
+                        "required": ["timestamp"],
+                    },
+                    {"type": "string"},
+                ]
+            },
+            "description": items,
+        },
+    }
+
+
+def _text(description: str, longest: int) -> Schema:
+    return {"type": "string", "maxLength": longest, "description": description}
+
+
+def _text_or_null(description: str) -> Schema:
+    return {"type": ["string", "null"], "maxLength": MAX_LIBRARY, "description": f"{description} Null when unknown."}
+
+
+def _time(description: str) -> Schema:
+    return {"type": "string", "format": "date-time", "description": f"{description} ISO 8601 with a zone."}
+
+
+def _uuid(description: str) -> Schema:
+    return {"type": "string", "format": "uuid", "description": description}

@@ -1,0 +1,123 @@
+"""What the schemas say about events and their fields, in the words of someone who reads the topics from outside.
+
+One word means one thing in every event, so fields are described by name; `Class.field` goes first where a name needs
+its class. test_schemas.py fails for a field or an event without words, and for words that nothing has any more.
+"""
+
+from collections.abc import Iterable
+from typing import get_args
+
+from consumers.scanning.providers.port import FailureKind
+from domain.scanner import VERSIONED
+from domain.scanner_types import PRIVATE_KEYS
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+EVENTS = {
+    "OrganizationCreated": "An organization came into being. It owns environments, users and a monthly quota.",
+    "QuotaSet": "The monthly quota of an organization was set. It replaces what was set before.",
+    "QuotaGranted": "An organization got observations on top of its monthly quota, until a date.",
+    "EnvironmentCreated": "An environment came into being: the place that sessions are recorded into.",
+    "ProjectTokenRotated": "The project token of an environment was replaced; the old one is no longer accepted.",
+    "UserCreated": "A user came into being.",
+    "ApiKeyIssued": "An API key was issued to a user. The key itself is in no event.",
+    "ApiKeyRevoked": "An API key was revoked and is no longer accepted.",
+    "ScannerCreated": "A scanner, a standing question over session recordings, was created as its version 1.",
+    "ScannerRenamed": "A scanner got another name. Its version stays.",
+    "ScannerDescribed": "A scanner got another description. Its version stays.",
+    "ScannerReconfigured": "What a scanner asks, of which sessions or of which model was changed: its next version.",
+    "ScannerEnabled": "The schedule applies this scanner to sessions again.",
+    "ScannerDisabled": "The schedule no longer applies this scanner to sessions.",
+    "SweepGapSkipped": "The schedule passed over settled sessions without applying the scanner to them.",
+    "ScannerDeleted": "A scanner ended for good. Later endings of its observations are refused.",
+    "ObservationRequested": "A scanner was asked about one session: the first run of an observation.",
+    "ScanStarted": "A worker began a try of a run.",
+    "TryFailed": "A try failed and will be repeated by itself. The run goes on.",
+    "ObservationSucceeded": "A run ended with an answer.",
+    "ObservationFailed": "A run ended without an answer, because something broke or refused.",
+    "ObservationIneligible": "A run ended because the session cannot be scanned.",
+    "ObservationRetried": "The next run of a failed or ineligible observation was asked for.",
+}
+
+FIELDS = {
+    "recorded_at": "When it happened, by the clock of the machine that recorded it; ISO 8601 in UTC.",
+    "originator_topic": "The kind of thing that this stream is about. Only the first event of a stream has it.",
+    "actor": "Who did it.",
+    "correlation_id": "Shared by everything that one request or one tick set in motion.",
+    "environment_id": "The environment it happened in; null where it belongs to none.",
+    "organization_id": "The organization it happened in; null where it belongs to none.",
+    "causation_id": "What led to it, for people who trace; an event id or another handle, null for the first.",
+    "schema_version": "The version of this event's data. Version 1 does not carry it.",
+    "Actor.type": "`user`: in person. `key`: an API key acting for its user. `system`: the product itself.",
+    "Actor.user_id": "The user, of a user or of a key; else null.",
+    "Actor.key_prefix": "The first 12 characters of the API key; else null.",
+    "Actor.role": "The part of the product, of the system; else null.",
+    "TextRef.id": "The reference. The text itself stays in the product until it is erased, and is in no event.",
+    "TextRef.digest": "SHA-256 over a random salt and the text, in hexadecimal. It does not give the text away.",
+    "OrganizationCreated.name": "The organization's name.",
+    "OrganizationCreated.monthly_quota": "Observations a UTC calendar month; null for the installation's default.",
+    "QuotaSet.monthly_quota": "Observations a UTC calendar month, from now on.",
+    "amount": "How many observations a month come on top.",
+    "QuotaGranted.expires_at": "When the grant ends.",
+    "EnvironmentCreated.name": "The environment's name.",
+    "timezone": "The IANA name of the environment's time zone.",
+    "project_token": "What browsers send recordings with. Public by nature: it is in every page that is recorded.",
+    "user_id": "The user's number.",
+    "profile": "Refers to the user's names and e-mail address.",
+    "label": "What the key's owner calls it.",
+    "prefix": "The first 12 characters of the key.",
+    "key_hash": "The key, hashed under the installation's secret, in hexadecimal.",
+    "scopes": "What the key may do; `*` is everything.",
+    "environment_ids": "The environments that the key is confined to; empty for all of its user's.",
+    "ApiKeyIssued.expires_at": "When the key stops being accepted; null for never.",
+    "name": "The scanner's name, unique in its environment among those that are not deleted.",
+    "description": "What its owner wrote about the scanner; may be empty.",
+    "scanner_type": "`monitor`, `classifier`, `scorer` or `summarizer`. It never changes.",
+    "scanner_config": "The question: `prompt`, and the settings of the scanner's type.",
+    "query": "Which sessions the schedule considers; empty for all. As its owner wrote it, names of people included.",
+    "sampling_rate": "The share of those sessions that is scanned, 0 to 1.",
+    "provider": "Who runs the model.",
+    "model": "The model, in its provider's words.",
+    "enabled": "Whether the schedule applies the scanner.",
+    "emits_signals": "Whether its findings are offered as signals.",
+    "created_by": "The user who created it; null when nobody in particular did.",
+    "changes": f"The new values of what changed, some of: {_listed(VERSIONED)}.",
+    "scanner_version": "The version that the scanner has from now on.",
+    "restored_from": "The version whose values came back; null for an ordinary change.",
+    "from": "Settle number of the first session passed over.",
+    "to": "Settle number of the last session passed over.",
+    "reason": "Why, as a word: `quota_exhausted`.",
+    "scanner_id": "The scanner, which is also the id of its stream.",
+    "session_id": "The recorded session.",
+    "scanner_snapshot": "The scanner as it was when it was asked: name, type, version, model and config.",
+    "triggered_by": "Whether the schedule or a person asked.",
+    "triggered_by_user": "The user who asked; null for the schedule.",
+    "period": "The UTC calendar month, `YYYY-MM`, whose quota this run is charged to.",
+    "run": "Which run of the observation, counted from 1. Each retry opens the next.",
+    "try_number": "Which try of the run, counted from 1.",
+    "lease_token": "The worker's right to end the run; null where no worker held the run.",
+    "TryFailed.lease_token": "The worker's right to end the run, which ended with the try.",
+    "ScanStarted.lease_token": "The worker's right to end the run. Another one replaces it when the worker is lost.",
+    "subject": "Refers to what is known of the recorded person; null when nothing is.",
+    "TryFailed.kind": "Why, as a word for programs: `provider_transient`. Others may come.",
+    "ObservationFailed.kind": "Why, as a word for programs: "
+    f"{_listed(get_args(FailureKind))}, or `orphaned` when its workers died. Others may come.",
+    "ObservationIneligible.kind": "Why, as a word for programs: `no_recording`, `too_short`, `too_inactive`, "
+    "`too_long`. Others may come.",
+    "message": "Why, as a sentence for people. The wording may change.",
+    "retry_at": "When the next try may begin.",
+    "result": "The structured part of the answer: `scanner_type`, `confidence` (0 to 1) and, by type, `verdict`; "
+    f"`tags`; `score` and `label`. The free text is not in it ({_listed(sorted(PRIVATE_KEYS))}): see `text`.",
+    "text": "Refers to the free text of the answer.",
+    "signals_count": "How many signals the finding led to.",
+    "evidence_digest": "SHA-256 of the evidence that was judged, in hexadecimal.",
+    "prompt_digest": "SHA-256 of what was asked, in hexadecimal.",
+    "answer_digest": "SHA-256 of the model's raw answer, in hexadecimal.",
+    "input_tokens": "Tokens that the model read.",
+    "output_tokens": "Tokens that the model wrote.",
+    "cost_usd": "What the answer cost, in US dollars: a decimal number as text, maybe with an exponent (`1.5E-7`).",
+    "duration_ms": "How long the analysis took, in milliseconds.",
+}
