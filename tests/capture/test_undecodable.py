@@ -11,7 +11,7 @@ from consumers.capture.blobs import MissingBlob
 from consumers.capture.handler import DROP_EVERY
 from consumers.capture.snapshot import to_messages
 from consumers.capture.undecodable import KEPT_FOR, drop_old, undecodable_counts
-from consumers.transports.dead_letters import bury, newest_letters
+from consumers.transports.dead_letters import Selection, bury, newest_letters
 from consumers.transports.port import Outgoing, Poison
 from tests.capture.traffic import Capture, click, snapshot
 
@@ -182,21 +182,21 @@ def test_blobs_that_cannot_be_deleted_hold_no_recording_back(capture: Capture, m
 def test_dead_letters_are_listed_newest_first_within_a_limit(capture: Capture) -> None:
     records = [capture.record(junk(b"a")) for _ in range(4)]
     with capture.pool.connection() as conn:
-        assert newest_letters(conn, 10) == []
+        assert newest_letters(conn, 10, Selection()) == []
         _bury(conn, "selection", [Poison(record, "bad") for record in records])
         _bury(conn, "scanning", [Poison(records[0], "worse")])
-        newest = newest_letters(conn, 2)
+        newest = newest_letters(conn, 2, Selection())
         assert [(one.group, one.topic, one.partition, one.offset) for one in newest] == [
             ("scanning", "snapshots", 0, records[0].offset),
             ("selection", "snapshots", 0, records[3].offset),
         ]
         assert (newest[0].error_class, newest[0].error) == ("Poison", "worse")
         assert newest[0].at >= newest[1].at
-        assert len(newest_letters(conn, 10, group="selection")) == 4
-        assert len(newest_letters(conn, 10, topic="snapshots")) == 5
-        assert newest_letters(conn, 10, group="selection", topic="events") == []
+        assert len(newest_letters(conn, 10, Selection(group="selection"))) == 4
+        assert len(newest_letters(conn, 10, Selection(topic="snapshots"))) == 5
+        assert newest_letters(conn, 10, Selection(group="selection", topic="events")) == []
 
 
 def _bury(conn: psycopg.Connection, group: str, letters: list[Poison]) -> None:
     with conn.transaction():
-        bury(conn, group, letters, attempts=1)
+        bury(conn, "postgres", group, letters, attempts=1)

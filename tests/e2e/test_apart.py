@@ -8,13 +8,15 @@ import threading
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from tests.apart import COMMAND, ROLES, SERVE, Apart
 from tests.e2e.job import CONFIGS, create, ended, send
-from tests.live import RECORDINGS, ROOT, bare_environment, free_port, wait_until
+from tests.live import RECORDINGS, ROOT, bare_environment, free_port, posts, request, wait_until
+from tests.servers.kafka import KafkaServer
 
 pytestmark = pytest.mark.timeout(420)
 
@@ -120,3 +122,33 @@ def test_a_rolling_restart_loses_nothing_and_refuses_nobody(apart: Apart) -> Non
 
     wait_until(lambda: endings() >= set(observed), 60, "an accepted observation has no ending")
     assert len(apart.observations(scanner["id"])) == len(endings())
+
+
+def test_without_the_brokers_nothing_is_accepted_that_could_be_lost(
+    own_kafka_server: KafkaServer, durable_database_url: str, tmp_path: Path
+) -> None:
+    """Recordings are answered 503, which browsers repeat; what needs only the database goes on, and is handled later."""
+    kafka = {"kafka_bootstrap_servers": own_kafka_server.bootstrap}
+    with Apart(tmp_path, durable_database_url, copies=1, **QUICK, **kafka) as apart:
+        scanner = create(apart, "patient", "summarizer", enabled=False)
+        body, query, kind = next(posts(RECORDINGS[0], apart.credentials["project_token"]))
+        assert apart.post_recording(body, query, kind).status == 200
+        own_kafka_server.freeze()
+        try:
+            assert apart.post_recording(body, query, kind).status == 503
+            answer = apart.call("POST", f"scanners/{scanner['id']}/observe/", {"session_id": "nobody"})
+            assert answer.status == 202, answer.body
+            ready = wait_until(lambda: _not_ready(apart), 30, "/readyz says that all is well")
+            assert any("transport" in reason for reason in ready["reasons"]), ready
+            assert request("GET", f"{apart.address}/healthz", None, {}).status == 200
+        finally:
+            own_kafka_server.thaw()
+        wait_until(lambda: ended(apart, scanner["id"], "nobody"), 60, "not handled when the brokers were back")
+        wait_until(lambda: apart.post_recording(body, query, kind).status == 200, 30, "recordings are still refused")
+        apart.wait_until_ready()
+        assert apart.dead() == {}
+
+
+def _not_ready(apart: Apart) -> dict[str, Any] | None:
+    answer = apart.readiness()
+    return answer.body if answer.status == HTTPStatus.SERVICE_UNAVAILABLE else None

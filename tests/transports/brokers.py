@@ -53,9 +53,10 @@ class Broker(Protocol):
         ...
 
 
-def suite_settings() -> LogSettings:
+def suite_settings(prefix: str = "vision.") -> LogSettings:
     """Production's, with waiting times that a test can sit out."""
     return LogSettings(
+        prefix=prefix,
         partitions=PARTITIONS,
         publish_seconds=1.5,
         failed=Backoff(first=0.1, longest=0.5),

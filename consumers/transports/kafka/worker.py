@@ -3,7 +3,7 @@
 Kafka's group protocol only says which member fetches which partition. What a member may handle is decided in the
 database: it claims a partition by counting its epoch up, reads the position there, and handles a batch under the lock
 of that row while the epoch is still its own (``handling``). A member that was paused for minutes and still believes to
-own a partition finds another epoch and lets go.
+own a partition finds another epoch and joins anew.
 """
 
 from __future__ import annotations
@@ -112,6 +112,9 @@ class Worker:
                     self._register(work)
                     with self._member() as (consumer, noted):
                         self._serve(consumer, noted, work)
+            except Superseded as error:
+                # The group has given this member up, and its client does not know (or it was asleep): join anew.
+                logger.warning("%s: another worker has taken %s", group, error)
             except (KafkaError, Unavailable, psycopg.Error, DatabaseAway, Stuck) as error:
                 failures = 1 if time.monotonic() - began > SOUND_SECONDS else failures + 1
                 pause = self._settings.away.seconds(failures)
@@ -200,12 +203,7 @@ class Worker:
             return
         records = [record_of(owned.place.topic, one) for one in fetched]
         for batch in _batches(records, self._settings.handle_batch_bytes):
-            try:
-                handled = self._handling.step(work, owned.place, partial(_after, batch, owned.epoch))
-            except Superseded:
-                self._lose(consumer, partition)
-                return
-            if not handled:
+            if not self._handling.step(work, owned.place, partial(_after, batch, owned.epoch)):
                 self._rest(consumer, partition, owned)
                 return
             owned.off = batch[-1].offset
@@ -214,14 +212,6 @@ class Worker:
         consumer.pause(partition)
         owned.resting = True
         self._look_at = min(self._look_at, time.monotonic() + LOOK_SOON_SECONDS)
-
-    def _lose(self, consumer: Consumer, partition: TopicPartition) -> None:
-        """Another worker has claimed it. If the group still gives it to this one, that one was late: claim it back."""
-        logger.info("%s: another worker has taken %s", self._handling.group, partition)
-        consumer.pause(partition)
-        self._owned.pop(partition, None)
-        self._unclaimed.add(partition)
-        self._claim_at = time.monotonic() + LOOK_SECONDS
 
     def _look_after(self, consumer: Consumer, work: _Connection) -> None:
         """What is not a matter of records that came: rests that end, replays, tools, and old ids."""
@@ -234,8 +224,7 @@ class Worker:
         for state in standing.look(work, self._handling.group, list(by_place), self._settings.prefix):
             partition, owned = by_place[state.place]
             if state.epoch != owned.epoch:
-                self._lose(consumer, partition)
-                continue
+                raise Superseded(str(owned.place))
             if state.replays and state.ready:
                 self._handling.replay(work, owned.place)
             owned.off = state.off
@@ -291,7 +280,7 @@ class Worker:
 def _after(batch: Sequence[Record], epoch: int, position: Position) -> Sequence[Record]:
     """The records of a batch that are after the position, while that is still this worker's."""
     if position.epoch != epoch:
-        raise Superseded
+        raise Superseded(batch[0].topic)
     return [record for record in batch if record.offset > position.off]
 
 
