@@ -68,7 +68,9 @@ def _projections(running: Runtime) -> Iterator[Loop]:
 def _run_projections(runner: Runner, stop: Event) -> None:
     feeding = threading.Thread(target=runner.run, name="projection runner", daemon=True)
     feeding.start()
-    stop.wait()
+    while not stop.wait(BEAT_SECONDS):
+        if not feeding.is_alive():
+            raise RuntimeError("the projection runner has ended by itself; what it said is above")
     runner.stop()
     feeding.join()
 

@@ -23,3 +23,5 @@ def set_up_logs(level: int = logging.WARNING) -> None:
     handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    # It warns of every step of a group that forms, and of every connection that it tries again.
+    logging.getLogger("kafka").setLevel(logging.ERROR)

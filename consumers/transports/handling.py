@@ -44,12 +44,11 @@ SET off = %(off)s, source_id = %(source_id)s, failures = 0, resume_at = NULL, po
 WHERE grp = %(group)s AND topic_id = %(topic_id)s AND part = %(part)s AND off = %(was)s AND epoch = %(epoch)s
 """
 
-# Only while the position is where the failure happened: another worker may have got past it.
 _HOLD_BACK = """
 UPDATE log.position
 SET failures = failures + 1, resume_at = clock_timestamp() + make_interval(secs => %s), last_error = %s,
     updated_at = now()
-WHERE grp = %s AND topic_id = %s AND part = %s AND off = %s AND failures = %s
+WHERE grp = %s AND topic_id = %s AND part = %s
 """
 
 
@@ -120,31 +119,40 @@ class Handling:
     def step(self, work: _Connection, place: Place, read: Read) -> bool:
         """Handles one batch. False if there was nothing to do, another worker has it, it rests, or the handler failed.
 
+        A failure is written down under the same lock, so no other worker tries in between. Raises ``Superseded`` as
+        ``read`` does, ``DatabaseAway`` when that was why it failed, and ``psycopg.Error``.
+        """
+        with work.transaction():
+            position = self._take(work, place)
+            if position is None:
+                return False
+            handled, error = self._try(work, place, position, read)
+            if error is not None:
+                self._hold_back(work, place, position, error)
+            return handled
+
+    def _try(self, work: _Connection, place: Place, position: Position, read: Read) -> tuple[bool, Exception | None]:
+        """Whether there were records and they are handled, and why not.
+
         Poison rolls the batch back and offers it again without that record: once for each poison record at most.
-        Raises ``Superseded`` as ``read`` does, and ``DatabaseAway`` when that was why it failed.
         """
         poison: dict[int, Poison] = {}
         while True:
-            position: Position | None = None
             try:
                 with work.transaction():
-                    position = self._take(work, place)
-                    if position is None:
-                        return False
                     records = read(position)
                     if records:
                         self._handle(work, place, position, records, poison)
-                    return bool(records)
             except Superseded:
                 raise
             except Poison as letter:
                 if letter.record.offset in poison:
-                    self._hold_back(work, place, position, letter)
-                    return False
+                    return False, letter
                 poison[letter.record.offset] = letter
             except Exception as error:  # noqa: BLE001 - whatever a handler raises holds back its partition alone
-                self._hold_back(work, place, position, error)
-                return False
+                return False, error
+            else:
+                return bool(records), None
 
     def replay(self, work: _Connection, place: Place) -> int:
         """Handles dead letters that an operator put back, each in a transaction; answers how many were handled.
@@ -270,13 +278,12 @@ class Handling:
         if admitted.stop:
             logger.critical("%s: %s is STOPPED until an operator resumes it: %s", self.group, place, admitted.stop)
 
-    def _hold_back(self, work: _Connection, place: Place, position: Position | None, error: Exception) -> None:
+    def _hold_back(self, work: _Connection, place: Place, position: Position, error: Exception) -> None:
         """Lets the partition rest, for every worker of the group. Raises ``DatabaseAway`` if that was the trouble."""
-        if work.closed or position is None:
+        if work.closed:
             raise DatabaseAway(str(error)) from error
         failures = position.failures + 1
         pause = self.settings.failed.seconds(failures)
         logger.error("%s: %s failed %d times, rests %.1f s", self.group, place, failures, pause, exc_info=error)
         told = f"{type(error).__name__}: {error}".replace("\x00", "\ufffd")[:MAX_ERROR_CHARACTERS]
-        where = (self.group, place.topic_id, place.part)
-        work.execute(_HOLD_BACK, (pause, told, *where, position.off, position.failures))
+        work.execute(_HOLD_BACK, (pause, told, self.group, place.topic_id, place.part))

@@ -9,16 +9,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Collection, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
+from kafka import KafkaAdminClient
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
@@ -149,6 +150,11 @@ class KafkaBroker(_Processes):
             yield
         finally:
             self._cut.restore()
+
+
+def admin_of(kafka: KafkaBroker) -> closing[Any]:
+    """Any: the types that tools know are those of the client's release 2."""
+    return closing(KafkaAdminClient(bootstrap_servers=kafka.address))
 
 
 def _end(worker: subprocess.Popen[str]) -> None:

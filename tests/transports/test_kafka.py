@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
@@ -14,18 +13,21 @@ from typing import Any
 
 import psycopg
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.admin import ConfigResource, ConfigResourceType
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import TopicPartition
 
 from consumers.transports.gauges import CATALOGUE
+from consumers.transports.handling import Handling
+from consumers.transports.kafka.clients import Clients
 from consumers.transports.kafka.records import partition_of
+from consumers.transports.kafka.topics import Topics
 from consumers.transports.kafka.transport import KafkaTransport
-from consumers.transports.port import Outgoing, Record, Refused, Unavailable
-from consumers.transports.settings import KafkaSettings
+from consumers.transports.kafka.worker import Worker
+from consumers.transports.port import Outgoing, Record, Unavailable
+from consumers.transports.settings import KafkaSettings, LogSettings
 from tests.servers.fixtures import CutKafka
 from tests.servers.kafka import KafkaServer
-from tests.transports.brokers import PARTITIONS, KafkaBroker, consuming, suite_settings
+from tests.transports.brokers import PARTITIONS, KafkaBroker, admin_of, consuming, suite_settings
 from tests.transports.ledger import (
     assert_accounted,
     enter,
@@ -37,13 +39,6 @@ from tests.transports.ledger import (
     wait_until,
     writes,
 )
-
-
-@pytest.fixture
-def kafka(database_url: str, kafka_cut: CutKafka) -> Iterator[KafkaBroker]:
-    with ExitStack() as stack:
-        open_ledger(database_url)
-        yield KafkaBroker(database_url, stack, kafka_cut.bootstrap, kafka_cut.cut)
 
 
 def _row(kafka: KafkaBroker, what: str) -> object:
@@ -60,90 +55,9 @@ def _gauge(transport: KafkaTransport, name: str, **labels: str) -> float:
     )
 
 
-def _admin(kafka: KafkaBroker) -> closing[Any]:
-    """Any: the types that tools know are those of the client's release 2."""
-    return closing(KafkaAdminClient(bootstrap_servers=kafka.address))
-
-
 def _key_in(part: int) -> bytes:
     keys = (f"k{n}".encode() for n in range(1_000))
     return next(key for key in keys if partition_of(Outgoing(key, b"", "e"), PARTITIONS) == part)
-
-
-# Topics
-
-
-def test_a_topic_is_made_with_its_partitions_its_size_and_the_brokers_time(kafka: KafkaBroker) -> None:
-    kafka.transport().publish("facts", messages(1))
-    with _admin(kafka) as admin:
-        (topic,) = admin.describe_topics([f"{kafka.prefix}facts"])
-        wanted = {"max.message.bytes": 33 * 1024 * 1024, "message.timestamp.type": "LogAppendTime"}
-        (described,) = admin.describe_configs([_config(f"{kafka.prefix}facts", *wanted, "retention.ms")])[
-            "topic"
-        ].values()
-    assert len(topic["partitions"]) == PARTITIONS
-    assert {name: described[name]["value"] for name in wanted} == {name: str(value) for name, value in wanted.items()}
-    assert int(described["retention.ms"]["value"]) == timedelta(days=1).total_seconds() * 1000
-
-
-def _config(topic: str, *names: str) -> object:
-    return ConfigResource(ConfigResourceType.TOPIC, topic, dict.fromkeys(names, ""))
-
-
-def test_a_key_lives_where_other_clients_put_it(kafka: KafkaBroker) -> None:
-    kafka.transport().publish("facts", messages(1))
-    with closing(KafkaProducer(bootstrap_servers=kafka.address)) as producer:
-        for n in range(20):
-            key = f"key-{n}".encode()
-            theirs = producer.send(f"{kafka.prefix}facts", b"v", key).get(5).partition
-            assert theirs == partition_of(Outgoing(key, b"", "e"), PARTITIONS)
-
-
-def test_added_partitions_are_read_and_move_no_key(kafka: KafkaBroker) -> None:
-    kafka.transport().publish("facts", messages(40, keys=40))
-    with _admin(kafka) as admin:
-        admin.create_partitions({f"{kafka.prefix}facts": PARTITIONS + 3})
-    grown = kafka.transport()
-    wait_until(lambda: published(grown, messages(40, keys=40, start=40)))
-    with closing(KafkaProducer(bootstrap_servers=kafka.address)) as producer:
-        producer.send(f"{kafka.prefix}facts", b"1000", b"theirs", partition=PARTITIONS + 2).get(5)
-    with consuming(grown, "g", ["facts"], writes("g")):
-        wait_drained(grown, "g")
-    found = entries(kafka.database_url, "g")
-    assert_accounted([entry for entry in found if entry.key != "theirs"], messages(80, keys=40))
-    assert {entry.part for entry in found if entry.key != "theirs"} <= set(range(PARTITIONS))
-    assert [entry.part for entry in found if entry.key == "theirs"] == [PARTITIONS + 2]
-
-
-def test_a_topic_that_was_made_anew_is_read_from_its_start(
-    kafka: KafkaBroker, caplog: pytest.LogCaptureFixture
-) -> None:
-    transport = kafka.transport()
-    transport.publish("facts", messages(200))
-    with consuming(transport, "g", ["facts"], writes("g")):
-        wait_drained(transport, "g")
-    with _admin(kafka) as admin:
-        admin.delete_topics([f"{kafka.prefix}facts"])
-    after = kafka.transport()
-    wait_until(lambda: published(after, messages(50, start=200)), what="publishing to the new one")
-    with consuming(after, "g", ["facts"], writes("g")):
-        wait_until(lambda: len(entries(kafka.database_url, "g")) >= 250)
-        wait_drained(after, "g")
-    assert sorted(int(entry.value) for entry in entries(kafka.database_url, "g")) == list(range(250))
-    assert "made anew" in caplog.text
-
-
-def test_a_topic_that_cannot_hold_the_records_is_refused_with_the_reason(kafka: KafkaBroker) -> None:
-    with _admin(kafka) as admin:
-        small = {"num_partitions": 2, "replication_factor": 1, "configs": {"max.message.bytes": "1000000"}}
-        admin.create_topics({f"{kafka.prefix}facts": small}, wait_for_metadata=True)
-    with pytest.raises(Unavailable, match=r"1000000 bytes at most .* max\.message\.bytes"):
-        kafka.transport().publish("facts", messages(1))
-    modest = replace(kafka.settings(), record_bytes_of={"facts": 900_000})
-    transport = kafka.adjusted(suite_settings(), modest)
-    with pytest.raises(Refused, match="900000"):
-        transport.publish("facts", [Outgoing(b"k", bytes(950_000), "large")])
-    transport.publish("facts", messages(5))
 
 
 # Positions
@@ -159,7 +73,7 @@ def test_positions_that_the_brokers_have_lost_stop_the_partition_until_an_operat
     with consuming(transport, "g", ["facts"], writes("g")):
         wait_drained(transport, "g")
     transport.publish("facts", sent[10:])
-    with _admin(kafka) as admin:
+    with admin_of(kafka) as admin:
         admin.delete_records({TopicPartition(f"{kafka.prefix}facts", 1): 20})
     with consuming(transport, "g", ["facts"], writes("g")):
         wait_until(lambda: _gauge(transport, "transport_stopped", partition="1") == 1)
@@ -210,7 +124,7 @@ def test_positions_are_told_to_kafka_for_its_tools(kafka: KafkaBroker) -> None:
         wait_drained(transport, "g")
 
         def told() -> int:
-            with _admin(kafka) as admin:
+            with admin_of(kafka) as admin:
                 offsets = admin.list_group_offsets(f"{kafka.prefix}g")
             return sum(found.offset for found in offsets.get(f"{kafka.prefix}g", {}).values())
 
@@ -361,8 +275,6 @@ def test_restarts_and_kills_of_the_broker_lose_and_double_nothing(
         assert_accounted(entries(database_url, "g"), sent)
 
 
-# The client (3.0.12) leaves the socket of a refused TLS handshake to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
 def test_sasl_over_tls(database_url: str, kafka_server: KafkaServer, mechanism: str) -> None:
     secure = KafkaSettings(
@@ -388,7 +300,6 @@ def test_sasl_over_tls(database_url: str, kafka_server: KafkaServer, mechanism: 
                 kafka.adjusted(suite_settings(), wrong).publish("facts", messages(1))
             assert "of-somebody-else" not in str(refused.value)
         assert "of-the-broker" not in repr(secure)
-    gc.collect()
 
 
 def test_another_consumer_reads_what_is_published(kafka: KafkaBroker) -> None:
@@ -398,3 +309,45 @@ def test_another_consumer_reads_what_is_published(kafka: KafkaBroker) -> None:
         (found,) = reader.poll(timeout_ms=10_000).values()
     assert (found[0].key, found[0].value) == (b"k", b"v")
     assert dict(found[0].headers) == {"type": b"T", "event_id": b"e1", "source_id": b"7"}
+
+
+class DeafOnce(Clients):
+    """Its first member is assigned partitions and never hears of a record: what a lost membership looks like."""
+
+    def __init__(self, kafka: KafkaSettings, log: LogSettings) -> None:
+        super().__init__(kafka, log)
+        self.members = 0
+
+    def member(self, group: str) -> Any:
+        consumer: Any = super().member(group)
+        self.members += 1
+        if self.members == 1:
+            poll = consumer.poll
+            consumer.poll = lambda **given: poll(**given) and {}
+        return consumer
+
+
+def test_a_group_that_stands_still_is_joined_anew(kafka: KafkaBroker) -> None:
+    log, settings = suite_settings(kafka.prefix), replace(kafka.settings(), stuck_seconds=0.5)
+    kafka.transport().publish("facts", messages(50))
+    clients, stop = DeafOnce(settings, log), threading.Event()
+    handling = Handling("kafka", "g", writes("g"), log, park_keys=False, remember_ids=True)
+    names = {log.stored_name("facts"): "facts"}
+    worker = Worker(
+        kafka.database_url,
+        handling,
+        names,
+        clients,
+        Topics(clients, log, settings),
+        settings,
+        stop=stop,
+        max_records=100,
+    )
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        wait_until(lambda: len(entries(kafka.database_url, "g")) == 50)
+    finally:
+        stop.set()
+        thread.join(10)
+    assert clients.members == 2
