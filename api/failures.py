@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import ValidationError
 
 from api.settings import PREFIX
@@ -12,6 +14,11 @@ class Failure(Exception):
 
 
 def settings_problem(error: ValidationError) -> str:
-    """One line a setting, by the name it has in the environment."""
-    lines = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors() if item["loc"]]
-    return "; ".join(lines) or str(error)
+    """One line a setting, by the name it has in the environment. Never what it is set to: it may be a secret."""
+    return "; ".join(_problem(item["loc"], item["msg"]) for item in error.errors())
+
+
+def _problem(place: Sequence[int | str], message: str) -> str:
+    """What concerns several settings names them itself."""
+    text = message.removeprefix("Value error, ")
+    return f"{PREFIX}{str(place[0]).upper()}: {text}" if place else text

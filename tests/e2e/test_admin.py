@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg_pool import ConnectionPool
 
+from consumers.transports.port import Outgoing
+from consumers.transports.postgres import PostgresTransport
 from tests.live import ROOT, Live, request, wait_until
 
 pytestmark = pytest.mark.timeout(240)
@@ -135,6 +138,30 @@ def test_migrations_are_all_there_and_nothing_is_stopped(live: Live) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_dead_letters_are_replayed_and_discarded(live: Live) -> None:
+    def listed() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in run(live, "dead-letters", "list", "--json").stdout.splitlines()]
+
+    made: ConnectionPool = ConnectionPool(live.database_url, min_size=1, kwargs={"autocommit": True}, open=True)
+    with made as pool:
+        junk = Outgoing(b"junk", b"\x1b[31mno event", "junk")
+        PostgresTransport(live.database_url, pool).publish("events", [junk])
+    wait_until(lambda: len(listed()) == 2, 30, "both groups that read events have a letter")
+    assert {letter["group"] for letter in listed()} == {"scanning", "selection"}
+    assert {letter["state"] for letter in listed()} == {"dead"}
+    assert "\x1b" not in run(live, "dead-letters", "list").stdout
+
+    number = next(letter["id"] for letter in listed() if letter["group"] == "scanning")
+    assert printed(live, "dead-letters", "replay", str(number)) == {"replayed": 1}
+    wait_until(lambda: all(letter["state"] == "dead" for letter in listed()), 30, "junk is junk the second time too")
+    assert printed(live, "dead-letters", "discard", "--group", "scanning") == {"discarded": 1}
+    assert [letter["group"] for letter in listed()] == ["selection"]
+    refused = run(live, "dead-letters", "discard")
+    assert (refused.returncode, "say which letters" in refused.stderr) == (1, True)
+    assert printed(live, "dead-letters", "discard", "--all") == {"discarded": 1}
+    assert listed() == []
+
+
 def test_sessions_are_imported_from_files(live: Live, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jsonl"
     bad.write_bytes(b"\x1f\x8bnot gzip")
@@ -147,10 +174,26 @@ def test_sessions_are_imported_from_files(live: Live, tmp_path: Path) -> None:
     assert second["events"] > 0
 
 
-def test_a_setting_without_sense_is_named(live: Live) -> None:
-    environment = {**os.environ, "REPLAY_VISION_SETTLE_SECONDS": "soon", "REPLAY_VISION_HOME": str(live.home)}
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"SETTLE_SECONDS": "soon"}, "SETTLE_SECONDS"),
+        ({"KAFKA_BOOTSTRAP_SERVERS": "kafka"}, "KAFKA_BOOTSTRAP_SERVERS"),
+        ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_USERNAME": "u"}, "KAFKA_PASSWORD"),
+        (
+            {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_USERNAME": "u", "KAFKA_PASSWORD": "secret"},
+            "KAFKA_SECURITY_PROTOCOL",
+        ),
+        ({"KAFKA_CA_FILE": "no-such-file.pem"}, "KAFKA_CA_FILE"),
+    ],
+)
+def test_a_setting_without_sense_is_named(live: Live, settings: dict[str, str], named: str) -> None:
+    given = {f"REPLAY_VISION_{name}": value for name, value in {**settings, "HOME": str(live.home)}.items()}
     command = [sys.executable, "-m", "api.cli.main", "worker"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **given}, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1
-    assert "REPLAY_VISION_SETTLE_SECONDS" in done.stderr
+    assert f"REPLAY_VISION_{named}" in done.stderr
+    assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr

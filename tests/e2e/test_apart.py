@@ -127,7 +127,7 @@ def test_a_rolling_restart_loses_nothing_and_refuses_nobody(apart: Apart) -> Non
 def test_without_the_brokers_nothing_is_accepted_that_could_be_lost(
     own_kafka_server: KafkaServer, durable_database_url: str, tmp_path: Path
 ) -> None:
-    """Recordings are answered 503, which browsers repeat; what needs only the database goes on, and is handled later."""
+    """Recordings are answered 503, which browsers repeat; what needs no broker goes on and is handled later."""
     kafka = {"kafka_bootstrap_servers": own_kafka_server.bootstrap}
     with Apart(tmp_path, durable_database_url, copies=1, **QUICK, **kafka) as apart:
         scanner = create(apart, "patient", "summarizer", enabled=False)
