@@ -1,7 +1,7 @@
 # make run    everything on this machine, after installing what it needs (ARGS="--port 9000" for options of `up`)
 # make test   the test suite on the embedded PostgreSQL; says at the end what it could not run
 # make lint   ruff, pyright, import-linter
-# make faults kill -9 at random moments, 20 rounds (FAULT_ROUNDS=n)
+# make faults kill -9 and worse at random moments, of everything together and of each part, 20 rounds (FAULT_ROUNDS=n)
 # make readme the README's commands, as printed
 # make bench  the measurements of benchmarks/
 # make topics the schemas of docs/topics, anew from the code

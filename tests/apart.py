@@ -102,6 +102,14 @@ class Apart(Installation):
         process.kill()
         process.wait(STOP_SECONDS)
 
+    def freeze(self, role: str, number: int) -> None:
+        """SIGSTOP: it believes that no time passes."""
+        self._processes[role, number].send_signal(signal.SIGSTOP)
+
+    def thaw(self, role: str, number: int) -> None:
+        """SIGCONT."""
+        self._processes[role, number].send_signal(signal.SIGCONT)
+
     def stop(self, role: str, number: int) -> int:
         """SIGTERM; the exit status."""
         process = self._processes.pop((role, number))
@@ -117,10 +125,9 @@ class Apart(Installation):
         }
 
     def revive(self) -> None:
-        """Starts what has ended, as a container engine would."""
+        """Starts what was killed or stopped."""
         for member in self.members:
-            process = self._processes.get(member)
-            if process is None or process.poll() is not None:
+            if member not in self._processes:
                 self.start(*member)
 
     def wait_until_ready(self) -> None:
@@ -130,6 +137,11 @@ class Apart(Installation):
 
     def readiness(self) -> Answered:
         return request("GET", f"{self.address}/readyz", None, {})
+
+    def metrics(self) -> str:
+        answer = request("GET", f"{self.address}/metrics", None, {})
+        assert answer.status == 200, answer
+        return answer.body
 
 
 def _ready(port: int) -> bool:

@@ -156,10 +156,7 @@ class Live(Installation):
 
     def postmaster(self) -> psutil.Process:
         """The server process of this home's PostgreSQL; fails the test when there is none."""
-        found = place.find(self.home.resolve(), place.STATE_FOLDER)
-        pid = postmaster_pid(found.data) if found else None
-        assert pid is not None, "this home has no PostgreSQL running"
-        return psutil.Process(pid)
+        return postmaster_of(self.home)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -175,6 +172,14 @@ class Live(Installation):
     @property
     def database_url(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return EmbeddedPostgres(self.home).url
+
+
+def postmaster_of(home: Path) -> psutil.Process:
+    """The server process of a home's PostgreSQL; fails the test when there is none."""
+    found = place.find(home.resolve(), place.STATE_FOLDER)
+    pid = postmaster_pid(found.data) if found else None
+    assert pid is not None, "this home has no PostgreSQL running"
+    return psutil.Process(pid)
 
 
 def request(method: str, url: str, data: bytes | None, headers: dict[str, str], timeout: float = 30) -> Answered:
