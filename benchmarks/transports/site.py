@@ -22,7 +22,6 @@ from consumers.transports.settings import KafkaSettings, LogSettings
 from tests.servers.kafka import KafkaServer
 from tests.servers.missing import ServerUnavailable
 
-
 FETCH_BYTES = 1024 * 1024
 """Most of a partition that a client fetches at once: kafka-python's default, for bare clients and the transport alike.
 
