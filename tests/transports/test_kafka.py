@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from kafka import KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
 from consumers.transports.gauges import CATALOGUE
@@ -25,6 +26,7 @@ from consumers.transports.kafka.transport import KafkaTransport
 from consumers.transports.kafka.worker import Worker
 from consumers.transports.port import Outgoing, Record, Unavailable
 from consumers.transports.settings import KafkaSettings, LogSettings
+from tests.live import free_port
 from tests.servers.fixtures import CutKafka
 from tests.servers.kafka import KafkaServer
 from tests.transports.brokers import PARTITIONS, KafkaBroker, admin_of, consuming, suite_settings
@@ -197,6 +199,47 @@ def test_a_network_that_swallows_everything_is_lived_through(kafka: KafkaBroker,
         wait_until(lambda: published(transport, sent[100:]), what="publishing")
         wait_drained(transport, "g", seconds=60)
     assert_accounted(entries(kafka.database_url, "g"), sent)
+
+
+@pytest.mark.parametrize("kind", ["producer", "watcher", "admin", "member"])
+def test_clients_that_cannot_be_made_leave_no_thread_behind(kind: str) -> None:
+    """An outage of hours makes thousands of them."""
+    nobody = Clients(KafkaSettings([f"127.0.0.1:{free_port()}"], answer_seconds=0.1), suite_settings())
+    make = {"member": lambda: nobody.member("g")}.get(kind) or getattr(nobody, kind)
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(KafkaError):
+            make()
+    wait_until(lambda: threading.active_count() <= before, seconds=5, what="the end of their threads")
+
+
+def test_a_crowd_is_not_kept_waiting_for_brokers_that_are_away(kafka: KafkaBroker, kafka_cut: CutKafka) -> None:
+    """Or it would hold every thread, and every database connection, of a server that has other things to answer."""
+    transport = kafka.adjusted(replace(suite_settings(), publish_seconds=5))
+    transport.publish("facts", messages(1))
+    kafka_cut.cut.cut()
+    with pytest.raises(Unavailable):
+        transport.publish("facts", messages(1, start=1))
+    with pytest.raises(Unavailable):
+        transport.publish("facts", messages(1, start=1))
+    took: list[float] = []
+
+    def publish(number: int) -> None:
+        began = time.monotonic()
+        with pytest.raises(Unavailable):
+            transport.publish("facts", messages(1, start=number))
+        took.append(time.monotonic() - began)
+
+    crowd = [threading.Thread(target=publish, args=(number,)) for number in range(2, 52)]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    assert len(took) == 50
+    assert max(took) < 8
+    assert sorted(took)[45] < 1, "only a few may wait"
+    kafka_cut.cut.restore()
+    wait_until(lambda: published(transport, messages(1, start=100)), what="publishing")
 
 
 def test_a_failed_producer_sends_nothing_more(kafka: KafkaBroker, kafka_cut: CutKafka) -> None:

@@ -6,9 +6,12 @@ somebody retries, never while a process starts.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
 
 from consumers.transports.kafka.client_types import Admin, Consumer, Producer
 from consumers.transports.port import MAX_RECORD_BYTES
@@ -28,10 +31,18 @@ NEVER_EXPIRE_MS = 24 * 3600 * 1000
 _producer: Any = KafkaProducer
 _consumer: Any = KafkaConsumer
 _admin: Any = KafkaAdminClient
+_network: Any = KafkaNetClient
+
+
+_Client = TypeVar("_Client")
 
 
 class Clients:
-    """Makes clients for one cluster. Each method may raise ``KafkaError``."""
+    """Makes clients for one cluster. Each method may raise ``KafkaError``.
+
+    ``away`` says that no broker answered the last time that a client was made. Whoever would wait for one in a crowd
+    should rather give up then.
+    """
 
     def __init__(self, settings: KafkaSettings, log: LogSettings) -> None:
         self._settings = settings
@@ -54,12 +65,13 @@ class Clients:
                 "sasl_plain_password": settings.password,
             }
         self._common = common
+        self.away = False
 
     def producer(self) -> Producer:
         """One that keeps the order of each partition: idempotent, and without expiry of single batches."""
         patience = max(1, int(self._log.publish_seconds * 1000))
-        return _producer(
-            **self._common,
+        return self._made(
+            _producer,
             acks="all",
             enable_idempotence=True,
             compression_type=self._settings.compression,
@@ -74,8 +86,8 @@ class Clients:
     def member(self, group: str) -> Consumer:
         """A member of a consumer group, which is given partitions; its position is never taken from Kafka."""
         session = int(self._settings.session_seconds * 1000)
-        return _consumer(
-            **self._common,
+        return self._made(
+            _consumer,
             group_id=group,
             session_timeout_ms=session,
             heartbeat_interval_ms=session // 4,
@@ -91,8 +103,8 @@ class Clients:
 
     def watcher(self) -> Consumer:
         """A consumer outside of any group, for questions about offsets."""
-        return _consumer(
-            **self._common,
+        return self._made(
+            _consumer,
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="none",
@@ -105,4 +117,22 @@ class Clients:
 
     def admin(self) -> Admin:
         """For making and describing topics."""
-        return _admin(**self._common, request_timeout_ms=self._answer_ms)
+        return self._made(_admin, request_timeout_ms=self._answer_ms)
+
+    def _made(self, make: Callable[..., _Client], **given: object) -> _Client:
+        """Constructors that fail (3.0.12) leave their thread and sockets behind, so their network is ended here."""
+        networks: list[Any] = []
+
+        def network(**settings: object) -> object:
+            networks.append(_network(**settings))
+            return networks[-1]
+
+        try:
+            client = make(**self._common, **given, kafka_client=network)
+        except KafkaError:
+            self.away = True
+            for left in networks:
+                left.close()
+            raise
+        self.away = False
+        return client

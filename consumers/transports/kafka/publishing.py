@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0
 RETRY_SECONDS = 0.05
+PATIENT_PUBLISHERS = 4
+"""How many wait for brokers that are away; the rest is told at once, or they would hold every thread of a server."""
 
 
 class Message(NamedTuple):
@@ -46,13 +48,14 @@ class Publishing:
         self._lock = threading.Lock()
         self._producer: Producer | None = None
         self._closed = False
+        self._patience = threading.BoundedSemaphore(PATIENT_PUBLISHERS)
 
     def send(self, messages: Sequence[Message], deadline: float) -> None:
         """Returns once the brokers have all of them; tries until the deadline, in seconds of the monotonic clock.
 
         Raises ``Unavailable``; some may then be there.
         """
-        with self._room.taken(sum(message.size for message in messages), deadline):
+        with self._patient(), self._room.taken(sum(message.size for message in messages), deadline):
             while True:
                 try:
                     self._try(messages, deadline)
@@ -71,6 +74,18 @@ class Publishing:
         if producer is not None:
             _end(producer)
 
+    @contextmanager
+    def _patient(self) -> Generator[None]:
+        if not self._clients.away:
+            yield
+            return
+        if not self._patience.acquire(blocking=False):
+            raise Unavailable("the brokers are away")
+        try:
+            yield
+        finally:
+            self._patience.release()
+
     def _try(self, messages: Sequence[Message], deadline: float) -> None:
         producer = self._current(deadline)
         try:
@@ -86,13 +101,16 @@ class Publishing:
             raise
 
     def _current(self, deadline: float) -> Producer:
-        """The producer. Whoever waits for another to make it has the same patience."""
-        if not self._lock.acquire(timeout=max(0.001, deadline - time.monotonic())):
+        """The producer. Whoever waited for another to make one, in vain, does not try the same after it."""
+        waited = not self._lock.acquire(blocking=False)
+        if waited and not self._lock.acquire(timeout=max(0.001, deadline - time.monotonic())):
             raise KafkaError("no connection to the brokers")
         try:
             if self._closed:
                 raise KafkaError("the transport is closed")
             if self._producer is None:
+                if waited and self._clients.away:
+                    raise KafkaError("no broker answers")
                 self._producer = self._clients.producer()
             return self._producer
         finally:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
 import psycopg
@@ -25,6 +27,9 @@ OLDEST = -2
 """In place of an offset: where the group starts is not known yet (as in Kafka's ListOffsets)."""
 
 _Connection = psycopg.Connection[TupleRow]
+_Answer = TypeVar("_Answer")
+AskDatabase = Callable[[Callable[[_Connection], _Answer]], _Answer]
+"""Runs a question on a connection and answers what it answers. It is not called while a broker is waited for."""
 
 _MAKE = "SELECT id FROM log.make_topic(%s, %s, 'kafka')"
 _LOCK = "SELECT partitions, broker_id FROM log.topic WHERE id = %s FOR NO KEY UPDATE"
@@ -66,37 +71,49 @@ class Topics:
         self._settings = settings
         self._kafka = kafka
         self._known: dict[str, Topic] = {}
+        self._doubtful: set[str] = set()
         self._lock = threading.Lock()
 
     def known(self, topic: str) -> Topic | None:
-        """What an earlier look found. The topic is named without the prefix."""
-        return self._known.get(topic)
+        """What an earlier look found; None when it is time to look. The topic is named without the prefix.
 
-    def look(self, conn: _Connection, topic: str) -> Topic:
-        """Makes the topic if it is missing, and checks it.
+        A doubtful topic is looked at again, but not while no broker answers: it is no worse than before then.
+        """
+        return None if topic in self._doubtful and not self._clients.away else self._known.get(topic)
 
-        Raises ``Unavailable`` when the broker does not answer or the topic cannot hold what is published to it,
-        ``Refused`` for an illegal name, and ``psycopg.Error``.
+    def doubt(self, topic: str) -> None:
+        """After a trouble that may have come from a topic that changed."""
+        self._doubtful.add(topic)
+
+    def look(self, topic: str, ask: AskDatabase[Topic], seconds: float) -> Topic:
+        """Makes the topic if it is missing, and checks it. ``ask`` is given what to do on a connection.
+
+        Raises ``Unavailable`` when the broker does not answer, when others look for longer than ``seconds``, or when
+        the topic cannot hold what is published to it; ``Refused`` for an illegal name; and what ``ask`` raises.
         """
         name = self._settings.stored_name(topic)
         needed = self.record_bytes(topic)
-        with self._lock:
-            try:
-                with closing(self._clients.admin()) as admin:
-                    found = self._describe(admin, name) or self._make(admin, name, topic, needed)
-            except KafkaError as error:
-                raise Unavailable(f"could not look at topic {name}: {error}") from error
-            if found.message_bytes < needed:
-                raise Unavailable(
-                    f"topic {name} takes messages of {found.message_bytes} bytes at most and needs {needed}: raise its "
-                    "max.message.bytes"
-                )
-            self._known[topic] = self._adopted(conn, name, topic, found)
-            return self._known[topic]
+        if not self._lock.acquire(timeout=seconds):
+            raise Unavailable(f"could not look at topic {name} in time")
+        try:
+            found = self._found(name, topic, needed)
+        finally:
+            self._lock.release()
+        if found.message_bytes < needed:
+            raise Unavailable(
+                f"topic {name} takes messages of {found.message_bytes} bytes at most and needs {needed}: raise its "
+                "max.message.bytes"
+            )
+        known = self._known[topic] = ask(lambda conn: self._adopted(conn, name, topic, found))
+        self._doubtful.discard(topic)
+        return known
 
-    def forget(self, topic: str) -> None:
-        """Has the next look ask again, after a trouble that may have come from a topic that changed."""
-        self._known.pop(topic, None)
+    def _found(self, name: str, topic: str, needed: int) -> _OnBroker:
+        try:
+            with closing(self._clients.admin()) as admin:
+                return self._describe(admin, name) or self._make(admin, name, topic, needed)
+        except KafkaError as error:
+            raise Unavailable(f"could not look at topic {name}: {error}") from error
 
     def record_bytes(self, topic: str) -> int:
         """The largest record of a topic, in bytes of key, value and headers."""

@@ -86,14 +86,14 @@ class KafkaTransport:
         """See the port. Sent in chunks; the next one goes when the brokers have the one before."""
         self._settings.stored_name(topic)
         deadline = time.monotonic() + self._settings.publish_seconds
-        found = self._topics.known(topic) or self._ask(lambda conn: self._topics.look(conn, topic))
+        found = self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
         for record in records:
             checked_size(record.size, found)
         try:
             for chunk in self._chunks(found, records):
                 self._publishing.send(chunk, deadline)
         except Unavailable:
-            self._topics.forget(topic)
+            self._topics.doubt(topic)
             raise
 
     def consume(

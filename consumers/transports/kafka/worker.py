@@ -124,8 +124,7 @@ class Worker:
     def _register(self, work: _Connection) -> None:
         """A position for every partition, so that lag is known from the start."""
         for name, topic in self._names.items():
-            self._topics.forget(topic)
-            found = self._topics.look(work, topic)
+            found = self._topics.look(topic, lambda question: question(work), self._kafka.answer_seconds)
             self._topic_ids[name] = found.topic_id
             standing.register(work, self._handling.group, found)
 
