@@ -14,8 +14,8 @@ from uuid import uuid4
 import pytest
 
 from tests.servers.cutting import Cut
-from tests.servers.kafka import KafkaServer
-from tests.servers.locking import alone
+from tests.servers.kafka import KafkaServer, Way
+from tests.servers.locking import alone, claimed
 from tests.servers.missing import ServerUnavailable, give_up
 from tests.servers.s3 import S3Server
 from tests.servers.server import Server
@@ -54,8 +54,7 @@ def kafka_server(session_folder: Path) -> KafkaServer:
 @pytest.fixture
 def kafka_cut(kafka_server: KafkaServer) -> Iterator[CutKafka]:
     """The session's broker through a proxy that only this test cuts and stalls."""
-    cut = _first_free(kafka_server)
-    with cut:
+    with _free_way(kafka_server) as way, Cut(way.proxy, way.listener) as cut:
         yield CutKafka(cut.address, cut)
 
 
@@ -111,12 +110,12 @@ def _new_folder(session_folder: Path, kind: str) -> Path:
     return session_folder / f"{kind}-{uuid4().hex[:8]}"
 
 
-def _first_free(server: KafkaServer) -> Cut:
-    """The proxy of a way that no other test process uses now: who listens at its port, has it."""
-    taken: list[OSError] = []
-    for way in server.ways():
-        try:
-            return Cut(way.proxy, way.listener)
-        except OSError as error:
-            taken.append(error)
-    raise ExceptionGroup("all ways to the broker are taken: more test processes than listeners?", taken)
+@contextmanager
+def _free_way(server: KafkaServer) -> Generator[Way]:
+    """One that no other test process uses now. A lock says so: the port is free too while its owner has cut it off."""
+    for number, way in enumerate(server.ways()):
+        with claimed(server.folder / f"way-{number}.lock") as free:
+            if free:
+                yield way
+                return
+    raise RuntimeError("all ways to the broker are taken: more test processes than listeners?")
