@@ -116,10 +116,19 @@ class Worker:
                 # The group has given this member up, and its client does not know (or it was asleep): join anew.
                 logger.warning("%s: another worker has taken %s", group, error)
             except (KafkaError, Unavailable, psycopg.Error, DatabaseAway, Stuck) as error:
-                failures = 1 if time.monotonic() - began > SOUND_SECONDS else failures + 1
-                pause = self._settings.away.seconds(failures)
-                logger.warning("%s: connecting again in %.1f s: %s", group, pause, error)
-                self._stop.wait(pause)
+                failures = self._rest_after(failures, began, error)
+            except Exception as error:
+                # What the client raises when its state is not what it expects, such as KeyError and ValueError.
+                logger.exception("%s: unexpected", group)
+                failures = self._rest_after(failures, began, error)
+
+    def _rest_after(self, failures: int, began: float, error: Exception) -> int:
+        """Waits before the next connection; the number of failures in a row."""
+        failures = 1 if time.monotonic() - began > SOUND_SECONDS else failures + 1
+        pause = self._settings.away.seconds(failures)
+        logger.warning("%s: connecting again in %.1f s: %s", self._handling.group, pause, error)
+        self._stop.wait(pause)
+        return failures
 
     def _register(self, work: _Connection) -> None:
         """A position for every partition, so that lag is known from the start."""
