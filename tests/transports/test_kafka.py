@@ -138,19 +138,26 @@ def test_messages_of_others_are_handled_too(kafka: KafkaBroker) -> None:
     transport = kafka.transport()
     transport.publish("facts", messages(1))
     seen: list[Record] = []
+    theirs = f"{kafka.prefix}theirs"
+    with admin_of(kafka) as admin:
+        configs = {"max.message.bytes": "35000000", "message.timestamp.after.max.ms": str(2**63 - 1)}
+        admin.create_topics({theirs: {"num_partitions": 1, "configs": configs}}, wait_for_metadata=True)
     with closing(KafkaProducer(bootstrap_servers=kafka.address)) as producer:
         name = f"{kafka.prefix}facts"
         headers = [("source_id", b"many"), ("event_id", b"\xff"), ("nul\x00", b"\x00"), ("event_id", b"")]
         for _ in range(2):
             producer.send(name, None, b"k", headers, partition=0).get(5)
         producer.send(name, b"v", None, [], partition=0).get(5)
-    with consuming(transport, "g", ["facts"], lambda _, records: seen.extend(records)):
-        wait_until(lambda: len(seen) == 4)
+        for time_stamp in (0, 2**62):
+            producer.send(theirs, b"v", b"k", [], partition=0, timestamp_ms=time_stamp).get(5)
+    with consuming(transport, "g", ["facts", "theirs"], lambda _, records: seen.extend(records)):
+        wait_until(lambda: len(seen) == 6)
         wait_drained(transport, "g")
-    theirs = [record for record in seen if not record.event_id.startswith("m:")]
-    assert [record.value for record in theirs] == [b"", b"", b"v"]
-    assert len({record.event_id for record in theirs}) == 3
-    assert {record.source_id for record in theirs} == {None}
+    assert [record.at.year for record in seen if record.topic == "theirs"] == [1970, 9999]
+    foreign = [record for record in seen if record.topic == "facts" and not record.event_id.startswith("m:")]
+    assert [record.value for record in foreign] == [b"", b"", b"v"]
+    assert len({record.event_id for record in foreign}) == 3
+    assert {record.source_id for record in foreign} == {None}
 
 
 def test_remembered_ids_are_forgotten_when_they_are_old(kafka: KafkaBroker) -> None:

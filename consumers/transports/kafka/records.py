@@ -10,6 +10,9 @@ from kafka.partitioner import murmur2
 from consumers.transports.kafka.client_types import Fetched
 from consumers.transports.port import EVENT_ID, MAX_EVENT_ID_CHARACTERS, SOURCE_ID, Outgoing, Record
 
+LAST_TIME = 253_402_300_799_000
+"""The last second of the year 9999, in milliseconds: a topic that somebody else made may hold its publishers' times."""
+
 MAX_SOURCE_ID_DIGITS = 18
 """It is kept as a 64-bit integer."""
 
@@ -32,7 +35,7 @@ def record_of(topic: str, fetched: Fetched) -> Record:
     source_id = headers.get(SOURCE_ID)
     if source_id is not None and not (source_id.isdigit() and len(source_id) <= MAX_SOURCE_ID_DIGITS):
         del headers[SOURCE_ID]
-    at = datetime.fromtimestamp(fetched.timestamp / 1000, UTC)
+    at = datetime.fromtimestamp(min(max(fetched.timestamp, 0), LAST_TIME) / 1000, UTC)
     return Record(topic, fetched.partition, fetched.offset, fetched.key, fetched.value or b"", headers, at)
 
 
