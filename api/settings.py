@@ -68,10 +68,9 @@ class Settings(BaseSettings):
     @field_validator("kafka_bootstrap_servers")
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
-        for address in value:
-            if not _ADDRESS.fullmatch(address):
-                message = f"'{address}' is not of the form host:port"
-                raise ValueError(message)
+        if not all(_ADDRESS.fullmatch(address) for address in value):
+            message = "an address is not of the form host:port"
+            raise ValueError(message)
         return value
 
     @field_validator("kafka_ca_file")

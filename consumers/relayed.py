@@ -11,6 +11,9 @@ import orjson
 
 from consumers.transports.port import Poison, Record
 
+MALFORMED = (AttributeError, KeyError, TypeError, ValueError)
+"""What reading a message raises that is not of the form that it should have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
@@ -44,5 +47,5 @@ def relayed(record: Record) -> Relayed:
             int(message["position"]),
             dict(message["data"]),
         )
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise Poison(record, "not a relayed event") from error

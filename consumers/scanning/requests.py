@@ -7,9 +7,9 @@ from uuid import UUID
 
 import psycopg
 
-from consumers.relayed import Relayed, relayed
+from consumers.relayed import MALFORMED, Relayed, relayed
 from consumers.scanning import jobs
-from consumers.transports.port import Record
+from consumers.transports.port import Poison, Record
 
 GROUP = "scanning"
 
@@ -21,10 +21,13 @@ class JobMaker:
         """Transport handler."""
         for record in records:
             event = relayed(record)
-            if event.type == "ObservationRequested":
-                _enqueue(connection, event, str(event.data["triggered_by"]))
-            elif event.type == "ObservationRetried":
-                _enqueue(connection, event, "on_demand")
+            try:
+                if event.type == "ObservationRequested":
+                    _enqueue(connection, event, str(event.data["triggered_by"]))
+                elif event.type == "ObservationRetried":
+                    _enqueue(connection, event, "on_demand")
+            except MALFORMED as error:
+                raise Poison(record, f"not a {event.type}") from error
 
 
 def _enqueue(connection: psycopg.Connection, event: Relayed, trigger: str) -> None:

@@ -15,8 +15,8 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from consumers.relayed import Relayed, relayed
-from consumers.transports.port import Record
+from consumers.relayed import MALFORMED, Relayed, relayed
+from consumers.transports.port import Poison, Record
 from projections.queries.sessions import settle_number_at
 
 GROUP = "selection"
@@ -74,17 +74,23 @@ class WatermarkKeeper:
         """Transport handler."""
         for record in records:
             event = relayed(record)
-            match event.type:
-                case "ScannerCreated":
-                    self._start(connection, event, enabled=bool(event.data["enabled"]))
-                case "ScannerEnabled":
-                    self._start(connection, event, enabled=True)
-                case "ScannerDisabled":
-                    connection.execute(_STOP, (event.position, event.stream_id, event.position))
-                case "ScannerDeleted":
-                    connection.execute(_FORGET, (event.stream_id,))
-                case _:
-                    continue
+            try:
+                self._handle(connection, event)
+            except MALFORMED as error:
+                raise Poison(record, f"not a {event.type}") from error
+
+    def _handle(self, connection: psycopg.Connection, event: Relayed) -> None:
+        match event.type:
+            case "ScannerCreated":
+                self._start(connection, event, enabled=bool(event.data["enabled"]))
+            case "ScannerEnabled":
+                self._start(connection, event, enabled=True)
+            case "ScannerDisabled":
+                connection.execute(_STOP, (event.position, event.stream_id, event.position))
+            case "ScannerDeleted":
+                connection.execute(_FORGET, (event.stream_id,))
+            case _:
+                return
 
     def _start(self, connection: psycopg.Connection, event: Relayed, *, enabled: bool) -> None:
         connection.execute(

@@ -25,7 +25,6 @@ _INSERT = """
 INSERT INTO log.dead_letter
     (transport, grp, topic, part, off, key, value, headers, published_at, attempts, error_class, error, parked)
 VALUES (%s, %s, %s, %s, %s, %b, %b, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (transport, grp, topic, part, off) DO NOTHING
 """
 
 MAX_LISTED = 1_000
@@ -61,8 +60,8 @@ WHERE transport = %(transport)s AND grp = %(group)s AND topic = %(topic)s AND pa
   AND replay_at <= clock_timestamp()
   AND NOT (%(in_order)s AND EXISTS (
       SELECT FROM log.dead_letter e
-      WHERE e.grp = d.grp AND e.topic = d.topic AND e.key = d.key AND e.transport = d.transport AND e.off < d.off))
-ORDER BY off LIMIT 1 FOR UPDATE SKIP LOCKED
+      WHERE e.grp = d.grp AND e.topic = d.topic AND e.key = d.key AND e.transport = d.transport AND e.id < d.id))
+ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
 _PUT_BACK = """
@@ -139,8 +138,8 @@ def bury(
 ) -> None:
     """Keeps the records as they came, with what went wrong.
 
-    ``attempts`` counts how often the batch was offered. The topic is written without the installation's prefix. Nothing
-    changes for a record that is there already. At most one batch of letters at a time, so one statement each is fine.
+    ``attempts`` counts how often the batch was offered. The topic is written without the installation's prefix. At
+    most one batch of letters at a time, so one statement each is fine.
     """
     for letter in letters:
         conn.execute(_INSERT, _row(transport, group, letter, attempts, parked=parked))
@@ -204,8 +203,13 @@ def _row(transport: str, group: str, letter: Poison, attempts: int, *, parked: b
     )
 
 
+def storable(text: str) -> str:
+    """As PostgreSQL can hold it: without NUL and lone surrogates."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _told(error: str) -> str:
-    return error.replace("\x00", "\ufffd")[:MAX_ERROR_CHARACTERS]
+    return storable(error)[:MAX_ERROR_CHARACTERS]
 
 
 def _parameters(selection: Selection) -> dict[str, object]:

@@ -16,10 +16,18 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import TupleRow, class_row
 
-from consumers.transports.dead_letters import blocked_keys, bury, drop_letter, next_replay, parked_in, put_back
+from consumers.transports.dead_letters import (
+    blocked_keys,
+    bury,
+    drop_letter,
+    next_replay,
+    parked_in,
+    put_back,
+    storable,
+)
 from consumers.transports.poison import Admitted, Tally, admit
 from consumers.transports.port import Handler, Poison, Record
-from consumers.transports.repetitions import unseen, without_repetitions
+from consumers.transports.repetitions import forget_ids, unseen, without_repetitions
 from consumers.transports.settings import LogSettings
 
 logger = logging.getLogger(__name__)
@@ -34,6 +42,10 @@ _TAKE = """
 SELECT off, source_id, epoch, failures, poison_run, recent_poison, recent_records FROM log.position
 WHERE grp = %s AND topic_id = %s AND part = %s AND stopped_at IS NULL AND (resume_at IS NULL OR resume_at <= now())
 FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+_LOCK = """
+SELECT off FROM log.position WHERE grp = %s AND topic_id = %s AND part = %s FOR NO KEY UPDATE SKIP LOCKED
 """
 
 _ADVANCE = """
@@ -117,7 +129,7 @@ class Handling:
     remember_ids: bool
 
     def step(self, work: _Connection, place: Place, read: Read) -> bool:
-        """Handles one batch. False if there was nothing to do, another worker has it, it rests, or the handler failed.
+        """Handles one batch. False if there was nothing to do, another worker has it, or it rests or stops (now).
 
         A failure is written down under the same lock, so no other worker tries in between. Raises ``Superseded`` as
         ``read`` does, ``DatabaseAway`` when that was why it failed, and ``psycopg.Error``.
@@ -132,7 +144,7 @@ class Handling:
             return handled
 
     def _try(self, work: _Connection, place: Place, position: Position, read: Read) -> tuple[bool, Exception | None]:
-        """Whether there were records and they are handled, and why not.
+        """Whether there were records and all are handled, and the error if there was one.
 
         Poison rolls the batch back and offers it again without that record: once for each poison record at most.
         """
@@ -141,8 +153,7 @@ class Handling:
             try:
                 with work.transaction():
                     records = read(position)
-                    if records:
-                        self._handle(work, place, position, records, poison)
+                    handled = bool(records) and self._handle(work, place, position, records, poison)
             except Superseded:
                 raise
             except Poison as letter:
@@ -152,7 +163,7 @@ class Handling:
             except Exception as error:  # noqa: BLE001 - whatever a handler raises holds back its partition alone
                 return False, error
             else:
-                return bool(records), None
+                return handled, None
 
     def replay(self, work: _Connection, place: Place) -> int:
         """Handles dead letters that an operator put back, each in a transaction; answers how many were handled.
@@ -169,7 +180,8 @@ class Handling:
         letter = None
         try:
             with work.transaction():
-                if self._take(work, place) is None:
+                # Also of a partition that has stopped: its letters may be what it stopped for.
+                if work.execute(_LOCK, (self.group, place.topic_id, place.part)).fetchone() is None:
                     return False
                 letter = next_replay(work, self.transport, self.group, place.topic, place.part, in_order=self.park_keys)
                 if letter is None:
@@ -197,7 +209,8 @@ class Handling:
         position: Position,
         records: Sequence[Record],
         poison: Mapping[int, Poison],
-    ) -> None:
+    ) -> bool:
+        """Whether all of them are done with: not when the partition stops among them."""
         fresh = without_repetitions(records, position.source_id)
         if self.remember_ids:
             fresh = unseen(work, self.group, place.topic_id, fresh)
@@ -208,9 +221,12 @@ class Handling:
         if found.parked:
             waiting = [Poison(record, "an earlier record of its key is a dead letter") for record in found.parked]
             bury(work, self.transport, self.group, waiting, attempts=0, parked=True)
-        self._advance(work, place, position, records, found.admitted)
+        if self.remember_ids:
+            forget_ids(work, self.group, place.topic_id, fresh[len(found.admitted.records) :])
+        self._advance(work, place, position, records, found)
         for letter in found.letters:
             logger.error("%s: dead letter %s", self.group, letter, exc_info=letter.__cause__)
+        return found.admitted.stop is None
 
     def _sort(
         self,
@@ -252,11 +268,16 @@ class Handling:
         place: Place,
         position: Position,
         records: Sequence[Record],
-        admitted: Admitted,
+        found: _Sorted,
     ) -> None:
-        """To the end of the batch, or to the last record admitted when the partition stops."""
+        """To the end of the batch, or to the last record admitted when the partition stops.
+
+        What was poison has no say about what the source has sent: its source id may be as wrong as the rest.
+        """
+        admitted = found.admitted
         done = records if admitted.stop is None else admitted.records
-        sources = [record.source_id for record in done if record.source_id is not None]
+        dead = {letter.record.offset for letter in found.letters}
+        sources = [record.source_id for record in done if record.source_id is not None and record.offset not in dead]
         moved = work.execute(
             _ADVANCE,
             {
@@ -285,5 +306,5 @@ class Handling:
         failures = position.failures + 1
         pause = self.settings.failed.seconds(failures)
         logger.error("%s: %s failed %d times, rests %.1f s", self.group, place, failures, pause, exc_info=error)
-        told = f"{type(error).__name__}: {error}".replace("\x00", "\ufffd")[:MAX_ERROR_CHARACTERS]
+        told = storable(f"{type(error).__name__}: {error}")[:MAX_ERROR_CHARACTERS]
         work.execute(_HOLD_BACK, (pause, told, self.group, place.topic_id, place.part))

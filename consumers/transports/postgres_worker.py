@@ -43,10 +43,10 @@ WITH replays AS (
     WHERE d.transport = 'postgres' AND d.grp = %(group)s AND d.replay_at <= clock_timestamp()
 )
 SELECT p.topic_id, p.part, r.part IS NOT NULL FROM log.position p LEFT JOIN replays r USING (topic_id, part)
-WHERE p.grp = %(group)s AND p.topic_id = ANY (%(topics)s) AND p.stopped_at IS NULL
-  AND (p.resume_at IS NULL OR p.resume_at <= now())
+WHERE p.grp = %(group)s AND p.topic_id = ANY (%(topics)s)
   AND (r.part IS NOT NULL
-       OR EXISTS (SELECT FROM log.record r WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off))
+       OR p.stopped_at IS NULL AND (p.resume_at IS NULL OR p.resume_at <= now())
+       AND EXISTS (SELECT FROM log.record r WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off))
 ORDER BY p.topic_id, p.part
 """
 

@@ -15,9 +15,12 @@ _REMEMBER = """
 INSERT INTO log.seen (grp, topic_id, id) SELECT %s, %s, unnest(%s::uuid[]) ON CONFLICT DO NOTHING RETURNING id
 """
 
+_TAKE_BACK = "DELETE FROM log.seen WHERE grp = %s AND topic_id = %s AND id = ANY (%s::uuid[])"
+
+# now(), and not the clock, which would keep the index from being used.
 _FORGET = """
 DELETE FROM log.seen WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM log.seen WHERE at < clock_timestamp() - %s LIMIT %s FOR UPDATE SKIP LOCKED))
+    SELECT ctid FROM log.seen WHERE at < now() - %s ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED))
 """
 
 
@@ -48,6 +51,13 @@ def unseen(conn: psycopg.Connection, group: str, topic_id: int, records: Sequenc
     fresh = {row[0] for row in conn.execute(_REMEMBER, (group, topic_id, list(first)))}
     kept = {id(record) for short, record in first.items() if short in fresh}
     return [record for record in records if record.source_id is not None or id(record) in kept]
+
+
+def forget_ids(conn: psycopg.Connection, group: str, topic_id: int, records: Sequence[Record]) -> None:
+    """Takes back that these were remembered: they are not handled after all."""
+    ids = [_short(record.event_id) for record in records if record.source_id is None]
+    if ids:
+        conn.execute(_TAKE_BACK, (group, topic_id, ids))
 
 
 def forget_seen(conn: psycopg.Connection, older_than: timedelta, limit: int) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from api.bootstrap import MeasuredTransport
-from consumers.transports.dead_letters import Letter, Selection, discard, newest_letters, replay
+from consumers.transports.dead_letters import Letter, Selection, blocked_keys, bury, discard, newest_letters, replay
 from consumers.transports.gauges import CATALOGUE
 from consumers.transports.poison import PoisonCap
 from consumers.transports.port import Outgoing, Poison, Record
@@ -200,6 +202,48 @@ def test_too_many_parked_records_stop_the_partition(broker: Broker) -> None:
     assert sum(transport.lag("g").values()) == 3
     assert _gauge(transport, "transport_parked_records") == 3
     assert _gauge(transport, "transport_dead_letters") == 4
+
+
+@pytest.mark.parametrize("relayed", [False, True])
+def test_a_partition_that_stops_within_a_batch_loses_nothing(broker: Broker, *, relayed: bool) -> None:
+    """The batch was fetched and is past its stop; what comes next must not carry the position over the rest."""
+    transport = broker.adjusted(replace(suite_settings(), poison=PoisonCap(in_a_row=2)))
+    sent = [Outgoing(b"key", str(n).encode(), f"m:{n}", source_id=n if relayed else None) for n in range(1, 13)]
+    sick = Sick(3, 4, 5, 6)
+    transport.publish("facts", sent[:10])
+    with consuming(transport, "g", ["facts"], sick):
+        wait_until(lambda: _gauge(transport, "transport_stopped") == 1)
+        assert sorted(states(broker)) == [3, 4]
+        sick.values.clear()
+        with database(broker) as conn:
+            ((part,),) = conn.execute("SELECT part FROM log.position WHERE stopped_at IS NOT NULL")
+            assert replay(conn, EVERY) == 2
+        wait_until(lambda: not letters(broker), what="replays of a partition that has stopped")
+        assert transport.resume("g", "facts", part)
+        transport.publish("facts", sent[10:])
+        wait_until(lambda: len(handled(broker)) >= 12)
+        wait_drained(transport, "g")
+    assert sorted(handled(broker)) == list(range(1, 13))
+
+
+def test_a_forged_source_id_of_a_dead_letter_hides_nothing(broker: Broker) -> None:
+    transport = broker.transport()
+    forged = Outgoing(b"key", b"3", "forged", source_id=10**17)
+    sent = [Outgoing(b"key", str(n).encode(), f"m:{n}", source_id=n) for n in range(10, 20)]
+    with consuming(transport, "g", ["facts"], Sick(3)):
+        transport.publish("facts", [forged])
+        wait_drained(transport, "g")
+        transport.publish("facts", sent)
+        wait_drained(transport, "g")
+    assert handled(broker) == list(range(10, 20))
+
+
+def test_a_key_of_any_length_can_be_a_dead_letter(broker: Broker) -> None:
+    with database(broker) as conn, conn.transaction():
+        at = datetime(2026, 11, 27, tzinfo=UTC)
+        record = Record("facts", 0, 1, random.Random(1).randbytes(9_000), b"", {}, at)
+        bury(conn, "kafka", "g", [Poison(record, "lone \ud800 surrogate")], attempts=1)
+        assert blocked_keys(conn, "kafka", "g", "facts", [record.key or b""]) == {record.key}
 
 
 def _gauge(transport: MeasuredTransport, name: str) -> float:

@@ -64,6 +64,7 @@ class Publishing:
                         raise Unavailable(f"the brokers did not confirm in time: {error}") from error
                     time.sleep(RETRY_SECONDS)
                 else:
+                    self._clients.away = False
                     return
 
     def close(self) -> None:

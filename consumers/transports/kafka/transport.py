@@ -6,6 +6,7 @@ are one transaction. Consuming: ``worker``; publishing: ``publishing``.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from threading import Event
@@ -26,7 +27,7 @@ from consumers.transports.kafka.topics import TRANSPORT, Topic, Topics, checked_
 from consumers.transports.kafka.watching import Bounds, Watching
 from consumers.transports.kafka.worker import Worker
 from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
-from consumers.transports.positions import forget, resume
+from consumers.transports.positions import resume
 from consumers.transports.settings import KafkaSettings, LogSettings, checked_group
 
 _Connection = psycopg.Connection[TupleRow]
@@ -137,13 +138,16 @@ class KafkaTransport:
         """The state of every group, as in ``gauges.CATALOGUE``. Raises ``Unavailable``."""
         positions = self._positions(None)
         bounds = self._watching.bounds({at.partition for at in positions})
-        # Groups that stand apart in a partition have a record each; of the rest one question is enough.
+        # One record of each partition is asked for: the oldest that any group waits for.
         waiting = {
             at.partition: bounds[at.partition].next_after(at.off)
             for at in sorted(positions, key=lambda at: at.off, reverse=True)
             if at.behind(bounds[at.partition])
         }
-        times = self._watching.times(waiting)
+        try:
+            times = self._watching.times(waiting)
+        except Unavailable:
+            times = {}
         now = time.time()
         standings = [
             Standing(
@@ -151,7 +155,8 @@ class KafkaTransport:
                 self._topic(at),
                 at.part,
                 at.behind(bounds[at.partition]),
-                max(0.0, now - times.get(at.partition, now)) if at.behind(bounds[at.partition]) else 0.0,
+                # Not known is not young: whoever waits for the lag to pass must go on waiting.
+                max(0.0, now - times.get(at.partition, -math.inf)) if at.behind(bounds[at.partition]) else 0.0,
                 at.failures,
                 at.stopped,
             )
@@ -176,13 +181,6 @@ class KafkaTransport:
                 return resume(conn, TRANSPORT, group, name, partition)
 
         return self._ask(let_go_on)
-
-    def forget(self, group: str) -> int:
-        """Drops the positions of a group that will not come back; answers the number of partitions.
-
-        Workers of the group must be stopped; if it returns it starts at the oldest record. Raises ``Unavailable``.
-        """
-        return self._ask(lambda conn: forget(conn, TRANSPORT, group))
 
     def close(self) -> None:
         """See the port."""

@@ -115,6 +115,7 @@ class Worker:
             except Superseded as error:
                 # The group has given this member up, and its client does not know (or it was asleep): join anew.
                 logger.warning("%s: another worker has taken %s", group, error)
+                failures = self._rest_after(failures, began, error)
             except (KafkaError, Unavailable, psycopg.Error, DatabaseAway, Stuck) as error:
                 failures = self._rest_after(failures, began, error)
             except Exception as error:
@@ -233,7 +234,7 @@ class Worker:
             partition, owned = by_place[state.place]
             if state.epoch != owned.epoch:
                 raise Superseded(str(owned.place))
-            if state.replays and state.ready:
+            if state.replays:
                 self._handling.replay(work, owned.place)
             owned.off = state.off
             if owned.resting and state.ready:

@@ -23,7 +23,7 @@ CREATE TABLE log.seen (
     PRIMARY KEY (grp, topic_id, id)
 );
 COMMENT ON COLUMN log.seen.id IS 'The first 16 bytes of the event id''s BLAKE2b digest.';
-CREATE INDEX seen_at ON log.seen USING brin (at);
+CREATE INDEX seen_at ON log.seen (at);
 -- Rows come and go all day; the default waits for a fifth of the table.
 ALTER TABLE log.seen SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 
