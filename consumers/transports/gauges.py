@@ -9,7 +9,8 @@ import psycopg
 
 CATALOGUE: Mapping[str, str] = {
     "transport_lag_records": "Records that a group has not handled in a partition; counting stops at 100,000",
-    "transport_lag_seconds": "Age of the oldest record that a group has not handled in a partition",
+    "transport_lag_seconds": "Age of the oldest record that a group has not handled in a partition; "
+    "infinite when the brokers do not say",
     "transport_failures": "Errors in a row of a group's handler in a partition; it rests between tries",
     "transport_stopped": "1 while dead letters have stopped a group in a partition: an operator must resume it",
     "transport_dead_letters": "Dead letters of a group that nobody has dealt with, by topic",

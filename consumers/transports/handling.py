@@ -168,7 +168,7 @@ class Handling:
     def replay(self, work: _Connection, place: Place) -> int:
         """Handles dead letters that an operator put back, each in a transaction; answers how many were handled.
 
-        In the order of their offsets. One that fails again keeps those of its key waiting (with ``park_keys``).
+        In the order in which they were buried. With ``park_keys`` one that fails again keeps those of its key waiting.
         Raises ``DatabaseAway``.
         """
         for done in range(MAX_REPLAYS):

@@ -17,11 +17,10 @@ from consumers.transports.port import (
     MAX_KEY_BYTES,
     MAX_RECORD_BYTES,
     Outgoing,
-    Poison,
     Record,
     Refused,
 )
-from tests.transports.brokers import PARTITIONS, POISON_IN_A_ROW, Broker, consuming
+from tests.transports.brokers import PARTITIONS, Broker, consuming
 from tests.transports.ledger import (
     assert_accounted,
     enter,
@@ -302,73 +301,6 @@ def test_repeated_source_ids_are_skipped(broker: Broker) -> None:
         transport.publish("facts", copied(range(35, 51), "third"))
         wait_drained(transport, "g")
     assert_accounted(entries(broker.database_url, "g"), copied(range(1, 51), "first"))
-
-
-def test_poison_goes_to_the_dead_letters_and_the_rest_is_handled(broker: Broker) -> None:
-    transport = broker.transport()
-    odd = bytes(range(256))
-    sent = messages(60, keys=1)
-    bad = Outgoing(b"key-0", odd, "bad", {"odd": odd})
-    calls = 0
-
-    def handle(conn: psycopg.Connection, records: Sequence[Record]) -> None:
-        nonlocal calls
-        calls += 1
-        for record in records:
-            try:
-                int(record.value.decode())
-            except ValueError as error:
-                raise Poison(record, "not a number") from error
-        enter(conn, "g", records)
-
-    transport.publish("facts", [*sent[:30], bad, *sent[30:]])
-    with consuming(transport, "g", ["facts"], handle):
-        wait_drained(transport, "g")
-    assert_accounted(entries(broker.database_url, "g"), sent)
-    assert calls == 2
-    with psycopg.connect(broker.database_url) as conn:
-        letters = conn.execute(
-            "SELECT grp, topic, part, off, key, value, headers->>'event_id', decode(headers->>'odd', 'escape'),"
-            " attempts, error_class, error FROM log.dead_letter"
-        ).fetchall()
-    assert len(letters) == 1
-    group, topic, part, off, key, value, event_id, header, attempts, error_class, error = letters[0]
-    assert (group, topic, bytes(key), bytes(value), event_id, bytes(header)) == (
-        "g",
-        "facts",
-        b"key-0",
-        odd,
-        "bad",
-        odd,
-    )
-    assert (attempts, error_class) == (1, "UnicodeDecodeError")
-    assert "not a number" in error
-    neighbours = [entry.off for entry in entries(broker.database_url, "g") if entry.part == part]
-    assert min(neighbours) < off < max(neighbours)
-
-
-def test_poison_in_a_row_stops_the_partition_and_no_other(broker: Broker) -> None:
-    """A broken handler must not move the topic into the dead letters."""
-    transport = broker.transport()
-
-    def handle(conn: psycopg.Connection, records: Sequence[Record]) -> None:
-        for record in records:
-            if record.key == b"key-0":
-                raise Poison(record, "everything looks bad")
-        enter(conn, "g", records)
-
-    sent = messages(200, keys=20)
-    sick = [Outgoing(b"key-0", b"-1", f"sick:{n}") for n in range(20)]
-    transport.publish("facts", sick + [record for record in sent if record.key != b"key-0"])
-    with consuming(transport, "g", ["facts"], handle):
-        wait_until(lambda: sum(1 for behind in transport.lag("g").values() if behind) == 1)
-        with psycopg.connect(broker.database_url, autocommit=True) as conn:
-            count = "SELECT count(*) FROM log.dead_letter"
-            wait_until(lambda: conn.execute(count).fetchone() == (POISON_IN_A_ROW,))
-            transport.publish("facts", messages(40, keys=20, start=1_000))
-            wait_until(lambda: any(int(entry.value) >= 1_000 for entry in entries(broker.database_url, "g")))
-            assert conn.execute(count).fetchone() == (POISON_IN_A_ROW,)
-    assert max(transport.lag("g").values()) >= len(sick) - POISON_IN_A_ROW
 
 
 @pytest.mark.parametrize("name", ["", "no spaces", "../up", "x" * 60, "nul\x00"])

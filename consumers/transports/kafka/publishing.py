@@ -137,7 +137,7 @@ def _stop_sending(producer: Producer, _: object) -> None:
     """Called in the producer's sending thread as soon as a message failed, before it sends anything else.
 
     ``close`` would wait for what is unsent, and when that does not end in time it raises and leaves the thread sending
-    (3.0.12), so this goes to the sender itself; tests/transports/test_kafka.py shows when that changes.
+    (3.0.12), so this goes to the sender itself; tests/transports/test_kafka_outages.py shows when that changes.
     """
     producer._sender.force_close()  # noqa: SLF001
 
