@@ -15,6 +15,7 @@ import urllib.request
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Self
 
@@ -190,6 +191,8 @@ def request(method: str, url: str, data: bytes | None, headers: dict[str, str], 
             return _answered(answer.status, answer.read(), dict(answer.headers))
     except urllib.error.HTTPError as error:
         return _answered(error.code, error.read(), dict(error.headers))
+    except HTTPException as error:  # cut off in the middle of an answer, which is none
+        raise OSError(f"half an answer: {error}") from error
 
 
 def _answered(status: int, raw: bytes, headers: dict[str, str]) -> Answered:
