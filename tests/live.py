@@ -187,10 +187,11 @@ def request(method: str, url: str, data: bytes | None, headers: dict[str, str], 
     """Any HTTP answer, errors included. Raises OSError when there is none."""
     asked = urllib.request.Request(url, data=data, method=method, headers=headers)  # noqa: S310 - our own address
     try:
-        with urllib.request.urlopen(asked, timeout=timeout) as answer:  # noqa: S310
-            return _answered(answer.status, answer.read(), dict(answer.headers))
-    except urllib.error.HTTPError as error:
-        return _answered(error.code, error.read(), dict(error.headers))
+        try:
+            with urllib.request.urlopen(asked, timeout=timeout) as answer:  # noqa: S310
+                return _answered(answer.status, answer.read(), dict(answer.headers))
+        except urllib.error.HTTPError as error:
+            return _answered(error.code, error.read(), dict(error.headers))
     except HTTPException as error:  # cut off in the middle of an answer, which is none
         raise OSError(f"half an answer: {error}") from error
 
