@@ -36,6 +36,7 @@ from consumers.transports.settings import LogSettings
 from domain.errors import Conflict
 from domain.event import Actor
 from projections.catalogue import PROJECTIONS, named
+from projections.engine.completeness import Behind
 from projections.engine.installing import install
 from projections.engine.rebuilding import rebuild
 
@@ -48,8 +49,8 @@ CATALOGUE = {
 }
 """Providers and models that scanners may name: the reference product's two (contract 3.1) and our own analyser."""
 
-OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES, PoolTimeout, Unavailable)
-"""What means "not now": the database or the transport is away. HTTP answers 503."""
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES, PoolTimeout, Unavailable, Behind)
+"""What means "not now": the database or the transport is away, or the read side lacks what is asked. HTTP: 503."""
 
 DATABASE_WAIT_SECONDS = 2.0
 

@@ -67,7 +67,7 @@ class Services:
     public_url: str
     """Where clients reach this server, without a trailing slash. Links come from it, never from a Host header."""
     outages: tuple[type[Exception], ...]
-    """Exceptions that mean "not now" (the database or the transport is away) and become 503."""
+    """Exceptions that mean "not now" (database or transport is away, the read side is behind) and become 503."""
     capture_prefix: str = ""
     """Path before a second copy of the capture routes, for sites whose visitors block the plain ones; "" for none."""
     capture_origins: Sequence[str] = ()

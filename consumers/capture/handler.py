@@ -33,7 +33,10 @@ POOL_SECONDS = 1.0
 """How long that waits for a connection: it can be done later, the batch in hand cannot."""
 
 TokenLookup = Callable[[psycopg.Connection, str], int | None]
-"""The environment that a project token belongs to, for messages that somebody else published."""
+"""The environment that a project token belongs to, for messages that somebody else published.
+
+Raises when it cannot be told yet (projections.engine.completeness.Behind): None is final.
+"""
 
 
 class SnapshotHandler:
@@ -57,7 +60,7 @@ class SnapshotHandler:
         self._drop_at = clock()
 
     def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
-        """Raises OSError when blobs fail.
+        """Raises OSError when blobs fail, and what the lookup of a token raises: then the batch is to be tried again.
 
         A message that is no recording is counted, kept within limits, and passed over. It is no Poison: strangers can
         make such messages, and dead letters would stop the partition for everybody (transports/poison.py).

@@ -1,4 +1,8 @@
-"""Who calls, and whose data they may touch: keys, environments, members. These reads come before there is a Tenant."""
+"""Who calls, and whose data they may touch: keys, environments, members. These reads come before there is a Tenant.
+
+A refusal is final: a browser that is told that its token is unknown drops the recording. So whoever refuses because of
+what is not found here asks `check_accounts` first whether the tables are only behind (ADR 7).
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,14 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from domain.tenant import Tenant
+from projections.accounts import ACCOUNTS
+from projections.engine.completeness import check_complete
 from projections.queries.users import user, user_document, users
 
 __all__ = [
     "KeyHolder",
     "ListedKey",
+    "check_accounts",
     "environment_of_token",
     "environments_of",
     "is_member",
@@ -79,6 +86,14 @@ class ListedKey:
     last_used_at: datetime | None
 
 
+def check_accounts(connection: Connection) -> None:
+    """Raises Behind while the log holds events about accounts that these tables lack.
+
+    When it returns, what is not found after that does not exist.
+    """
+    check_complete(connection, ACCOUNTS)
+
+
 def key_holder(connection: Connection, key_hash: str) -> KeyHolder | None:
     """The key with this keyed hash, None when there is none or it is revoked."""
     row = connection.execute(_KEY, (key_hash,), prepare=True).fetchone()
@@ -95,17 +110,28 @@ def tenant_of(connection: Connection, environment_id: int) -> Tenant | None:
 
 
 def tenant_of_token(connection: Connection, project_token: str) -> Tenant | None:
-    """The environment that a browser's project token sends to, None for an unknown or replaced token."""
-    if "\x00" in project_token:
+    """The environment that a browser's project token sends to, None for an unknown or replaced token.
+
+    Raises Behind when it cannot be told yet.
+    """
+    if not project_token or "\x00" in project_token:
         return None
-    row = connection.execute(_TOKEN, (project_token,), prepare=True).fetchone()
-    return Tenant(*row) if row else None
+    found = _tenant_of_token(connection, project_token)
+    if found is None:
+        check_accounts(connection)
+        found = _tenant_of_token(connection, project_token)  # it may have come in between
+    return found
 
 
 def environment_of_token(connection: Connection, project_token: str) -> int | None:
     """As `tenant_of_token`, the environment's id alone."""
     tenant = tenant_of_token(connection, project_token)
     return tenant.environment_id if tenant else None
+
+
+def _tenant_of_token(connection: Connection, project_token: str) -> Tenant | None:
+    row = connection.execute(_TOKEN, (project_token,), prepare=True).fetchone()
+    return Tenant(*row) if row else None
 
 
 def is_member(connection: Connection, user_id: int, organization_id: UUID) -> bool:

@@ -7,15 +7,18 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg import Connection
 
 from consumers.capture import handler as module
 from consumers.capture.blobs import MissingBlob
 from consumers.capture.encodings import Json
 from consumers.capture.facts import Facts, facts_of
+from consumers.capture.handler import SnapshotHandler
 from consumers.capture.recording import recording
 from consumers.capture.settler import settle
 from consumers.capture.snapshot import Snapshot, to_messages
 from consumers.transports.port import Outgoing
+from projections.engine.completeness import Behind
 from tests.capture.traffic import (
     ENVIRONMENT,
     EXPECTED,
@@ -206,6 +209,24 @@ def test_sessions_of_one_batch_and_environments_are_kept_apart(capture: Capture)
 def test_a_message_without_environment_belongs_to_its_token(capture: Capture) -> None:
     capture.capture(snapshot([click(1)], environment_id=None, token=KNOWN_TOKEN))
     assert capture.session("s-1", ITS_ENVIRONMENT)["event_count"] == 1
+
+
+def test_a_token_that_cannot_be_told_yet_holds_the_batch_back(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def behind(_conn: Connection, _token: str) -> int | None:
+        raise Behind
+
+    messages = [to_messages(snapshot([click(1)], name, environment_id=None, token=KNOWN_TOKEN))[0] for name in "ab"]
+    known = SnapshotHandler(capture.blobs, capture.pool, behind, lambda: capture.now)
+    with monkeypatch.context() as patched:
+        patched.setattr(capture, "handler", known)
+        with pytest.raises(Behind):
+            capture.handle(messages)
+    assert capture.rows("SELECT * FROM capture.session") == []
+    assert capture.rows("SELECT * FROM capture.undecodable") == []
+    capture.handle(messages)
+    assert [capture.session(name, ITS_ENVIRONMENT)["event_count"] for name in "ab"] == [1, 1]
 
 
 def broken_messages() -> dict[str, Outgoing]:

@@ -3,10 +3,14 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from psycopg import Connection
 
 from commands.accounts import hash_key
 from domain.tenant import Tenant
+from projections.accounts import ACCOUNTS
+from projections.engine import Behind, check_complete
+from projections.engine.projection import BATCH
 from projections.queries import accounts
 from tests.projections.world import World, catch_up
 
@@ -51,6 +55,37 @@ def test_environments_tokens_and_members(world: World, connection: Connection) -
     catch_up(connection)
     assert accounts.environment_of_token(connection, second.project_token) is None
     assert accounts.environment_of_token(connection, rotated.project_token) == second.id
+
+
+def test_what_is_not_found_is_unknown_only_when_no_event_about_accounts_is_missing(
+    world: World, connection: Connection
+) -> None:
+    catch_up(connection)
+    assert accounts.tenant_of_token(connection, "phc_unknown") is None
+    world.scanner()
+    assert accounts.tenant_of_token(connection, "phc_unknown") is None, "scanners are nothing to it"
+    created = world.accounts.create_environment(world.admin(), world.tenant.organization_id, "Second")
+    for token in (created.project_token, "phc_unknown"):
+        with pytest.raises(Behind):
+            accounts.environment_of_token(connection, token)
+    assert accounts.environment_of_token(connection, "") is None
+    assert accounts.environment_of_token(connection, "phc_token") == 1
+    catch_up(connection)
+    assert accounts.environment_of_token(connection, created.project_token) == created.id
+    assert accounts.environment_of_token(connection, "phc_unknown") is None
+
+
+def test_tables_that_are_far_behind_are_behind_whatever_they_lack(world: World, connection: Connection) -> None:
+    catch_up(connection)
+    others = (
+        "INSERT INTO store.events (originator_id, originator_version, topic, state) "
+        "SELECT gen_random_uuid(), 1, 'ScannerDeleted.v1', '' FROM generate_series(1, %s)"
+    )
+    connection.execute(others, (BATCH - 1,))
+    check_complete(connection, ACCOUNTS)
+    connection.execute(others, (1,))
+    with pytest.raises(Behind):
+        check_complete(connection, ACCOUNTS)
 
 
 def test_user_objects(world: World, connection: Connection) -> None:
