@@ -79,7 +79,7 @@ def test_tables_that_are_far_behind_are_behind_whatever_they_lack(world: World, 
     catch_up(connection)
     others = (
         "INSERT INTO store.events (originator_id, originator_version, topic, state) "
-        "SELECT gen_random_uuid(), 1, 'ScannerDeleted.v1', '' FROM generate_series(1, %s)"
+        "SELECT gen_random_uuid(), 1, 'ScannerDeleted', '' FROM generate_series(1, %s)"
     )
     connection.execute(others, (BATCH - 1,))
     check_complete(connection, ACCOUNTS)
