@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -21,7 +22,8 @@ PREFIX = "REPLAY_VISION_"
 RECORD_BYTES_OF = {"events": 1_000_000, "ticks": 100_000, "snapshots": 10_000_000}
 """Largest record of each topic on Kafka. An event has 256 KiB at most, a snapshot message 8 MiB; both have headers."""
 _Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
-_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_LAST_PORT = 65_535
 _Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -34,7 +36,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    port: Annotated[int, Field(ge=1, le=_LAST_PORT)] = 8000
     home: Path = Path(".replay-vision")
     database_url: str | None = None
     kafka_bootstrap_servers: Annotated[list[str], NoDecode] = []
@@ -63,21 +65,42 @@ class Settings(BaseSettings):
     @field_validator("capture_origins", "kafka_bootstrap_servers", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        if not parts:
+            # Not the same as unset, which would be the log in the database, or any origin.
+            message = "there is nothing in the list; unset it for the default"
+            raise ValueError(message)
+        return parts
 
     @field_validator("kafka_bootstrap_servers")
     @classmethod
     def _addresses(cls, value: list[str]) -> list[str]:
-        if not all(_ADDRESS.fullmatch(address) for address in value):
-            message = "an address is not of the form host:port"
+        found = [_ADDRESS.fullmatch(address) for address in value]
+        if not all(address and 1 <= int(address[2]) <= _LAST_PORT for address in found):
+            message = f"an address is not of the form host:port, with a port from 1 to {_LAST_PORT}"
             raise ValueError(message)
         return value
 
     @field_validator("kafka_ca_file")
     @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None and not value.is_file():
-            message = f"there is no file {value}"
+    def _authorities(cls, value: Path | None) -> Path | None:
+        """Read once now: a file that is none would look like brokers that do not answer."""
+        if value is None:
+            return None
+        try:
+            if not value.is_file():
+                message = f"there is no file {value}"
+                raise ValueError(message)
+            found = ssl.create_default_context(cafile=value).cert_store_stats()["x509"]
+        except ssl.SSLError:
+            found = 0
+        except OSError as error:
+            message = f"{value} cannot be read: {error.strerror}"
+            raise ValueError(message) from None
+        if not found:
+            message = f"{value} is no PEM file with a certificate"
             raise ValueError(message)
         return value
 
