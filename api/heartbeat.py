@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ class Sign:
         return self.age > LATE_SECONDS
 
 
+class NoHeartbeat(Exception):
+    """A file has the name of a heartbeat, of a process that exists, and cannot be read as one. Names the file."""
+
+
 class Heartbeat:
     """The file of this process. Its name holds the host's: containers may share a home, but not their process ids."""
 
@@ -44,7 +49,7 @@ class Heartbeat:
     def beat(self) -> None:
         """Makes the heartbeat young. A home that cannot be written is logged once and ends no work."""
         try:
-            if not self._path.exists():
+            if not self._path.is_file():
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._path.write_text(" ".join(self._roles))
             os.utime(self._path)
@@ -67,16 +72,31 @@ class Heartbeat:
 
 
 def signs(home: Path) -> list[Sign]:
-    """The heartbeats of the processes of this host that still exist, those that hang included."""
+    """The heartbeats of the processes of this host that still exist, those that hang included.
+
+    Raises NoHeartbeat.
+    """
     found: list[Sign] = []
     for path, pid, touched in _of_this_host(home):
         if _same_process(pid, touched):
             try:
-                roles = tuple(path.read_text().split())
+                roles = _roles_in(path)
             except FileNotFoundError:
                 continue  # it has ended meanwhile
             found.append(Sign(pid, roles, time.time() - touched))
     return found
+
+
+def _roles_in(path: Path) -> tuple[str, ...]:
+    try:
+        text = path.read_text("ascii")
+    except UnicodeDecodeError:
+        text = "\0"
+    except PermissionError as error:
+        raise NoHeartbeat(f"{path} cannot be read: {error.strerror}") from error
+    if not text.isprintable():
+        raise NoHeartbeat(f"{path} is no heartbeat: remove it")
+    return tuple(text.split())
 
 
 def _of_this_host(home: Path) -> Iterator[tuple[Path, int, float]]:
@@ -86,10 +106,11 @@ def _of_this_host(home: Path) -> Iterator[tuple[Path, int, float]]:
         if not path.name.startswith(host) or not number.isdecimal():
             continue
         try:
-            touched = path.stat().st_mtime
+            found = path.stat()
         except FileNotFoundError:
             continue  # it has ended meanwhile
-        yield path, int(number), touched
+        if stat.S_ISREG(found.st_mode):
+            yield path, int(number), found.st_mtime
 
 
 def _same_process(pid: int, touched: float) -> bool:

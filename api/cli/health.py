@@ -10,7 +10,7 @@ import typer
 
 from api.cli.opening import Home, settings_for
 from api.failures import Failure
-from api.heartbeat import LATE_SECONDS, signs
+from api.heartbeat import LATE_SECONDS, NoHeartbeat, signs
 
 app = typer.Typer(help="Exit status 0 when the processes of this home are alive, 1 when not.", no_args_is_help=True)
 
@@ -37,7 +37,10 @@ def worker(
 ) -> None:
     """Looks at the heartbeats that the workers of this home and host keep: each wanted role, and none that hangs."""
     settings = settings_for(home)
-    found = signs(settings.home)
+    try:
+        found = signs(settings.home)
+    except NoHeartbeat as error:
+        raise Failure(str(error)) from error
     wanted = set(role or ())
     if wanted:
         found = [sign for sign in found if wanted.intersection(sign.roles)]

@@ -112,6 +112,30 @@ def test_a_process_that_got_the_number_of_a_dead_one_does_not_count(tmp_path: Pa
     assert signs(tmp_path) == []
 
 
+def test_a_folder_is_no_heartbeat(tmp_path: Path, dead_pid: int, caplog: pytest.LogCaptureFixture) -> None:
+    for pid in (os.getpid(), dead_pid):
+        file_of(tmp_path, pid).mkdir(parents=True)
+    done = health(tmp_path, "worker")
+    assert (done.returncode, "no worker keeps a heartbeat" in done.stderr) == (1, True)
+    heartbeat = Heartbeat(tmp_path, ["relay"])
+    heartbeat.beat()
+    assert "there is no heartbeat" in caplog.text, "a worker that cannot keep one has to say so"
+    heartbeat.end()
+    assert signs(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "content", [b"relay\xff", b"\x00\x01", b"relay\x1b[31m", "relais\u00e9".encode(), b"relay\ncapture"]
+)
+def test_a_file_that_is_no_heartbeat_is_named(tmp_path: Path, old_process: int, content: bytes) -> None:
+    path = file_of(tmp_path, old_process)
+    path.parent.mkdir()
+    path.write_bytes(content)
+    done = health(tmp_path, "worker")
+    assert done.returncode == 1
+    assert done.stderr == f"replay-vision: {path} is no heartbeat: remove it\n"
+
+
 def test_the_end_takes_the_file_away_and_those_of_the_dead(tmp_path: Path, dead_pid: int) -> None:
     heartbeat = Heartbeat(tmp_path, ["relay"])
     heartbeat.beat()
