@@ -7,10 +7,18 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from api.settings import PREFIX
+from consumers.transports.port import Unavailable
 
 
 class Failure(Exception):
     """The command ends here; the message tells the user what to do."""
+
+
+def outage(error: Exception) -> Failure:
+    """What is away, for one of `api.bootstrap.OUTAGES`. The transport says itself what it is about."""
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    what = "the transport is not available" if isinstance(error, Unavailable) else "the database does not answer"
+    return Failure(f"{what}: {reason}")
 
 
 def settings_problem(error: ValidationError) -> str:

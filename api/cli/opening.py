@@ -11,7 +11,7 @@ import typer
 
 from api.bootstrap import OUTAGES, Runtime, refuse_empty, runtime
 from api.embedded_postgres import EmbeddedPostgres
-from api.failures import Failure
+from api.failures import Failure, outage
 from api.settings import Settings
 
 Home = Annotated[Path | None, typer.Option("--home", help="Home folder of the installation.")]
@@ -37,7 +37,7 @@ def opened(settings: Settings) -> Generator[Runtime]:
 def database(settings: Settings, *, create: bool = False) -> Generator[str]:
     """The address of the database; with `create` an embedded one is made where there is none.
 
-    Raises Failure when it does not answer, now or within the block.
+    Raises Failure when it, or the transport over it, does not answer, now or within the block.
     """
     try:
         if settings.database_url is not None:
@@ -49,8 +49,7 @@ def database(settings: Settings, *, create: bool = False) -> Generator[str]:
         with postgres.borrowed() as url:
             yield url
     except OUTAGES as error:
-        message = f"the database does not answer: {str(error).splitlines()[0]}"
-        raise Failure(message) from error
+        raise outage(error) from error
 
 
 def secret_of(settings: Settings) -> bytes:

@@ -44,7 +44,12 @@ def import_sessions(
                 raise NotFound(message)
         console = Console(stderr=True)
         with Progress(
-            TextColumn("Importing"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+            TextColumn("Importing"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         ) as progress:
             task = progress.add_task("Importing", total=sum(_count(path) for path in files))
             for imported in import_files(files, running.transport, environment, running.clock()):

@@ -19,7 +19,7 @@ from api.bootstrap import runtime
 from api.cli.logs import set_up_logs
 from api.credentials import Credentials
 from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, Tuning
-from api.failures import Failure
+from api.failures import Failure, outage
 from api.process_tree import ProcessTree
 from api.settings import PREFIX, Settings
 
@@ -57,8 +57,7 @@ def up(
     try:
         _run_on_database(settings, stop, console)
     except bootstrap.OUTAGES as error:
-        message = f"the database does not answer: {str(error).splitlines()[0]}"
-        raise Failure(message) from error
+        raise outage(error) from error
 
 
 def _run_on_database(settings: Settings, stop: threading.Event, console: Console) -> None:
