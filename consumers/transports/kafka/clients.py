@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import KafkaError
 from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 
 from consumers.transports.kafka.client_types import Admin, Consumer, Producer
 from consumers.transports.port import MAX_RECORD_BYTES
@@ -27,18 +29,81 @@ NEVER_EXPIRE_MS = 24 * 3600 * 1000
 """A batch that expires on its own would let later batches of its partition pass it; publishing gives up itself."""
 
 
+MAX_CAUSE_CHARACTERS = 300
+
+_ADVICE = (
+    ("CERTIFICATE_VERIFY_FAILED", "check the CA file, and the name that the brokers are called by"),
+    ("Handshake failed", "check whether the port is one for TLS"),
+    ("SaslAuthenticationFailedError", "check user name and password"),
+    ("UnsupportedSaslMechanismError", "check the SASL mechanism"),
+    ("IllegalSaslStateError", "check the security protocol: the port takes no SASL"),
+    ("Invalid frame length", "check the security protocol: the port may be one for TLS"),
+    # What brokers do to strangers. The client often reads that before the broker's answer, which it then throws away.
+    ("socket disconnected", "check the security protocol, and with SASL its mechanism, user name and password"),
+)
+"""Words of an error of the client, and where to look then; the first that fits counts, and the earlier tells more."""
+
 # Without the types of release 2.
 _producer: Any = KafkaProducer
 _consumer: Any = KafkaConsumer
 _admin: Any = KafkaAdminClient
 _network: Any = KafkaNetClient
+_manager: Any = KafkaConnectionManager
+_selector: Any = NetworkSelector
 
 
 _Client = TypeVar("_Client")
 
 
+class NotReached(KafkaError):
+    """No broker could be used. Says why in one line, without credentials."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class _Network:
+    """The connections of one client, and the error among theirs that tells most.
+
+    The client itself (3.0.12) only logs why a connection failed, and then says that it has tried.
+    """
+
+    def __init__(self, **settings: object) -> None:
+        self.cause = ""
+        selector = _selector(**settings)
+        manager = _manager(selector, **settings)
+        connect = manager.get_connection
+
+        def watched(*args: object, **given: object) -> Any:
+            connection = connect(*args, **given)
+            if not connection.init_future.is_done:
+                connection.init_future.add_errback(self._note)
+                connection.close_future.add_errback(self._note)
+            return connection
+
+        manager.get_connection = watched
+        self.client = _network(selector, manager, **settings)
+
+    def _note(self, error: Exception) -> None:
+        text = str(error.args[0]) if error.args else type(error).__name__
+        # When there is no time left, the last try has none to learn anything.
+        if not self.cause or _rank(text) < _rank(self.cause):
+            self.cause = text
+
+    def reason(self) -> str:
+        """One line with what to check; empty when no connection failed."""
+        rank = _rank(self.cause)
+        advice = f" ({_ADVICE[rank][1]})" if rank < len(_ADVICE) else ""
+        text = "".join(letter if letter.isprintable() else " " for letter in self.cause)
+        return f"{text[:MAX_CAUSE_CHARACTERS]}{advice}"
+
+
+def _rank(cause: str) -> int:
+    return next((rank for rank, (words, _) in enumerate(_ADVICE) if words in cause), len(_ADVICE))
+
+
 class Clients:
-    """Makes clients for one cluster. Each method may raise ``KafkaError``.
+    """Makes clients for one cluster. Each method may raise ``KafkaError``; ``NotReached`` tells the operator why.
 
     ``away`` says that no broker answered the last time that a client was made. Whoever would wait for one in a crowd
     should rather give up then.
@@ -121,18 +186,20 @@ class Clients:
 
     def _made(self, make: Callable[..., _Client], **given: object) -> _Client:
         """Constructors that fail (3.0.12) leave their thread and sockets behind, so their network is ended here."""
-        networks: list[Any] = []
+        networks: list[_Network] = []
 
         def network(**settings: object) -> object:
-            networks.append(_network(**settings))
-            return networks[-1]
+            networks.append(_Network(**settings))
+            return networks[-1].client
 
         try:
             client = make(**self._common, **given, kafka_client=network)
-        except KafkaError:
+        except KafkaError as error:
             self.away = True
             for left in networks:
-                left.close()
-            raise
+                left.client.close()
+            reason = "".join(left.reason() for left in networks) or str(error)
+            servers = ", ".join(self._settings.bootstrap_servers)
+            raise NotReached(f"no broker could be used at {servers}: {reason}") from error
         self.away = False
         return client
