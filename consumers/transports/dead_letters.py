@@ -6,7 +6,7 @@ They are the group's: an operator hands one back to the group that could not han
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -42,8 +42,27 @@ SELECT id, grp AS group, topic, part AS partition, off AS offset,
 FROM log.dead_letter WHERE {_SELECTED} ORDER BY id DESC LIMIT %(limit)s
 """  # noqa: S608 - two constants
 
-_REPLAY = f"UPDATE log.dead_letter SET replay_at = clock_timestamp(), replays = 0 WHERE {_SELECTED}"  # noqa: S608
-_DISCARD = f"DELETE FROM log.dead_letter WHERE {_SELECTED}"  # noqa: S608
+_REPLAY = f"""
+WITH chosen AS (SELECT id, transport, grp, topic, key FROM log.dead_letter WHERE {_SELECTED})
+UPDATE log.dead_letter d SET replay_at = clock_timestamp(), replays = 0
+WHERE d.id IN (SELECT id FROM chosen) OR d.parked AND EXISTS (
+    SELECT FROM chosen c
+    WHERE c.transport = d.transport AND c.grp = d.grp AND c.topic = d.topic AND c.key = d.key AND c.id < d.id)
+"""  # noqa: S608 - a constant
+
+_DISCARD = f"""
+WITH gone AS (DELETE FROM log.dead_letter WHERE {_SELECTED} RETURNING id, transport, grp, topic, key), freed AS (
+    UPDATE log.dead_letter d SET replay_at = clock_timestamp(), replays = 0
+    WHERE d.parked AND d.id NOT IN (SELECT id FROM gone) AND EXISTS (
+        SELECT FROM gone g
+        WHERE g.transport = d.transport AND g.grp = d.grp AND g.topic = d.topic AND g.key = d.key AND g.id < d.id)
+    AND NOT EXISTS (
+        SELECT FROM log.dead_letter e
+        WHERE e.transport = d.transport AND e.grp = d.grp AND e.topic = d.topic AND e.key = d.key AND e.id < d.id
+          AND NOT e.parked AND e.id NOT IN (SELECT id FROM gone))
+)
+SELECT count(*) FROM gone
+"""  # noqa: S608 - a constant
 
 _BLOCKED = """
 SELECT DISTINCT key FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s AND key = ANY (%b::bytea[])
@@ -62,6 +81,23 @@ WHERE transport = %(transport)s AND grp = %(group)s AND topic = %(topic)s AND pa
       SELECT FROM log.dead_letter e
       WHERE e.grp = d.grp AND e.topic = d.topic AND e.key = d.key AND e.transport = d.transport AND e.id < d.id))
 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+"""
+
+# What waits behind a letter that nobody tries again is not being tried either.
+_NOT_NOW = """
+UPDATE log.dead_letter d SET replay_at = NULL FROM log.dead_letter e
+WHERE e.id = %s AND e.replay_at IS NULL AND d.transport = e.transport AND d.grp = e.grp AND d.topic = e.topic
+  AND d.key = e.key AND d.id > e.id AND d.replay_at IS NOT NULL
+"""
+
+_HAS = "SELECT EXISTS (SELECT FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s)"
+_CHUNK = """
+SELECT id, key, decode(headers->>'event_id', 'escape') FROM log.dead_letter
+WHERE transport = %s AND grp = %s AND topic = %s ORDER BY id LIMIT %s FOR UPDATE
+"""
+_HAND_ON = """
+UPDATE log.dead_letter d SET transport = %s, part = n.part
+FROM unnest(%s::bigint[], %s::int[]) AS n (id, part) WHERE d.id = n.id
 """
 
 _PUT_BACK = """
@@ -117,14 +153,19 @@ def newest_letters(conn: psycopg.Connection, limit: int, selection: Selection) -
 def replay(conn: psycopg.Connection, selection: Selection) -> int:
     """Hands letters back to their groups, whose workers handle them within seconds; answers how many.
 
-    A letter is deleted in the transaction in which its group's handler succeeds.
+    Records that wait behind one of them go with it. A letter is deleted in the transaction in which its group's handler
+    succeeds.
     """
     return conn.execute(_REPLAY, _parameters(selection)).rowcount
 
 
 def discard(conn: psycopg.Connection, selection: Selection) -> int:
-    """Gives letters up for good and answers how many. A key of which none is left is handled again."""
-    return conn.execute(_DISCARD, _parameters(selection)).rowcount
+    """Gives letters up for good and answers how many.
+
+    Records that waited behind them and wait behind no other are handed back to their groups.
+    """
+    ((gone,),) = conn.execute(_DISCARD, _parameters(selection))
+    return gone
 
 
 def bury(
@@ -177,10 +218,45 @@ def drop_letter(conn: psycopg.Connection, number: int) -> None:
     conn.execute("DELETE FROM log.dead_letter WHERE id = %s", (number,))
 
 
-def put_back(conn: psycopg.Connection, letter: Replay, error: Exception, pause: float | None) -> None:
-    """It failed again: to be tried after ``pause`` seconds, or with None, or too often, when an operator says so."""
+def put_back(
+    conn: psycopg.Connection, letter: Replay, error: Exception, pause: float | None, *, in_order: bool
+) -> None:
+    """It failed again: to be tried after ``pause`` seconds, or with None, or too often, when an operator says so.
+
+    With ``in_order``, what waits behind it waits for that too.
+    """
     told = (type(error.__cause__ or error).__name__, _told(str(error)))
-    conn.execute(_PUT_BACK, (*told, pause, MAX_REPLAYS, pause, letter.id))
+    with conn.transaction():
+        conn.execute(_PUT_BACK, (*told, pause, MAX_REPLAYS, pause, letter.id))
+        if in_order:
+            conn.execute(_NOT_NOW, (letter.id,))
+
+
+def has_letters(conn: psycopg.Connection, transport: str, group: str, topic: str) -> bool:
+    """Whether a group has dead letters of a topic on a transport."""
+    ((found,),) = conn.execute(_HAS, (transport, group, topic))
+    return found
+
+
+def hand_on(
+    conn: psycopg.Connection,
+    before: str,
+    after: str,
+    group: str,
+    topic: str,
+    place_of: Callable[[bytes | None, str], int],
+) -> None:
+    """Makes a group's letters those of another transport, where their keys live in other partitions.
+
+    ``place_of`` answers the partition there, from the key and the event id. Offsets stay those of before.
+    """
+    while True:
+        with conn.transaction():
+            found = conn.execute(_CHUNK, (before, group, topic, MAX_LISTED), binary=True).fetchall()
+            parts = [place_of(key, event_id.decode()) for _, key, event_id in found]
+            conn.execute(_HAND_ON, (after, [number for number, _, _ in found], parts))
+        if len(found) < MAX_LISTED:
+            return
 
 
 def _row(transport: str, group: str, letter: Poison, attempts: int, *, parked: bool) -> tuple[object, ...]:

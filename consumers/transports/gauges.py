@@ -48,10 +48,10 @@ class Standing(NamedTuple):
     group: str
     topic: str
     partition: int
-    behind: int
-    """Records not handled."""
+    behind: int | None
+    """Records not handled; None when the transport does not say."""
     age: float
-    """Seconds since the transport took the oldest of them; 0 when there is none."""
+    """Seconds since the transport took the oldest of them; 0 when there is none, infinite when that is not known."""
     failures: int
     stopped: bool
 
@@ -71,7 +71,8 @@ def read_gauges(conn: psycopg.Connection, standings: Iterable[Standing]) -> Sequ
     gauges: list[Gauge] = []
     for standing in standings:
         labels = {"group": standing.group, "topic": standing.topic, "partition": str(standing.partition)}
-        gauges.append(Gauge("transport_lag_records", labels, standing.behind))
+        if standing.behind is not None:
+            gauges.append(Gauge("transport_lag_records", labels, standing.behind))
         gauges.append(Gauge("transport_lag_seconds", labels, standing.age))
         gauges.append(Gauge("transport_failures", labels, standing.failures))
         gauges.append(Gauge("transport_stopped", labels, standing.stopped))

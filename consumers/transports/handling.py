@@ -165,6 +165,16 @@ class Handling:
             else:
                 return handled, None
 
+    def hold_back(self, work: _Connection, place: Place, epoch: int, error: Exception) -> None:
+        """Lets a partition rest whose records could not be read, as after a handler's error.
+
+        Nothing happens if another worker has taken it since. Raises ``DatabaseAway`` and ``psycopg.Error``.
+        """
+        with work.transaction():
+            position = self._take(work, place)
+            if position is not None and position.epoch == epoch:
+                self._hold_back(work, place, position, error)
+
     def replay(self, work: _Connection, place: Place) -> int:
         """Handles dead letters that an operator put back, each in a transaction; answers how many were handled.
 
@@ -193,7 +203,7 @@ class Handling:
                 raise DatabaseAway(str(error)) from error
             pause = None if isinstance(error, Poison) else self.settings.failed.seconds(letter.replays + 1)
             logger.exception("%s: dead letter %d of %s failed again", self.group, letter.id, place)
-            put_back(work, letter, error, pause)
+            put_back(work, letter, error, pause, in_order=self.park_keys)
             return False
         logger.info("%s: dead letter %d of %s is handled", self.group, letter.id, place)
         return True

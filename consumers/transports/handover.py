@@ -1,7 +1,8 @@
 """An installation that grows from the log in the database to Kafka: what the log still holds is handled first.
 
 The relay's checkpoint is the same with both transports, so each event goes through one of them. A group that has
-records left in the log handles them before it begins on Kafka, so that keys keep their order. All processes must be
+records left in the log handles them before it begins on Kafka, so that keys keep their order; its dead letters go with
+it. A partition of the log that has stopped holds its group back until an operator resumes it. All processes must be
 stopped for the change: one that still publishes to the log would be heard of only at the next start.
 """
 
@@ -10,17 +11,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Event
+from typing import TypeVar
 
 from consumers.transports.gauges import Gauge
 from consumers.transports.kafka.transport import KafkaTransport
 from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
 from consumers.transports.postgres import PostgresTransport
 
+_Answer = TypeVar("_Answer")
+
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
+TELL_SECONDS = 60.0
 ADDED = "transport_lag_records"
 
 
@@ -46,8 +51,11 @@ class HandingOver:
         park_keys: bool = False,
     ) -> None:
         """See the port."""
-        if self._leftovers(group, stop):
+        # First, so that what waits on Kafka counts as lag while the log is emptied.
+        self._until_answered(group, stop, lambda: self._kafka.register(group, topics))
+        if self._leftovers(group, topics, stop):
             self._drain(group, topics, handler, stop, max_records, park_keys=park_keys)
+        self._until_answered(group, stop, lambda: self._kafka.adopt_letters(group, topics))
         self._kafka.consume(group, topics, handler, stop=stop, max_records=max_records, park_keys=park_keys)
 
     def lag(self, group: str) -> Mapping[tuple[str, int], int]:
@@ -77,15 +85,32 @@ class HandingOver:
         self._kafka.close()
         self._log.close()
 
-    def _leftovers(self, group: str, stop: Event) -> int:
+    def _leftovers(self, group: str, topics: Collection[str], stop: Event) -> int:
         """Records that the group has not handled in the log; 0 when it is told to stop."""
+
+        def count() -> int:
+            return sum(behind for (topic, _), behind in self._log.lag(group).items() if topic in topics)
+
+        return self._until_answered(group, stop, count) or 0
+
+    def _until_answered(self, group: str, stop: Event, ask: Callable[[], _Answer]) -> _Answer | None:
+        """The answer; None when it is told to stop before there is one."""
         while not stop.is_set():
             try:
-                return sum(self._log.lag(group).values())
+                return ask()
             except Unavailable as error:
-                logger.warning("%s: waiting for the database: %s", group, error)
+                logger.warning("%s: cannot begin on Kafka yet: %s", group, error)
                 stop.wait(LOOK_SECONDS)
-        return 0
+        return None
+
+    def _tell_stopped(self, group: str) -> None:
+        for gauge in self._log.gauges():
+            if gauge.name == "transport_stopped" and gauge.value and gauge.labels["group"] == group:
+                logger.critical(
+                    "%s: cannot begin on Kafka, because the log's partition %s/%s has STOPPED with records left: see "
+                    "`dead-letters list`, then `dead-letters resume`",
+                    *(gauge.labels[name] for name in ("group", "topic", "partition")),
+                )
 
     def _drain(
         self,
@@ -103,8 +128,11 @@ class HandingOver:
         drained = Event()
 
         def watch() -> None:
-            while not stop.wait(LOOK_SECONDS) and self._leftovers(group, stop):
-                continue
+            tell_at = 0.0
+            while not stop.wait(LOOK_SECONDS) and self._leftovers(group, topics, stop):
+                if time.monotonic() >= tell_at:
+                    self._until_answered(group, stop, lambda: self._tell_stopped(group))
+                    tell_at = time.monotonic() + TELL_SECONDS
             drained.set()
 
         watcher = threading.Thread(target=watch, name=f"{group} handover", daemon=True)

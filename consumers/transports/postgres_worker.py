@@ -21,13 +21,13 @@ from psycopg.rows import TupleRow
 from consumers.transports.connections import work_connection
 from consumers.transports.handling import DatabaseAway, Handling, Place, Position
 from consumers.transports.headers import unpack
+from consumers.transports.housekeeping import Housekeeping, trim_log
 from consumers.transports.port import Record
 
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 0.25
 """How often an idle worker looks at its stop event."""
-MAX_TRIM_CHUNKS = 100
 
 _REGISTER = """
 INSERT INTO log.position (grp, topic_id, part)
@@ -60,21 +60,6 @@ SELECT off, key, value, headers::text, at FROM (
 ) few WHERE before = 0 OR before + size <= %s ORDER BY off
 """
 
-# Looks at the oldest few only, so a log without anything to drop costs nothing.
-_TRIM = """
-DELETE FROM log.record r USING (
-    SELECT oldest.* FROM (
-        SELECT pa.topic_id, pa.part, coalesce(min(po.off), 9223372036854775807) AS off
-        FROM log.partition pa LEFT JOIN log.position po USING (topic_id, part)
-        WHERE pa.topic_id = ANY (%s) GROUP BY pa.topic_id, pa.part
-    ) handled CROSS JOIN LATERAL (
-        SELECT topic_id, part, off, at FROM log.record
-        WHERE topic_id = handled.topic_id AND part = handled.part AND off <= handled.off
-        ORDER BY off LIMIT %s FOR UPDATE SKIP LOCKED
-    ) oldest WHERE oldest.at < clock_timestamp() - %s
-) old WHERE r.topic_id = old.topic_id AND r.part = old.part AND r.off = old.off
-"""
-
 
 class Worker:
     """``names`` maps stored topic names to the ones that the handler knows."""
@@ -90,8 +75,7 @@ class Worker:
         self._stop = stop
         self._max_records = max_records
         self._topics: dict[int, str] = {}
-        spread = random.random()  # noqa: S311 - so that workers which start together do not trim together
-        self._trim_at = time.monotonic() + self._settings.trim_every.total_seconds() * spread
+        self._housekeeping = Housekeeping(self._settings, [lambda conn: trim_log(conn, names, self._settings)], stop)
 
     def run(self) -> None:
         """Returns when the stop is set, never for a trouble of the database."""
@@ -129,7 +113,7 @@ class Worker:
                 if replays:
                     moved |= self._handling.replay(work, place) > 0
                 moved |= self._handling.step(work, place, partial(self._read, work, place))
-            self._trim(work)
+            self._housekeeping.look(work)
             self._wait(ears, 0.0 if moved else self._settings.poll_seconds)
 
     def _wait(self, ears: psycopg.Connection[TupleRow], seconds: float) -> None:
@@ -167,13 +151,3 @@ class Worker:
                 _READ, (place.topic_id, place.part, position.off, *limits), binary=True
             )
         ]
-
-    def _trim(self, work: psycopg.Connection[TupleRow]) -> None:
-        """Drops old records that every group has handled, a few at a time, now and then."""
-        if time.monotonic() < self._trim_at:
-            return
-        chunk = (list(self._topics), self._settings.trim_chunk, self._settings.retention)
-        for _ in range(MAX_TRIM_CHUNKS):
-            if self._stop.is_set() or work.execute(_TRIM, chunk).rowcount == 0:
-                break
-        self._trim_at = time.monotonic() + self._settings.trim_every.total_seconds()

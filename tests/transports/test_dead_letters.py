@@ -260,6 +260,43 @@ def test_a_key_is_handled_again_when_its_letters_are_discarded(broker: Broker) -
     assert handled(broker) == [3]
 
 
+def test_what_waits_behind_a_letter_is_replayed_with_it(broker: Broker) -> None:
+    transport, sick = broker.transport(), Sick(1, 11)
+    transport.publish("facts", [*numbered(1, 2, 3), *numbered(11, 12, key=b"other")])
+    with consuming(transport, "g", ["facts"], sick, park_keys=True):
+        wait_drained(transport, "g")
+        with database(broker) as conn:
+            wanted = Selection(ids=[_number_of(broker, 1)])
+            assert replay(conn, wanted) == 3
+            # Poison again: what waits behind it goes back to waiting for an operator.
+            wait_until(lambda: sick.tries >= 3 and states(broker)[1] == "dead")
+            assert states(broker) == {1: "dead", 2: "parked", 3: "parked", 11: "dead", 12: "parked"}
+            sick.values.clear()
+            assert replay(conn, wanted) == 3
+        wait_until(lambda: handled(broker) == [1, 2, 3])
+    assert states(broker) == {11: "dead", 12: "parked"}
+
+
+def test_what_waited_behind_a_discarded_letter_is_handled(broker: Broker) -> None:
+    transport, sick = broker.transport(), Sick(1)
+    transport.publish("facts", numbered(1, 2, 3))
+    with consuming(transport, "g", ["facts"], sick, park_keys=True):
+        wait_drained(transport, "g")
+        with database(broker) as conn:
+            assert discard(conn, Selection(ids=[_number_of(broker, 1)])) == 1
+        wait_until(lambda: not letters(broker))
+        transport.publish("facts", numbered(4))
+        wait_drained(transport, "g")
+    assert handled(broker) == [2, 3, 4]
+
+
+def _number_of(broker: Broker, value: int) -> int:
+    with database(broker) as conn:
+        row = conn.execute("SELECT id FROM log.dead_letter WHERE value = %s", (str(value).encode(),)).fetchone()
+    assert row is not None
+    return row[0]
+
+
 def test_too_many_parked_records_stop_the_partition(broker: Broker) -> None:
     transport = broker.adjusted(replace(suite_settings(), poison=PoisonCap(in_a_row=5, parked=3)))
     transport.publish("facts", numbered(*range(1, 8)))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from threading import Event
 
 import psycopg
 import pytest
 
+from api.bootstrap import MeasuredTransport
+from consumers.transports.dead_letters import Selection, newest_letters, replay
 from consumers.transports.handover import HandingOver
 from consumers.transports.kafka.transport import KafkaTransport
+from consumers.transports.port import Poison, Record
 from consumers.transports.postgres import PostgresTransport
 from tests.servers.fixtures import CutKafka
-from tests.transports.brokers import KafkaBroker, PostgresBroker, consuming, suite_settings
+from tests.transports.brokers import PARTITIONS, KafkaBroker, PostgresBroker, consuming, suite_settings
 from tests.transports.ledger import assert_accounted, entries, messages, open_ledger, wait_drained, wait_until, writes
 
 
@@ -90,3 +96,76 @@ def test_a_group_stops_in_time_while_it_empties_the_log(growing: Growing) -> Non
 def _in_order_of_handling(growing: Growing) -> list[int]:
     with psycopg.connect(growing.database_url) as conn:
         return [int(value) for (value,) in conn.execute("SELECT value FROM ledger ORDER BY n")]
+
+
+def test_dead_letters_of_the_log_hold_their_keys_back_and_are_replayed(growing: Growing) -> None:
+    before, after = growing.before(), growing.after()
+    healed = Event()
+
+    def handle(conn: psycopg.Connection, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.value in (b"3", b"4") and not healed.is_set():
+                raise Poison(record, "sick")
+        writes("g")(conn, records)
+
+    before.publish("facts", messages(20, keys=10))
+    with consuming(before, "g", ["facts"], handle, park_keys=True):
+        wait_drained(before, "g")
+    after.publish("facts", messages(20, keys=10, start=20))
+    with consuming(after, "g", ["facts"], handle, park_keys=True):
+        wait_drained(after, "g")
+        with psycopg.connect(growing.database_url, autocommit=True) as conn:
+            assert {(letter.state, letter.group) for letter in newest_letters(conn, 100, Selection())} == {
+                ("dead", "g"),
+                ("parked", "g"),
+            }
+            assert len(_in_order_of_handling(growing)) == 32
+            healed.set()
+            assert replay(conn, Selection(group="g")) == 8
+        wait_until(lambda: len(_in_order_of_handling(growing)) == 40)
+    handled = _in_order_of_handling(growing)
+    for key in range(10):
+        assert [value for value in handled if value % 10 == key] == [key, key + 10, key + 20, key + 30]
+
+
+def test_a_stopped_partition_of_the_log_is_told_of_until_it_is_resumed(
+    growing: Growing, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, after = growing.before(), growing.after()
+    healed = Event()
+
+    def handle(conn: psycopg.Connection, records: Sequence[Record]) -> None:
+        for record in records:
+            if not healed.is_set():
+                raise Poison(record, "sick")
+        writes("g")(conn, records)
+
+    before.publish("facts", messages(20, keys=1))
+    with consuming(before, "g", ["facts"], handle):
+        wait_until(lambda: _stopped(before) == 1)
+    healed.set()
+    after.publish("facts", messages(20, keys=1, start=20))
+    with consuming(after, "g", ["facts"], handle):
+        wait_until(lambda: "cannot begin on Kafka, because the log's partition facts/" in caplog.text)
+        assert _stopped(after) == 1
+        assert not _in_order_of_handling(growing)
+        for partition in range(PARTITIONS):
+            after.resume("g", "facts", partition)
+        wait_drained(after, "g")
+    handled = _in_order_of_handling(growing)
+    assert handled == sorted(handled)
+    assert handled[-20:] == list(range(20, 40))
+
+
+def test_the_log_is_emptied_after_the_change(growing: Growing) -> None:
+    before = growing.before()
+    before.publish("facts", messages(20))
+    with consuming(before, "g", ["facts"], writes("g")):
+        wait_drained(before, "g")
+    growing.settings = replace(growing.settings, retention=timedelta(0), trim_every=timedelta(seconds=0.1))
+    with consuming(growing.after(), "g", ["facts"], writes("g")), psycopg.connect(growing.database_url) as conn:
+        wait_until(lambda: conn.execute("SELECT count(*) FROM log.record").fetchone() == (0,) and not conn.rollback())
+
+
+def _stopped(transport: MeasuredTransport) -> float:
+    return sum(gauge.value for gauge in transport.gauges() if gauge.name == "transport_stopped")

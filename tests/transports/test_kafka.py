@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -28,6 +29,7 @@ from tests.servers.kafka import KafkaServer
 from tests.transports.brokers import PARTITIONS, KafkaBroker, admin_of, consuming, suite_settings
 from tests.transports.ledger import (
     assert_accounted,
+    enter,
     entries,
     messages,
     open_ledger,
@@ -252,3 +254,47 @@ def test_a_group_that_stands_still_is_joined_anew(kafka: KafkaBroker) -> None:
         stop.set()
         thread.join(10)
     assert clients.members == 2
+
+
+def test_a_slow_handler_is_no_group_that_stands_still(kafka: KafkaBroker, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker has one thread: its other partitions wait for the batch in hand, and joining anew helps nobody."""
+    transport = kafka.adjusted(suite_settings(), replace(kafka.settings(), stuck_seconds=0.4))
+    busy, done = threading.Event(), threading.Event()
+
+    def handle(conn: psycopg.Connection, records: Sequence[Record]) -> None:
+        if any(record.value == b"99" for record in records):
+            busy.set()
+            done.wait(10)
+        enter(conn, "g", records)
+
+    with consuming(transport, "g", ["facts"], handle, workers=2):
+        transport.publish("facts", messages(40, keys=40))
+        wait_drained(transport, "g")
+        caplog.clear()
+        transport.publish("facts", [Outgoing(_key_in(1), b"99", "slow")])
+        assert busy.wait(10)
+        transport.publish("facts", messages(40, keys=40, start=40))
+        time.sleep(2)  # several looks of the other worker
+        done.set()
+        wait_drained(transport, "g")
+    assert "none comes" not in caplog.text
+    assert len(entries(kafka.database_url, "g")) == 81
+
+
+def test_each_groups_oldest_record_has_its_own_age(kafka: KafkaBroker) -> None:
+    transport = kafka.transport()
+    key = _key_in(1)
+    transport.publish("facts", [Outgoing(key, b"1", "m:1")])
+    with consuming(transport, "late", ["facts"], lambda *_: None):
+        wait_drained(transport, "late")
+    time.sleep(1)
+    transport.publish("facts", [Outgoing(key, b"2", "m:2")])
+    with psycopg.connect(kafka.database_url) as conn:
+        conn.execute(
+            "INSERT INTO log.position (grp, topic_id, part, off) SELECT 'behind', topic_id, part, -1 FROM log.position"
+            " WHERE grp = 'late'"
+        )
+    late, behind = (
+        _gauge(transport, "transport_lag_seconds", group=group, partition="1") for group in ("late", "behind")
+    )
+    assert 0 < late < behind - 0.9

@@ -48,6 +48,12 @@ class Noted(ConsumerRebalanceListener):
         return gone, new
 
 
+def broken_off(consumer: Consumer) -> TopicPartition | None:
+    """The partition in whose messages the client was reading when ``poll`` raised; None if it was not."""
+    reading = consumer._fetcher._next_partition_records  # noqa: SLF001
+    return reading.topic_partition if reading else None
+
+
 def go_on(consumer: Consumer, partition: TopicPartition, offset: int) -> None:
     """Has a paused partition fetched again, from an offset.
 

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0
 RETRY_SECONDS = 0.05
+SHORTEST_SECONDS = 0.3
+"""A send that is not confirmed in time ends the producer for everybody, so none begins with less time than this."""
 PATIENT_PUBLISHERS = 4
 """How many wait for brokers that are away; the rest is told at once, or they would hold every thread of a server."""
 
@@ -57,6 +59,8 @@ class Publishing:
         """
         with self._patient(), self._room.taken(sum(message.size for message in messages), deadline):
             while True:
+                if deadline - time.monotonic() < SHORTEST_SECONDS:
+                    raise Unavailable("the brokers are too slow")
                 try:
                     self._try(messages, deadline)
                 except KafkaError as error:

@@ -19,19 +19,26 @@ MAX_SOURCE_ID_DIGITS = 18
 
 def partition_of(record: Outgoing, partitions: int) -> int:
     """As Kafka's own clients choose, so that other publishers of a topic agree; without a key, by the event id."""
-    key = record.event_id.encode() if record.key is None else record.key
-    return (murmur2(key) & 0x7FFFFFFF) % partitions
+    return place_of(record.key, record.event_id, partitions)
+
+
+def place_of(key: bytes | None, event_id: str, partitions: int) -> int:
+    """As ``partition_of``."""
+    return (murmur2(event_id.encode() if key is None else key) & 0x7FFFFFFF) % partitions
 
 
 def headers_of(record: Outgoing) -> list[tuple[str, bytes]]:
     return list(record.all_headers().items())
 
 
-def record_of(topic: str, fetched: Fetched) -> Record:
-    """The record as handlers know it. One without an event id of ours is known by its place."""
+def record_of(topic: str, incarnation: str, fetched: Fetched) -> Record:
+    """The record as handlers know it. One without an event id of ours is known by its place.
+
+    ``incarnation`` tells the topic from one of the same name before it.
+    """
     headers = {name.replace("\x00", "\ufffd"): value or b"" for name, value in fetched.headers}
     if not _is_event_id(headers):
-        headers[EVENT_ID] = f"{topic}/{fetched.partition}@{fetched.offset}".encode()
+        headers[EVENT_ID] = f"{topic}/{fetched.partition}@{fetched.offset} of {incarnation}".encode()
     source_id = headers.get(SOURCE_ID)
     if source_id is not None and not (source_id.isdigit() and len(source_id) <= MAX_SOURCE_ID_DIGITS):
         del headers[SOURCE_ID]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import TupleRow
@@ -27,7 +28,7 @@ ON CONFLICT (grp, topic_id, part) DO NOTHING
 # Another worker's lock says that it is handling a batch: it is left to end that.
 _CLAIM = """
 UPDATE log.position p
-SET epoch = p.epoch + 1, off = CASE WHEN p.off = %(none)s THEN %(oldest)s ELSE p.off END
+SET epoch = p.epoch + 1, holder = %(holder)s, off = CASE WHEN p.off = %(none)s THEN %(oldest)s ELSE p.off END
 FROM (
     SELECT grp, topic_id, part FROM log.position WHERE grp = %(group)s AND topic_id = %(topic_id)s AND part = %(part)s
     FOR NO KEY UPDATE SKIP LOCKED
@@ -59,11 +60,17 @@ WHERE grp = %(group)s AND topic_id = %(topic_id)s AND part = %(part)s
 """
 
 
-# A row that is locked belongs to a worker that is handling a batch.
+# A row that is locked belongs to a worker that is handling a batch: the others that it holds have to wait.
 _AT_REST = """
-SELECT topic_id, part, off, epoch FROM log.position
-WHERE grp = %s AND topic_id = ANY (%s) AND stopped_at IS NULL AND (resume_at IS NULL OR resume_at <= now())
-FOR NO KEY UPDATE SKIP LOCKED
+WITH free AS (
+    SELECT * FROM log.position WHERE grp = %(group)s AND topic_id = ANY (%(topic_ids)s) FOR NO KEY UPDATE SKIP LOCKED
+), busy AS (
+    SELECT p.holder FROM log.position p LEFT JOIN free f USING (grp, topic_id, part)
+    WHERE p.grp = %(group)s AND p.topic_id = ANY (%(topic_ids)s) AND f.grp IS NULL AND p.holder IS NOT NULL
+)
+SELECT topic_id, part, off, epoch FROM free
+WHERE stopped_at IS NULL AND (resume_at IS NULL OR resume_at <= now())
+  AND (holder IS NULL OR holder NOT IN (SELECT holder FROM busy))
 """
 
 
@@ -98,12 +105,12 @@ def register(conn: _Connection, group: str, topic: Topic) -> None:
     conn.execute(_REGISTER, (group, topic.topic_id, topic.all_partitions, OLDEST))
 
 
-def claim(conn: _Connection, group: str, place: Place, held: Bounds) -> Claimed | None:
-    """Makes the partition this worker's. None while another handles a batch of it.
+def claim(conn: _Connection, group: str, place: Place, held: Bounds, holder: UUID) -> Claimed | None:
+    """Makes the partition the worker's. None while another handles a batch of it.
 
     A new group begins at the oldest record. Stops the partition, loudly, when the brokers have lost what comes next.
     """
-    values = {**_where(group, place), "none": OLDEST, "oldest": held.begin - 1}
+    values = {**_where(group, place), "none": OLDEST, "oldest": held.begin - 1, "holder": holder}
     row = conn.execute(_CLAIM, values).fetchone()
     if row is None:
         return None
@@ -137,8 +144,8 @@ def look(conn: _Connection, group: str, places: Sequence[Place], prefix: str) ->
 
 
 def at_rest(conn: _Connection, group: str, topic_ids: Sequence[int]) -> list[Still]:
-    """Positions of the group, whoever has them, in which no batch is being handled; not those that stopped or rest."""
-    return [Still(*row) for row in conn.execute(_AT_REST, (group, topic_ids))]
+    """Positions of the group whose holders are not handling a batch; not those that stopped or rest."""
+    return [Still(*row) for row in conn.execute(_AT_REST, {"group": group, "topic_ids": topic_ids})]
 
 
 def begin_again(conn: _Connection, group: str, topic_id: int, part: int, held: Bounds) -> None:

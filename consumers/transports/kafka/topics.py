@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -15,8 +15,10 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from psycopg.rows import TupleRow
 
+from consumers.transports.installation import installation_id
 from consumers.transports.kafka.client_types import Admin
 from consumers.transports.kafka.clients import BATCH_OVERHEAD_BYTES, Clients
+from consumers.transports.kafka.ownership import claim_topics
 from consumers.transports.port import MAX_RECORD_BYTES, Refused, Unavailable
 from consumers.transports.settings import KafkaSettings, LogSettings
 
@@ -28,8 +30,13 @@ OLDEST = -2
 
 _Connection = psycopg.Connection[TupleRow]
 _Answer = TypeVar("_Answer")
-AskDatabase = Callable[[Callable[[_Connection], _Answer]], _Answer]
-"""Runs a question on a connection and answers what it answers. It is not called while a broker is waited for."""
+
+
+class AskDatabase(Protocol):
+    """Runs a question on a connection and answers what it answers. It is not called while a broker is waited for."""
+
+    def __call__(self, question: Callable[[_Connection], _Answer], /) -> _Answer: ...
+
 
 _MAKE = "SELECT id FROM log.make_topic(%s, %s, 'kafka')"
 _LOCK = "SELECT partitions, broker_id FROM log.topic WHERE id = %s FOR NO KEY UPDATE"
@@ -54,6 +61,8 @@ class Topic:
     """Where records are read: also those that somebody has added since."""
     record_bytes: int
     """The largest record that may be published."""
+    incarnation: str
+    """Another when the topic is made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,7 @@ class Topics:
         self._known: dict[str, Topic] = {}
         self._doubtful: set[str] = set()
         self._lock = threading.Lock()
+        self._claimed = False
 
     def known(self, topic: str) -> Topic | None:
         """What an earlier look found; None when it is time to look. The topic is named without the prefix.
@@ -85,17 +95,20 @@ class Topics:
         """After a trouble that may have come from a topic that changed."""
         self._doubtful.add(topic)
 
-    def look(self, topic: str, ask: AskDatabase[Topic], seconds: float) -> Topic:
+    def look(self, topic: str, ask: AskDatabase, seconds: float) -> Topic:
         """Makes the topic if it is missing, and checks it. ``ask`` is given what to do on a connection.
 
         Raises ``Unavailable`` when the broker does not answer, when others look for longer than ``seconds``, or when
-        the topic cannot hold what is published to it; ``Refused`` for an illegal name; and what ``ask`` raises.
+        the topic cannot hold what is published to it or belongs to another installation; ``Refused`` for an illegal
+        name; and what ``ask`` raises.
         """
         name = self._settings.stored_name(topic)
         needed = self.record_bytes(topic)
+        mine = ask(installation_id)
         if not self._lock.acquire(timeout=seconds):
             raise Unavailable(f"could not look at topic {name} in time")
         try:
+            self._claim(mine)
             found = self._found(name, topic, needed)
         finally:
             self._lock.release()
@@ -107,6 +120,12 @@ class Topics:
         known = self._known[topic] = ask(lambda conn: self._adopted(conn, name, topic, found))
         self._doubtful.discard(topic)
         return known
+
+    def _claim(self, mine: UUID) -> None:
+        """Once in a process, whoever looks first. Raises ``Unavailable``."""
+        if not self._claimed:
+            claim_topics(self._clients, self._settings, mine, self._kafka.answer_seconds)
+            self._claimed = True
 
     def _found(self, name: str, topic: str, needed: int) -> _OnBroker:
         try:
@@ -171,7 +190,7 @@ class Topics:
             elif found.partitions > partitions:
                 logger.warning("topic %s has %d partitions; still publishing to %d", name, found.partitions, partitions)
             conn.execute(_PARTITIONS, (topic_id, found.partitions))
-        return Topic(topic_id, name, partitions, found.partitions, self.record_bytes(topic))
+        return Topic(topic_id, name, partitions, found.partitions, self.record_bytes(topic), str(found.broker_id))
 
 
 def checked_size(size: int, topic: Topic) -> None:

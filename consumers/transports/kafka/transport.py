@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from threading import Event
 from typing import NamedTuple, TypeVar
 
@@ -17,12 +18,13 @@ from kafka.structs import TopicPartition
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from consumers.transports.dead_letters import hand_on, has_letters
 from consumers.transports.gauges import Gauge, Standing, read_gauges
 from consumers.transports.handling import Handling
-from consumers.transports.kafka import standing
+from consumers.transports.kafka import lenient, standing
 from consumers.transports.kafka.clients import Clients
 from consumers.transports.kafka.publishing import Message, Publishing
-from consumers.transports.kafka.records import headers_of, partition_of
+from consumers.transports.kafka.records import headers_of, partition_of, place_of
 from consumers.transports.kafka.topics import TRANSPORT, Topic, Topics, checked_size
 from consumers.transports.kafka.watching import Bounds, Watching
 from consumers.transports.kafka.worker import Worker
@@ -32,6 +34,9 @@ from consumers.transports.settings import KafkaSettings, LogSettings, checked_gr
 
 _Connection = psycopg.Connection[TupleRow]
 _Answer = TypeVar("_Answer")
+
+LOG = "postgres"
+"""The transport that an installation may have grown out of (`handover`)."""
 
 _POSITIONS = """
 SELECT p.grp, t.name, p.part, p.off, p.failures, p.stopped_at IS NOT NULL, t.id
@@ -59,6 +64,10 @@ class _At(NamedTuple):
     def behind(self, held: Bounds) -> int:
         return max(0, held.end - held.next_after(self.off))
 
+    def next_in(self, held: Bounds) -> tuple[TopicPartition, int]:
+        """Where the first record is that the group has not handled."""
+        return self.partition, held.next_after(self.off)
+
 
 class KafkaTransport:
     """``Transport`` over Kafka.
@@ -78,6 +87,7 @@ class KafkaTransport:
         self._pool = pool
         self._kafka = kafka
         self._settings = settings or LogSettings()
+        lenient.install()
         self._clients = Clients(kafka, self._settings)
         self._topics = Topics(self._clients, self._settings, kafka)
         self._publishing = Publishing(self._clients, kafka.publishing_bytes)
@@ -86,10 +96,10 @@ class KafkaTransport:
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
         """See the port. Sent in chunks; the next one goes when the brokers have the one before."""
         self._settings.stored_name(topic)
-        deadline = time.monotonic() + self._settings.publish_seconds
         found = self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
         for record in records:
             checked_size(record.size, found)
+        deadline = time.monotonic() + self._settings.publish_seconds
         try:
             for chunk in self._chunks(found, records):
                 self._publishing.send(chunk, deadline)
@@ -131,36 +141,38 @@ class KafkaTransport:
     def lag(self, group: str) -> Mapping[tuple[str, int], int]:
         """See the port. Records that will be skipped as repetitions count until they are passed."""
         positions = self._positions(checked_group(group))
-        bounds = self._watching.bounds({at.partition for at in positions})
+        bounds = self._bounds(positions)
         return {(self._topic(at), at.part): at.behind(bounds[at.partition]) for at in positions}
 
     def gauges(self) -> Sequence[Gauge]:
         """The state of every group, as in ``gauges.CATALOGUE``. Raises ``Unavailable``."""
         positions = self._positions(None)
         bounds = self._watching.bounds({at.partition for at in positions})
-        # One record of each partition is asked for: the oldest that any group waits for.
-        waiting = {
-            at.partition: bounds[at.partition].next_after(at.off)
-            for at in sorted(positions, key=lambda at: at.off, reverse=True)
-            if at.behind(bounds[at.partition])
-        }
+        held = {at: bounds.get(at.partition) for at in positions}
+        waiting = {at.next_in(mine) for at, mine in held.items() if mine is not None and at.behind(mine)}
         try:
             times = self._watching.times(waiting)
         except Unavailable:
             times = {}
         now = time.time()
+
+        def age(at: _At, mine: Bounds | None) -> float:
+            """Not known is not young: whoever waits for the lag to pass must go on waiting."""
+            if mine is None:
+                return math.inf
+            return max(0.0, now - times.get(at.next_in(mine), -math.inf)) if at.behind(mine) else 0.0
+
         standings = [
             Standing(
                 at.group,
                 self._topic(at),
                 at.part,
-                at.behind(bounds[at.partition]),
-                # Not known is not young: whoever waits for the lag to pass must go on waiting.
-                max(0.0, now - times.get(at.partition, -math.inf)) if at.behind(bounds[at.partition]) else 0.0,
+                None if mine is None else at.behind(mine),
+                age(at, mine),
                 at.failures,
                 at.stopped,
             )
-            for at in positions
+            for at, mine in held.items()
         ]
         return self._ask(lambda conn: read_gauges(conn, standings))
 
@@ -172,7 +184,7 @@ class KafkaTransport:
         """
         name = self._settings.stored_name(topic)
         wanted = [at for at in self._positions(group) if at.partition == TopicPartition(name, partition)]
-        bounds = self._watching.bounds([at.partition for at in wanted])
+        bounds = self._bounds(wanted)
 
         def let_go_on(conn: _Connection) -> bool:
             with conn.transaction():
@@ -181,6 +193,26 @@ class KafkaTransport:
                 return resume(conn, TRANSPORT, group, name, partition)
 
         return self._ask(let_go_on)
+
+    def register(self, group: str, topics: Collection[str]) -> None:
+        """Has a group begin at the oldest records, where it has not begun: its lag is known from then on.
+
+        Raises ``Unavailable``, and ``Refused`` for an illegal group or topic.
+        """
+        for topic in topics:
+            found = self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
+            self._ask(partial(standing.register, group=checked_group(group), topic=found))
+
+    def adopt_letters(self, group: str, topics: Collection[str]) -> None:
+        """Makes the group's dead letters of the log its own, so that they hold their keys back and can be replayed.
+
+        Raises ``Unavailable``.
+        """
+        for topic in topics:
+            if self._ask(lambda conn, topic=topic: has_letters(conn, LOG, group, topic)):
+                found = self._topics.look(topic, self._ask, self._kafka.answer_seconds)
+                where = partial(place_of, partitions=found.partitions)
+                self._ask(lambda conn, topic=topic, where=where: hand_on(conn, LOG, TRANSPORT, group, topic, where))
 
     def close(self) -> None:
         """See the port."""
@@ -204,6 +236,13 @@ class KafkaTransport:
     def _positions(self, group: str | None) -> Sequence[_At]:
         question = {"prefix": self._settings.prefix, "group": group}
         return self._ask(lambda conn: [_At(*row) for row in conn.execute(_POSITIONS, question)])
+
+    def _bounds(self, positions: Collection[_At]) -> Mapping[TopicPartition, Bounds]:
+        wanted = {at.partition for at in positions}
+        bounds = self._watching.bounds(wanted)
+        if len(bounds) < len(wanted):
+            raise Unavailable(f"no broker leads {min(wanted - bounds.keys())}")
+        return bounds
 
     def _topic(self, at: _At) -> str:
         return at.name.removeprefix(self._settings.prefix)

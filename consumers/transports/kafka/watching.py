@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, TypeVar
 
-from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
 from consumers.transports.kafka.client_types import Consumer
@@ -45,21 +44,15 @@ class Watching:
         self._consumer: Consumer | None = None
 
     def bounds(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Bounds]:
-        """Raises ``Unavailable``."""
-        if not partitions:
-            return {}
+        """Without those that no broker leads. Raises ``Unavailable``."""
+        return self._ask(lambda consumer: self._read_bounds(consumer, partitions)) if partitions else {}
 
-        def ask(consumer: Consumer) -> Mapping[TopicPartition, Bounds]:
-            return bounds_of(consumer, partitions, self._seconds)
+    def times(self, places: Collection[tuple[TopicPartition, int]]) -> Mapping[tuple[TopicPartition, int], float]:
+        """When the brokers took the records at these offsets, in seconds since 1970.
 
-        return self._ask(ask)
-
-    def times(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, float]:
-        """When the brokers took these records, in seconds since 1970; those that did not come in time are left out.
-
-        Raises ``Unavailable``.
+        Those that did not come in time are left out. Raises ``Unavailable``.
         """
-        return self._ask(lambda consumer: self._read_times(consumer, offsets)) if offsets else {}
+        return self._ask(lambda consumer: self._read_times(consumer, places)) if places else {}
 
     def close(self) -> None:
         with self._lock:
@@ -72,25 +65,33 @@ class Watching:
             if self._consumer is None:
                 self._consumer = self._clients.watcher()
             return question(self._consumer)
-        except KafkaError as error:
+        except Exception as error:  # also what the client raises when its state is not what it expects
             self._drop()
             raise Unavailable(f"the brokers do not answer: {error}") from error
         finally:
             self._lock.release()
 
-    def _read_times(self, consumer: Consumer, offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, float]:
-        consumer.assign(list(offsets))
-        for partition, offset in offsets.items():
-            consumer.seek(partition, offset)
-        found: dict[TopicPartition, float] = {}
+    def _read_bounds(
+        self, consumer: Consumer, partitions: Collection[TopicPartition]
+    ) -> Mapping[TopicPartition, Bounds]:
         until = time.monotonic() + self._seconds
-        try:
-            while len(found) < len(offsets) and time.monotonic() < until:
-                for partition, records in consumer.poll(timeout_ms=POLL_MS, max_records=len(offsets)).items():
-                    found.setdefault(partition, records[0].timestamp / 1000)
-                    consumer.pause(partition)
-        finally:
-            consumer.unsubscribe()
+        found = dict(bounds_of(consumer, partitions, self._seconds))
+        while len(found) < len(partitions) and time.monotonic() < until:
+            time.sleep(NO_LEADER_SECONDS)
+            found |= bounds_of(consumer, set(partitions) - found.keys(), self._seconds)
+        return found
+
+    def _read_times(
+        self, consumer: Consumer, places: Collection[tuple[TopicPartition, int]]
+    ) -> dict[tuple[TopicPartition, int], float]:
+        """One offset of each partition at a time; groups that keep up ask for the same."""
+        until = time.monotonic() + self._seconds
+        found: dict[tuple[TopicPartition, int], float] = {}
+        left = sorted(places)
+        while left and time.monotonic() < until:
+            turn = dict(left)
+            found |= {(partition, turn[partition]): at for partition, at in _first_times(consumer, turn, until).items()}
+            left = [place for place in left if place not in turn.items()]
         return found
 
     def _drop(self) -> None:
@@ -99,20 +100,38 @@ class Watching:
             consumer.close(autocommit=False, timeout_ms=int(self._seconds * 1000))
 
 
+def _first_times(
+    consumer: Consumer, offsets: Mapping[TopicPartition, int], until: float
+) -> Mapping[TopicPartition, float]:
+    consumer.assign(list(offsets))
+    for partition, offset in offsets.items():
+        consumer.seek(partition, offset)
+    found: dict[TopicPartition, float] = {}
+    try:
+        while len(found) < len(offsets) and time.monotonic() < until:
+            for partition, records in consumer.poll(timeout_ms=POLL_MS, max_records=len(offsets)).items():
+                found.setdefault(partition, records[0].timestamp / 1000)
+                consumer.pause(partition)
+    finally:
+        consumer.unsubscribe()
+    return found
+
+
 def bounds_of(
     consumer: Consumer, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[TopicPartition, Bounds]:
-    """Raises ``KafkaError``."""
-    wanted, until = list(partitions), time.monotonic() + seconds
-    while True:
+    """Those that no broker leads at the moment, as in a topic that is just being made, are left out.
+
+    Raises ``KafkaError``.
+    """
+    wanted, until = set(partitions), time.monotonic() + seconds
+    while wanted:
         timeout_ms = max(1, int((until - time.monotonic()) * 1000))
         try:
             begins = consumer.beginning_offsets(wanted, timeout_ms=timeout_ms)
             ends = consumer.end_offsets(wanted, timeout_ms=timeout_ms)
-        except KeyError as error:
-            # What the client (3.0.12) raises for a partition that has no leader at the moment, as in a new topic.
-            if time.monotonic() >= until:
-                raise KafkaError(f"no broker leads {error.args[0]}") from error
-            time.sleep(NO_LEADER_SECONDS)
+        except KeyError as error:  # what the client (3.0.12) raises for one without a leader
+            wanted.discard(error.args[0])
         else:
             return {partition: Bounds(begins[partition], ends[partition]) for partition in wanted}
+    return {}

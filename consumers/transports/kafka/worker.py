@@ -9,27 +9,28 @@ own a partition finds another epoch and joins anew.
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
+from uuid import uuid4
 
 import psycopg
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 from psycopg.rows import TupleRow
 
 from consumers.transports.connections import work_connection
 from consumers.transports.handling import DatabaseAway, Handling, Place, Position, Superseded
+from consumers.transports.housekeeping import Housekeeping, trim_log
 from consumers.transports.kafka import standing
 from consumers.transports.kafka.client_types import Consumer, Fetched
 from consumers.transports.kafka.clients import Clients
-from consumers.transports.kafka.membership import Noted, go_on
+from consumers.transports.kafka.membership import Noted, broken_off, go_on
 from consumers.transports.kafka.records import record_of, size_of
-from consumers.transports.kafka.topics import OLDEST, Topics
+from consumers.transports.kafka.topics import OLDEST, Topic, Topics
 from consumers.transports.kafka.watching import bounds_of
 from consumers.transports.port import Record, Unavailable
 from consumers.transports.repetitions import forget_seen
@@ -46,7 +47,6 @@ CLOSE_MS = 1_000
 SOUND_SECONDS = 5.0
 """A connection that served for so long starts the pauses between attempts anew."""
 FORGET_AT_ONCE = 1_000
-MAX_FORGET_CHUNKS = 100
 
 _Connection = psycopg.Connection[TupleRow]
 
@@ -93,13 +93,18 @@ class Worker:
         self._kafka = kafka
         self._stop = stop
         self._max_records = max_records
-        self._topic_ids: dict[str, int] = {}
+        self._topics_by_name: dict[str, Topic] = {}
         self._owned: dict[TopicPartition, _Owned] = {}
         self._unclaimed: set[TopicPartition] = set()
         self._behind: set[standing.Still] = set()
         self._claim_at = self._look_at = self._commit_at = self._check_at = 0.0
-        spread = random.random()  # noqa: S311 - so that workers which start together do not trim together
-        self._trim_at = time.monotonic() + self._settings.trim_every.total_seconds() * spread
+        self._housekeeping = Housekeeping(
+            self._settings,
+            # The log's too, which an installation may have grown out of.
+            [partial(forget_seen, older_than=self._settings.remember, limit=FORGET_AT_ONCE), self._trim_log],
+            stop,
+        )
+        self._name = uuid4()
 
     def run(self) -> None:
         """Returns when the stop is set, never for a trouble of the database or of the brokers."""
@@ -135,7 +140,7 @@ class Worker:
         """A position for every partition, so that lag is known from the start."""
         for name, topic in self._names.items():
             found = self._topics.look(topic, lambda question: question(work), self._kafka.answer_seconds)
-            self._topic_ids[name] = found.topic_id
+            self._topics_by_name[name] = found
             standing.register(work, self._handling.group, found)
 
     @contextmanager
@@ -174,6 +179,14 @@ class Worker:
                     self._rest(consumer, partition, owned)
                     standing.stop_lost(work, self._handling.group, owned.place, owned.epoch)
             return {}
+        except Exception as error:
+            partition = broken_off(consumer)
+            owned = self._owned.get(partition) if partition is not None else None
+            if partition is None or owned is None or not _is_of_a_message(error):
+                raise
+            self._rest(consumer, partition, owned)
+            self._handling.hold_back(work, owned.place, owned.epoch, error)
+            return {}
 
     def _take_over(self, consumer: Consumer, noted: Noted, work: _Connection) -> set[TopicPartition]:
         """Claims what was assigned and answers which partitions changed hands."""
@@ -188,12 +201,14 @@ class Worker:
         return gone | new
 
     def _claim(self, consumer: Consumer, work: _Connection) -> None:
-        """What another worker is still handling is left for the next time."""
+        """What another worker is still handling, or no broker leads, is left for the next time."""
         self._claim_at = time.monotonic() + LOOK_SOON_SECONDS
         bounds = bounds_of(consumer, self._unclaimed, self._kafka.answer_seconds)
         for partition, held in bounds.items():
-            place = Place(self._names[partition.topic], self._topic_ids[partition.topic], partition.partition)
-            claimed = standing.claim(work, self._handling.group, place, held)
+            place = Place(
+                self._names[partition.topic], self._topics_by_name[partition.topic].topic_id, partition.partition
+            )
+            claimed = standing.claim(work, self._handling.group, place, held, self._name)
             if claimed is None:
                 continue
             self._unclaimed.discard(partition)
@@ -210,7 +225,8 @@ class Worker:
         owned = self._owned.get(partition)
         if owned is None or owned.resting:
             return
-        records = [record_of(owned.place.topic, one) for one in fetched]
+        incarnation = self._topics_by_name[partition.topic].incarnation
+        records = [record_of(owned.place.topic, incarnation, one) for one in fetched]
         for batch in _batches(records, self._settings.handle_batch_bytes):
             if not self._handling.step(work, owned.place, partial(_after, batch, owned.epoch)):
                 self._rest(consumer, partition, owned)
@@ -242,7 +258,7 @@ class Worker:
                 owned.resting = False
         self._tell(consumer, now)
         self._check(consumer, work, now)
-        self._trim(work, now)
+        self._housekeeping.look(work)
 
     def _tell(self, consumer: Consumer, now: float) -> None:
         """Commits positions to Kafka, for tools that watch lag there. A commit that fails is followed by another."""
@@ -264,26 +280,29 @@ class Worker:
         if now < self._check_at:
             return
         self._check_at = now + self._kafka.stuck_seconds
-        names = {topic_id: name for name, topic_id in self._topic_ids.items()}
+        names = {topic.topic_id: name for name, topic in self._topics_by_name.items()}
         standing_still = {
             TopicPartition(names[still.topic_id], still.part): still
             for still in standing.at_rest(work, self._handling.group, list(names))
         }
         bounds = bounds_of(consumer, standing_still, self._kafka.answer_seconds)
-        behind = {still for partition, still in standing_still.items() if bounds[partition].end > still.off + 1}
+        behind = {
+            standing_still[partition]
+            for partition in bounds
+            if bounds[partition].end > standing_still[partition].off + 1
+        }
         stuck = behind & self._behind
         self._behind = behind
         if stuck:
             raise Stuck(f"{len(stuck)} partitions have records and none comes, such as {min(stuck)}")
 
-    def _trim(self, work: _Connection, now: float) -> None:
-        """Forgets old event ids, a few at a time, now and then."""
-        if now < self._trim_at:
-            return
-        for _ in range(MAX_FORGET_CHUNKS):
-            if self._stop.is_set() or forget_seen(work, self._settings.remember, FORGET_AT_ONCE) == 0:
-                break
-        self._trim_at = now + self._settings.trim_every.total_seconds()
+    def _trim_log(self, conn: psycopg.Connection) -> int:
+        return trim_log(conn, self._names, self._settings)
+
+
+def _is_of_a_message(error: Exception) -> bool:
+    """Whether a message cannot be read, as far as an error of the client says; its decoders raise anything."""
+    return isinstance(error, CorruptRecordError | UnsupportedCodecError) or not isinstance(error, KafkaError)
 
 
 def _after(batch: Sequence[Record], epoch: int, position: Position) -> Sequence[Record]:

@@ -1,0 +1,91 @@
+"""Which transport and which prefix an installation runs on: kept in the database, so that a change is noticed.
+
+Records that groups have not handled are on the transport of before. From the log to Kafka they are handled first
+(``handover``); every other change would leave them behind, and is refused until nothing is left.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import psycopg
+
+LEAVE = "`replay-vision admin leave-kafka`"
+
+_LOCK = "SELECT transport, prefix FROM log.installation FOR UPDATE"
+_SET = "UPDATE log.installation SET transport = %s, prefix = %s"
+_NAME = "UPDATE log.installation SET id = coalesce(id, gen_random_uuid()) RETURNING id"
+_KNOWN = "SELECT id FROM log.installation WHERE id IS NOT NULL"
+
+_LEFT_IN_LOG = """
+SELECT count(*) FROM log.position p JOIN log.topic t ON t.id = p.topic_id
+WHERE t.transport = 'postgres' AND starts_with(t.name, %s)
+  AND EXISTS (SELECT FROM log.record r WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off)
+"""
+
+_LETTERS = "SELECT count(*) FROM log.dead_letter WHERE transport = %s"
+
+
+class Unsafe(Exception):
+    """The change of transport or prefix would leave records behind; the text says what to do."""
+
+
+def installation_id(conn: psycopg.Connection) -> UUID:
+    """What tells this installation from others on the same brokers."""
+    known = conn.execute(_KNOWN).fetchone() or conn.execute(_NAME).fetchone()
+    assert known is not None  # noqa: S101 - the row is made by the migration
+    return known[0]
+
+
+def settle_on(conn: psycopg.Connection, transport: str, prefix: str) -> None:
+    """Notes what the settings say. Raises ``Unsafe`` when that would leave records behind.
+
+    ``transport``: ``postgres`` or ``kafka``. ``prefix``: of the topics' names.
+    """
+    with conn.transaction():
+        ((before, prefix_before),) = conn.execute(_LOCK)
+        if (before, prefix_before) == (transport, prefix):
+            return
+        if before == "kafka":
+            _refuse_to_leave_kafka(transport, prefix_before)
+        if before == "postgres" and prefix != prefix_before:
+            _refuse_leftovers(conn, prefix_before)
+        conn.execute(_SET, (transport, prefix))
+
+
+def leave_kafka(conn: psycopg.Connection) -> None:
+    """Lets the next start run on the log. The caller has seen that no group is behind on Kafka.
+
+    Raises ``Unsafe`` while there are dead letters, or when the installation does not run on Kafka.
+    """
+    with conn.transaction():
+        ((before, prefix),) = conn.execute(_LOCK)
+        if before != "kafka":
+            raise Unsafe("this installation does not run on Kafka")
+        ((letters,),) = conn.execute(_LETTERS, ("kafka",))
+        if letters:
+            raise Unsafe(f"there are {letters} dead letters: replay or discard them first")
+        conn.execute(_SET, ("postgres", prefix))
+
+
+def _refuse_to_leave_kafka(transport: str, prefix: str) -> None:
+    if transport == "kafka":
+        raise Unsafe(
+            f"this installation's topics begin with '{prefix}': set REPLAY_VISION_KAFKA_TOPIC_PREFIX to that, or run "
+            f"{LEAVE} with it before it is changed"
+        )
+    raise Unsafe(
+        "this installation runs on Kafka, where records may still wait: set REPLAY_VISION_KAFKA_BOOTSTRAP_SERVERS, or "
+        f"run {LEAVE} with the brokers set first"
+    )
+
+
+def _refuse_leftovers(conn: psycopg.Connection, prefix: str) -> None:
+    ((behind,),) = conn.execute(_LEFT_IN_LOG, (prefix,))
+    ((letters,),) = conn.execute(_LETTERS, ("postgres",))
+    if behind or letters:
+        raise Unsafe(
+            f"{behind} partitions of topics that begin with '{prefix}' are not handled to their end and there are "
+            f"{letters} dead letters: start once more with REPLAY_VISION_KAFKA_TOPIC_PREFIX='{prefix}', let the "
+            "workers catch up, and replay or discard the letters"
+        )

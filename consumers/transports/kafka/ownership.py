@@ -1,0 +1,93 @@
+"""Whose the topics under a prefix are: the first record of a topic beside them holds the installation's id.
+
+Two installations with one prefix on the same brokers would share topics and consumer groups: each would handle a part
+of the other's records, and lose a part of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import closing
+from uuid import UUID
+
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.structs import TopicPartition
+
+from consumers.transports.kafka.client_types import Admin, Consumer
+from consumers.transports.kafka.clients import Clients
+from consumers.transports.kafka.watching import bounds_of
+from consumers.transports.port import Unavailable
+from consumers.transports.settings import LogSettings
+
+logger = logging.getLogger(__name__)
+
+TOPIC = "installation"
+POLL_MS = 100
+MAX_RECORDS = 1
+
+
+def claim_topics(clients: Clients, settings: LogSettings, mine: UUID, seconds: float) -> None:
+    """Writes this installation's id there if nobody has, and reads whose it is.
+
+    Of two that write at the same time the first has them. Waits for each answer of the brokers for ``seconds``.
+
+    Raises ``Unavailable`` when the topics belong to another installation, or when the brokers do not answer.
+    """
+    partition = TopicPartition(settings.stored_name(TOPIC), 0)
+    try:
+        with closing(clients.admin()) as admin:
+            _make(admin, partition.topic)
+        consumer = clients.watcher()
+        try:
+            if _is_empty(consumer, partition, seconds):
+                _write(clients, partition, mine, seconds)
+            owner = _first(consumer, partition, seconds)
+        finally:
+            consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))
+    except KafkaError as error:
+        raise Unavailable(f"could not look whose topics those of {settings.prefix!r} are: {error}") from error
+    if owner != str(mine).encode():
+        raise Unavailable(
+            f"the topics that begin with {settings.prefix!r} belong to another installation: set "
+            "REPLAY_VISION_KAFKA_TOPIC_PREFIX to something else"
+        )
+
+
+def _make(admin: Admin, name: str) -> None:
+    (described,) = admin.describe_topics([name])
+    if described["error_code"] == 0:
+        return
+    # The record is wanted for as long as there are topics.
+    wanted = {"num_partitions": 1, "configs": {"cleanup.policy": "delete", "retention.ms": "-1"}}
+    try:
+        admin.create_topics({name: wanted}, wait_for_metadata=True)
+    except TopicAlreadyExistsError:
+        logger.info("topic %s was made by another process", name)
+
+
+def _is_empty(consumer: Consumer, partition: TopicPartition, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for held in bounds_of(consumer, [partition], seconds).values():
+            return held.begin == held.end
+        time.sleep(POLL_MS / 1000)
+    raise KafkaError(f"no broker leads {partition.topic}")
+
+
+def _write(clients: Clients, partition: TopicPartition, mine: UUID, seconds: float) -> None:
+    producer = clients.producer()
+    try:
+        producer.send(partition.topic, str(mine).encode(), None, [], partition=0).get(timeout=seconds)
+    finally:
+        producer.close(timeout=seconds)
+
+
+def _first(consumer: Consumer, partition: TopicPartition, seconds: float) -> bytes | None:
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for records in consumer.poll(timeout_ms=POLL_MS, max_records=MAX_RECORDS).values():
+            return records[0].value
+    raise KafkaError(f"the first record of {partition.topic} did not come")
