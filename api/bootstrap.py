@@ -30,6 +30,7 @@ from commands.store.event_log import EventLog
 from commands.store.migrations import Migration, Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
 from consumers.transports.gauges import Measured
+from consumers.transports.installation import Unsafe, refuse_other, settle_on
 from consumers.transports.port import Transport, Unavailable
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
@@ -212,6 +213,7 @@ def prepare(running: Runtime) -> tuple[bool, Credentials | None]:
         outdated = install(connection, PROJECTIONS)
     for name in outdated:
         rebuild(running.database_url, named(name), EventLog())
+    choose_transport(running)
     first = not running.accounts.is_set_up
     return first, set_up(running)
 
@@ -226,6 +228,31 @@ def refuse_empty(running: Runtime) -> None:
     if not running.accounts.is_set_up:
         message = "the database is not set up; run `replay-vision admin bootstrap` or `up` first"
         raise NotSetUp(message)
+
+
+def choose_transport(running: Runtime) -> None:
+    """Notes the transport of the settings, for the processes of the installation.
+
+    Raises Failure when the change would leave records behind.
+    """
+    with _transport_of(running) as (connection, transport, prefix):
+        settle_on(connection, transport, prefix)
+
+
+def refuse_other_transport(running: Runtime) -> None:
+    """Raises Failure when a command is set to another transport than the installation's processes were."""
+    with _transport_of(running) as (connection, transport, prefix):
+        refuse_other(connection, transport, prefix)
+
+
+@contextmanager
+def _transport_of(running: Runtime) -> Iterator[tuple[psycopg.Connection[TupleRow], str, str]]:
+    transport = "postgres" if running.settings.kafka is None else "kafka"
+    try:
+        with running.pool.connection() as connection:
+            yield connection, transport, running.settings.kafka_topic_prefix
+    except Unsafe as error:
+        raise Failure(str(error)) from error
 
 
 def wait_for_database(database_url: str, stop: Event) -> bool:

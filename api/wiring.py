@@ -25,6 +25,10 @@ PROJECTION_LAG = 5_000
 RELAY_SECONDS = 60.0
 """Age of the oldest event that may be missing in the transport: without the relay nothing is scanned."""
 
+FAILURES_TOLD = 3
+FAILURES_TOO_MANY = 10
+"""Errors in a row of a group in one partition, which waits longer after each: 10 of them take two minutes."""
+
 TRANSPORT_LAG = 20_000
 """Records a consumer group may be behind."""
 
@@ -54,7 +58,7 @@ def services_for(running: Runtime) -> Services:
 def _readiness(running: Runtime) -> Readiness:
     """Ready while the database answers, nothing is stopped, and nothing is further behind than its limit.
 
-    Parked streams and dead letters are warnings: they wait for somebody, and the rest goes on.
+    Parked streams, dead letters and a partition that has failed a few times are warnings: the rest goes on.
     """
     reasons: list[str] = []
     warnings: list[str] = []
@@ -81,6 +85,9 @@ def _look_at_log(running: Runtime, reasons: list[str], warnings: list[str]) -> N
 
 def _look_at_transport(running: Runtime, reasons: list[str], warnings: list[str]) -> None:
     for gauge in running.transport.gauges():
+        if gauge.name == "transport_failures" and gauge.value >= FAILURES_TOLD:
+            told = reasons if gauge.value >= FAILURES_TOO_MANY else warnings
+            told.append(f"failed {gauge.value:g} times in a row: {' '.join(gauge.labels.values())}")
         if gauge.name == "transport_dead_letters" and gauge.value > 0:
             warnings.append(f"{gauge.value:g} dead letters: {' '.join(gauge.labels.values())}")
         if gauge.name == "transport_stopped" and gauge.value > 0:

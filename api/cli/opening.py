@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from api.bootstrap import OUTAGES, Runtime, refuse_empty, runtime
+from api.bootstrap import OUTAGES, Runtime, refuse_empty, refuse_other_transport, runtime
 from api.embedded_postgres import EmbeddedPostgres
 from api.failures import Failure, outage
 from api.settings import Settings
@@ -26,10 +26,11 @@ def settings_for(home: Path | None) -> Settings:
 def opened(settings: Settings) -> Generator[Runtime]:
     """The parts over the database of the settings; the embedded one is borrowed from `up`, or started meanwhile.
 
-    Raises NotSetUp, and Failure when the secret is missing.
+    Raises NotSetUp, and Failure when the secret is missing or the transport is not the installation's.
     """
     with database(settings) as url, runtime(settings, url, secret_of(settings), connections=4) as running:
         refuse_empty(running)
+        refuse_other_transport(running)
         yield running
 
 

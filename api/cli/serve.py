@@ -9,15 +9,15 @@ from typing import Annotated
 
 import typer
 
-from api.bootstrap import refuse_empty, runtime, wait_for_database
+from api.bootstrap import choose_transport, refuse_empty, runtime, wait_for_database
 from api.cli.logs import set_up_logs
 from api.cli.opening import database, secret_of
 from api.process_tree import end_with_parent
 from api.serving import serve_http
 from api.settings import Settings
 
-CONNECTIONS = 16
-"""Requests served at a time: each may hold one connection."""
+CONNECTIONS = 18
+"""Requests served at a time: each may hold one connection. A third of them is for capture."""
 
 
 def serve(
@@ -35,4 +35,5 @@ def serve(
         wait_for_database(url, threading.Event())
         with runtime(settings, url, secret_of(settings), connections=CONNECTIONS) as running:
             refuse_empty(running)
+            choose_transport(running)
             serve_http(running)

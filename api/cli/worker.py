@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from api.bootstrap import refuse_empty, runtime, wait_for_database
+from api.bootstrap import choose_transport, refuse_empty, runtime, wait_for_database
 from api.cli.logs import set_up_logs
 from api.cli.opening import database, secret_of
 from api.heartbeat import Heartbeat
@@ -41,6 +41,7 @@ def worker(
             return
         with runtime(settings, url, secret_of(settings), connections=CONNECTIONS) as running:
             refuse_empty(running)
+            choose_transport(running)
             heartbeat = Heartbeat(settings.home, names)
             clean = run_roles(running, names, stop, heartbeat.beat)
             heartbeat.end()

@@ -12,7 +12,10 @@ import psycopg
 
 LEAVE = "`replay-vision admin leave-kafka`"
 
-_LOCK = "SELECT transport, prefix FROM log.installation FOR UPDATE"
+NAMES = {"postgres": "the log in the database", "kafka": "Kafka"}
+
+_LOOK = "SELECT transport, prefix FROM log.installation"
+_LOCK = f"{_LOOK} FOR UPDATE"
 _SET = "UPDATE log.installation SET transport = %s, prefix = %s"
 _NAME = "UPDATE log.installation SET id = coalesce(id, gen_random_uuid()) RETURNING id"
 _KNOWN = "SELECT id FROM log.installation WHERE id IS NOT NULL"
@@ -51,6 +54,17 @@ def settle_on(conn: psycopg.Connection, transport: str, prefix: str) -> None:
         if before == "postgres" and prefix != prefix_before:
             _refuse_leftovers(conn, prefix_before)
         conn.execute(_SET, (transport, prefix))
+
+
+def refuse_other(conn: psycopg.Connection, transport: str, prefix: str) -> None:
+    """Raises ``Unsafe`` when the installation's processes were told something else."""
+    ((running_on, known),) = conn.execute(_LOOK)
+    if running_on is not None and (running_on, known) != (transport, prefix):
+        raise Unsafe(
+            f"the processes of this installation run on {NAMES[running_on]} with the topic prefix '{known}'; this "
+            f"command is set to {NAMES[transport]} with '{prefix}': see REPLAY_VISION_KAFKA_BOOTSTRAP_SERVERS and "
+            "REPLAY_VISION_KAFKA_TOPIC_PREFIX"
+        )
 
 
 def leave_kafka(conn: psycopg.Connection) -> None:

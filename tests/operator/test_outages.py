@@ -37,6 +37,8 @@ def test_an_import_says_that_the_brokers_are_away(tmp_path_factory: pytest.TempP
     command = [sys.executable, "-m", "api.cli.main", "sessions", "import", str(RECORDINGS[0]), "--environment", "1"]
     with Live(tmp_path_factory.mktemp("outage") / "home") as live:
         wait_until(lambda: live.call("GET", "scanners/").status == 200, 30, "the environment is not known")
+        with psycopg.connect(live.database_url, autocommit=True) as connection:
+            connection.execute("UPDATE log.installation SET transport = 'kafka'")
         done = subprocess.run(
             [*command, "--home", str(live.home)],
             cwd=ROOT,

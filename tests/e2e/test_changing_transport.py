@@ -1,0 +1,95 @@
+"""From the log to Kafka and back, from the command line: nothing is left behind unnoticed."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.settings import RECORD_BYTES_OF
+from consumers.transports.kafka.transport import KafkaTransport
+from consumers.transports.port import Outgoing
+from tests.apart import COMMAND
+from tests.live import ROOT, bare_environment, free_port, wait_until
+from tests.servers.kafka import KafkaServer
+from tests.transports.brokers import KafkaBroker, suite_settings
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.broker]
+
+
+class Operator:
+    def __init__(self, database_url: str, home: Path, server: KafkaServer) -> None:
+        self._home = home
+        self._given = {"DATABASE_URL": database_url, "HOME": str(home), "SECRET_KEY": "k" * 40}
+        self.prefix = f"{home.name}."[-40:]
+        self.kafka = {"KAFKA_BOOTSTRAP_SERVERS": server.bootstrap, "KAFKA_TOPIC_PREFIX": self.prefix}
+        self.log = {"KAFKA_TOPIC_PREFIX": self.prefix}
+
+    def run(self, settings: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+        given = {f"REPLAY_VISION_{name}": value for name, value in {**self._given, **settings}.items()}
+        return subprocess.run(
+            [*COMMAND, *words],
+            cwd=ROOT,
+            env={**bare_environment(), **given},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def does(self, settings: dict[str, str], *words: str) -> str:
+        done = self.run(settings, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def starts(self, settings: dict[str, str]) -> None:
+        """A worker that stays, until it is told to end."""
+        given = {f"REPLAY_VISION_{name}": value for name, value in {**self._given, **settings}.items()}
+        beat = self._home / "health"
+        with subprocess.Popen([*COMMAND, "worker"], cwd=ROOT, env={**bare_environment(), **given}) as worker:
+            wait_until(lambda: worker.poll() is not None or list(beat.glob(f"*-{worker.pid}")), 30, "a worker")
+            worker.terminate()
+            assert worker.wait(20) == 0
+
+    def refused(self, settings: dict[str, str], *words: str) -> str:
+        done = self.run(settings, *words)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+        return done.stderr
+
+
+@pytest.fixture
+def operator(database_url: str, tmp_path: Path, kafka_server: KafkaServer) -> Operator:
+    return Operator(database_url, tmp_path, kafka_server)
+
+
+def test_an_installation_moves_to_kafka_and_back(
+    operator: Operator, database_url: str, kafka_server: KafkaServer
+) -> None:
+    operator.does(operator.log, "admin", "bootstrap")
+    assert "this command is set to Kafka" in operator.refused(operator.kafka, "dead-letters", "list")
+    operator.starts(operator.kafka)
+    operator.does(operator.kafka, "dead-letters", "list")
+
+    assert "runs on Kafka" in operator.refused(operator.log, "worker", "--role", "relay")
+    other = {**operator.kafka, "KAFKA_TOPIC_PREFIX": "other."}
+    assert f"begin with '{operator.prefix}'" in operator.refused(other, "serve")
+    assert "KAFKA_BOOTSTRAP_SERVERS" in operator.refused(operator.log, "admin", "leave-kafka")
+
+    with ExitStack() as stack:
+        kafka = KafkaBroker(database_url, stack, kafka_server.bootstrap, prefix=operator.prefix)
+        modest = replace(kafka.settings(), record_bytes_of=RECORD_BYTES_OF)
+        transport: Any = kafka.adjusted(suite_settings(operator.prefix), modest)
+        assert isinstance(transport, KafkaTransport)
+        transport.register("scanning", ["events"])
+        transport.publish("events", [Outgoing(b"k", b"v", f"e{n}") for n in range(3)])
+    assert "3 records" in operator.refused(operator.kafka, "admin", "leave-kafka")
+
+    gone = {**operator.kafka, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
+    assert "not available" in operator.refused(gone, "admin", "leave-kafka")
+    assert "transport: postgres" in operator.does(gone, "admin", "leave-kafka", "--lost")
+    operator.does(operator.log, "dead-letters", "list")
+    operator.starts(operator.log)
