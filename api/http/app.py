@@ -66,8 +66,12 @@ def _version() -> str:
 def _lifespan(services: Services):  # noqa: ANN202 - the framework's own lifespan type is Any
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        """One thread per connection: more threads would only wait for a connection, in no order."""
-        anyio.to_thread.current_default_thread_limiter().total_tokens = services.pool.max_size
+        """One thread per connection: more threads would only wait for a connection, in no order.
+
+        Capture has threads of its own, or recordings that wait for the transport would hold all of them.
+        """
+        threads = max(1, services.pool.max_size - capture.threads(services))
+        anyio.to_thread.current_default_thread_limiter().total_tokens = threads
         yield
 
     return lifespan

@@ -7,6 +7,7 @@ and membership (contract 2.1).
 import asyncio
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Never
@@ -61,10 +62,11 @@ class Payload:
             return refusal, None
 
 
-async def read_bounded(request: Request, limit: int) -> bytes | None:
+async def read_bounded(request: Request, limit: int, claim: Callable[[int], object] = lambda _: None) -> bytes | None:
     """The whole body, or None as soon as it is longer than `limit` bytes; never holds more than one chunk beyond it.
 
-    Raises TimeoutError when the body is not complete after BODY_SECONDS.
+    `claim` is told of each chunk's size before the chunk is kept. Raises what it raises, and TimeoutError when the body
+    is not complete after BODY_SECONDS.
     """
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
@@ -76,6 +78,7 @@ async def read_bounded(request: Request, limit: int) -> bytes | None:
             size += len(chunk)
             if size > limit:
                 return None
+            claim(len(chunk))
             chunks.append(chunk)
     return b"".join(chunks)
 

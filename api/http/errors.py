@@ -114,8 +114,10 @@ def unsupported_media_type(content_type: str) -> Refusal:
     return Refusal(415, "invalid_request", "unsupported_media_type", detail)
 
 
-def unavailable(detail: str = "The service is temporarily unavailable.") -> Refusal:
-    return Refusal(503, "server_error", "error", detail)
+def unavailable(detail: str = "The service is temporarily unavailable.", retry_after: int | None = None) -> Refusal:
+    """`retry_after` is in seconds."""
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return Refusal(503, "server_error", "error", detail, headers=headers)
 
 
 def server_error() -> Refusal:

@@ -5,18 +5,17 @@ transport has made the data durable.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi import FastAPI, Request, Response
 
 from api.http import measures
 from api.http.answers import Answer
 from api.http.body import read_bounded
 from api.http.entrance import visit
 from api.http.errors import Refusal, envelope, log, refusal_of, server_error, too_large, unavailable
+from api.http.line import Full, Line
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.capture.refusals import CaptureRefused
@@ -28,20 +27,34 @@ PREFLIGHT_SECONDS = 3600
 HEADERS_LENGTH = 1000
 """Characters of a preflight's list of headers that are echoed."""
 
+WAITING = 250
+"""Requests that wait for a thread: what a crowd of browsers posts at the same moment."""
+WAITING_SECONDS = 10.0
+"""Browsers give up later than that."""
+BYTES_IN_HAND = 128 * 1024 * 1024
+"""Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
+RETRY_SECONDS = 5
+
 Accepting = Callable[..., Accepted]
 ROUTES: Mapping[str, Accepting] = {"/s/": accept, "/rrweb/": accept_rrweb}
 
 
 def mount(app: FastAPI, services: Services) -> None:
     """Registers the capture routes, a second time below the configured prefix."""
+    line = Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND)
     prefixes = {"", services.capture_prefix.rstrip("/")}
     for prefix in sorted(prefixes):
         for path, accepting in ROUTES.items():
-            app.add_api_route(f"{prefix}{path}", _poster(accepting), methods=["POST"], include_in_schema=False)
+            app.add_api_route(f"{prefix}{path}", _poster(accepting, line), methods=["POST"], include_in_schema=False)
             app.add_api_route(f"{prefix}{path}", preflight, methods=["OPTIONS"], include_in_schema=False)
 
 
-def preflight(request: Request) -> Response:
+def threads(services: Services) -> int:
+    """How many of the requests that are served at a time may be capture's: each waits for the transport for seconds."""
+    return max(1, services.pool.max_size // 3)
+
+
+async def preflight(request: Request) -> Response:
     """What a page of another origin asks before it posts JSON."""
     headers = _cors(request)
     if headers:
@@ -52,19 +65,21 @@ def preflight(request: Request) -> Response:
     return Response(status_code=204, headers={**headers, "Allow": "POST, OPTIONS"})
 
 
-def _poster(accepting: Accepting) -> Callable[..., object]:
-    async def post(request: Request, cors: Annotated[dict[str, str], Depends(_cors)]) -> Response:
-        """Reads the body, at most 25 MB of it; the rest happens in a thread."""
+def _poster(accepting: Accepting, line: Line) -> Callable[..., object]:
+    async def post(request: Request) -> Response:
+        """Reads the body, at most 25 MB of it; the rest happens in a thread of capture's own."""
         try:
-            body = await read_bounded(request, MAX_WIRE_BYTES)
+            with line.body() as claim:
+                body = await read_bounded(request, MAX_WIRE_BYTES, claim)
+                if body is None:
+                    response = _refused(too_large(MAX_WIRE_BYTES))
+                else:
+                    response = await line.run(partial(_take, request, body, accepting))
         except TimeoutError:
             response = _refused(unavailable("The request body took too long."))
-        else:
-            if body is None:
-                response = _refused(too_large(MAX_WIRE_BYTES))
-            else:
-                response = await run_in_threadpool(_take, request, body, accepting)
-        response.headers.update(cors)
+        except Full:
+            response = _refused(unavailable("Too many recordings are being taken in.", RETRY_SECONDS))
+        response.headers.update(_cors(request))
         return response
 
     return post

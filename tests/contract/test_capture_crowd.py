@@ -1,0 +1,137 @@
+"""Capture while its transport is away: a crowd of browsers neither keeps readers waiting nor fills the memory."""
+
+import gzip
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+import pytest
+from psycopg_pool import ConnectionPool
+
+from api.bootstrap import runtime
+from api.http.app import create_app
+from api.http.routes import capture
+from api.settings import Settings
+from api.wiring import services_for
+from tests.contract.site import CHEAP, Site, refusal, served, serving
+from tests.live import wait_until
+from tests.servers.fixtures import CutKafka
+
+BROWSERS = 60
+WAITING = 20
+WAITING_SECONDS = 3.0
+PAGE = {"Origin": "https://shop.example"}
+READ_SECONDS = 1.0
+"""Far above what a read takes, far below what the transport's patience is."""
+
+
+def snapshot(site: Site) -> bytes:
+    session_id = str(uuid4())
+    known = {
+        "$snapshot_data": [{"type": 4, "timestamp": 1760000000000, "data": {"href": "https://shop.example/"}}],
+        "$session_id": session_id,
+        "$window_id": session_id,
+        "token": site.project_token,
+        "distinct_id": "d",
+    }
+    return gzip.compress(json.dumps([{"event": "$snapshot", "properties": known}]).encode())
+
+
+@pytest.fixture
+def away(
+    site: Site, kafka_cut: CutKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[str, CutKafka]]:
+    """The address of a second server of the site, whose brokers swallow everything: nobody says that they are away."""
+    monkeypatch.setattr(capture, "WAITING", WAITING)
+    monkeypatch.setattr(capture, "WAITING_SECONDS", WAITING_SECONDS)
+    settings = Settings(
+        home=tmp_path, kafka_bootstrap_servers=[kafka_cut.bootstrap], kafka_topic_prefix=f"crowd-{uuid4().hex[:8]}."
+    )
+    database_url = str(cast("ConnectionPool[Any]", site.services.pool).conninfo)
+    kafka_cut.cut.stall()
+    with (
+        runtime(settings, database_url, secret=b"of this test") as running,
+        serving(create_app(services_for(running))) as url,
+    ):
+        yield url, kafka_cut
+        kafka_cut.cut.go_on()
+
+
+def test_reads_are_quick_while_a_crowd_waits_for_brokers_that_are_away(site: Site, away: tuple[str, CutKafka]) -> None:
+    url, kafka_cut = away
+    answers: list[tuple[float, httpx.Response]] = []
+    posted: list[tuple[float, httpx.Response]] = []
+
+    def post(client: httpx.Client) -> None:
+        began = time.monotonic()
+        answer = client.post("/s/", content=snapshot(site), headers=PAGE)
+        posted.append((time.monotonic() - began, answer))
+
+    key = {"Authorization": f"Bearer {site.key()}"}
+    with httpx.Client(base_url=url, **CHEAP) as client, httpx.Client(base_url=url, headers=key, **CHEAP) as reader:
+        crowd = [threading.Thread(target=post, args=(client,)) for _ in range(BROWSERS)]
+        for thread in crowd:
+            thread.start()
+        while any(thread.is_alive() for thread in crowd):
+            began = time.monotonic()
+            answer = reader.get(f"/api/environments/{site.environment_id}/vision/scanners/")
+            answers.append((time.monotonic() - began, answer))
+            time.sleep(0.02)
+        kafka_cut.cut.go_on()
+        wait_until(lambda: client.post("/s/", content=snapshot(site)).status_code == 200, 30, "the brokers are back")
+    assert len(answers) > 20
+    assert {answer.status_code for _, answer in answers} == {200}
+    assert max(took for took, _ in answers) < READ_SECONDS
+    assert [answer.status_code for _, answer in posted] == [503] * BROWSERS
+    for _, answer in posted:
+        assert refusal(answer) == (503, "server_error", "error", None)
+        assert answer.headers["access-control-allow-origin"] == PAGE["Origin"]
+    at_once = [answer for took, answer in posted if took < WAITING_SECONDS / 2]
+    assert len(at_once) >= BROWSERS - WAITING - capture.threads(site.services)
+    assert {answer.headers["retry-after"] for answer in at_once} == {str(capture.RETRY_SECONDS)}
+
+
+def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that have not arrived whole: senders may be slow, and many."""
+    monkeypatch.setattr(capture, "BYTES_IN_HAND", 100_000)
+    with served(site.services) as client:
+        slow = http.client.HTTPConnection(urlsplit(str(client.base_url)).netloc, timeout=30)
+        slow.putrequest("POST", "/s/")
+        slow.putheader("Content-Length", "90000")
+        slow.endheaders()
+        slow.send(b"x" * 80_000)
+
+        def full() -> bool:
+            answer = client.post("/s/", content=b"y" * 30_000, headers=PAGE)
+            if answer.status_code != 503:
+                return False  # what the slow one has sent is not there yet
+            assert answer.headers["retry-after"] == str(capture.RETRY_SECONDS)
+            assert answer.headers["access-control-allow-origin"] == PAGE["Origin"]
+            return refusal(answer) == (503, "server_error", "error", None)
+
+        wait_until(full, 10, "the slow body counts")
+        assert client.post("/s/", content=snapshot(site)).status_code == 200, "there is room for a small one"
+        slow.send(b"x" * 10_000)
+        assert slow.getresponse().status == 400
+        slow.close()
+        assert client.post("/s/", content=b"y" * 90_000).status_code == 400, "the room is free again"
+
+
+def test_a_sender_that_leaves_gives_its_room_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "BYTES_IN_HAND", 100_000)
+    with served(site.services) as client:
+        for _ in range(5):
+            leaving = http.client.HTTPConnection(urlsplit(str(client.base_url)).netloc, timeout=30)
+            leaving.putrequest("POST", "/s/")
+            leaving.putheader("Content-Length", "95000")
+            leaving.endheaders()
+            leaving.send(b"x" * 90_000)
+            leaving.close()
+        wait_until(lambda: client.post("/s/", content=b"y" * 95_000).status_code == 400, 10, "the room is free again")
