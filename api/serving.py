@@ -6,21 +6,30 @@ import logging
 
 import uvicorn
 
-from api.bootstrap import Runtime
+from api.bootstrap import OUTAGES, Runtime
 from api.bounded_headers import BoundedHeaders
 from api.http.app import create_app
 from api.metrics import register
 from api.wiring import services_for
+from commands.store.event_log import EventLog
+from projections.engine.waiting import wait_for
 
 GRACE_SECONDS = 5
+ACCOUNTS_SECONDS = 10.0
+
+log = logging.getLogger("replay_vision.serving")
 
 
 def serve_http(running: Runtime) -> None:
     """Serves until SIGTERM or SIGINT, then finishes the requests in hand within GRACE_SECONDS.
 
+    Begins when the read side knows everybody that the log does, which matters after the first set-up and after a crash,
+    or after ACCOUNTS_SECONDS: who is not known until then is answered 503.
+
     No access log: keys may come in query parameters. No proxy headers: links are built from the public address.
     """
     register(running)
+    _await_accounts(running)
     # It warns of each request line that is none, which a stranger could send for ever.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     uvicorn.run(
@@ -35,3 +44,15 @@ def serve_http(running: Runtime) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def _await_accounts(running: Runtime) -> None:
+    try:
+        with running.pool.connection() as connection:
+            head = EventLog().head(connection)
+        if wait_for(running.pool, ["accounts"], head, ACCOUNTS_SECONDS):
+            return
+    except OUTAGES as error:
+        log.warning("serving begins during an outage: %s", error)
+    else:
+        log.warning("serving begins although the projection of accounts is behind: are the workers running?")
