@@ -27,7 +27,7 @@ lint: install-dev
 	$(VENV)/bin/lint-imports
 
 faults: install-dev
-	REPLAY_VISION_FAULT_ROUNDS=$(FAULT_ROUNDS) $(VENV)/bin/python -m pytest -q --timeout 3600 tests/faults
+	REPLAY_VISION_FAULT_ROUNDS=$(FAULT_ROUNDS) $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --timeout 3600 tests/faults
 
 readme: install-dev
 	$(VENV)/bin/python tests/readme/execute.py

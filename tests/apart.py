@@ -50,6 +50,11 @@ class Apart(Installation):
         return [(role, number) for role in (*ROLES, SERVE) for number in range(len(self._ports))]
 
     @property
+    def running(self) -> list[tuple[str, int]]:
+        """Those of the members that were started and that nobody has killed or stopped since."""
+        return [member for member in self.members if member in self._processes]
+
+    @property
     def address(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Of the copies of `serve` in turn; of those that run, if there are any."""
         running = [n for n in range(len(self._ports)) if (SERVE, n) in self._processes] or range(len(self._ports))

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import os
 import threading
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
 
-from tests.live import RECORDINGS, Installation, events_of, posts, wait_until
+from tests.live import RECORDINGS, Installation, events_of, posts
 
 ROUNDS = int(os.environ.get("REPLAY_VISION_FAULT_ROUNDS", "5"))
 SETTINGS = {
@@ -24,97 +29,146 @@ SETTINGS = {
 }
 ENDINGS = ("ObservationSucceeded", "ObservationFailed", "ObservationIneligible")
 ENDED = ("succeeded", "failed", "ineligible")
+ENABLED_EVERY = 10
+"""Every enabled scanner is to see every session from then on: more of them would be a test of speed."""
+PATIENT_TURN_SECONDS = 0.5
+CATCH_UP_SECONDS = 150
+"""Until everything has ended: longer than the lease of a scan job (60 s) that a killed worker has left."""
 
 
 @dataclass
 class Ledger:
-    """What the server has accepted: only what a client got an answer for."""
+    """What the server has accepted: only what a client got an answer for. Clients may share one."""
 
     scanners: set[str] = field(default_factory=set)
     observed: set[tuple[str, str]] = field(default_factory=set)
-    bodies: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    """Recording POSTs answered with 200, by session id and place in the recording."""
+    batches: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Ids of the batches in recording POSTs answered with 200, by session id."""
 
 
 class Clients(threading.Thread):
     """Creates scanners, sends recordings and observes, noting each accepted thing, until the server is gone.
 
-    A ``patient`` one goes on through outages until it has done ``enough``.
+    Every turn records a session of its own, so that there is something to lose at any moment. A ``patient`` one goes on
+    through outages until it is told that it is ``enough``. A refusal by 4xx that was not to be expected is a
+    ``failure``, and ends it.
     """
 
-    def __init__(self, live: Installation, ledger: Ledger, round_number: int, *, patient: bool = False) -> None:
+    def __init__(self, live: Installation, ledger: Ledger, number: int, *, patient: bool = False) -> None:
         super().__init__(daemon=True)
         self._live = live
         self._patient = patient
         self._ledger = ledger
-        self._round = round_number
+        self._number = number
         self.enough = threading.Event()
         self.failure: str | None = None
+        self.ended_by: OSError | None = None
+        """What it took for the end of the server."""
 
     def run(self) -> None:
-        for turn in range(1000):
+        for turn in itertools.count():
             if self.enough.is_set():
                 return
             try:
                 self._turn(turn)
-            except OSError:  # killed: what was in hand has no answer, so it is in no ledger
+            except OSError as error:  # killed: what was in hand has no answer, so it is in no ledger
                 if self.failure or not self._patient:
+                    self.ended_by = error
                     return
-                self.enough.wait(0.2)
+            if self._patient:
+                self.enough.wait(PATIENT_TURN_SECONDS)
 
     def _turn(self, turn: int) -> None:
         body = {
-            "name": f"round {self._round} turn {turn}",
+            "name": f"client {self._number} turn {turn}",
             "scanner_type": "summarizer",
             "scanner_config": {"prompt": "What happened?"},
             "provider": "builtin",
             "model": "builtin",
-            "enabled": turn % 3 == 0,
+            "enabled": turn % ENABLED_EVERY == 0,
         }
         created = self._live.call("POST", "scanners/", body)
-        self._expect(created.status, 201)
+        self._expect(created.status, HTTPStatus.CREATED)
         scanner_id = created.body["id"]
         self._ledger.scanners.add(scanner_id)
-        recording = RECORDINGS[turn % 3]
-        session_id = recording.name.removesuffix(".jsonl.gz")
-        sent = posts(recording, self._live.credentials["project_token"])
-        for number, (raw, query, content_type) in enumerate(sent):
-            self._expect(self._live.post_recording(raw, query, content_type).status, 200)
-            self._ledger.bodies[session_id].add(number)
-        for wanted in (session_id, f"missing-{self._round}-{turn}"):
+        session_id = f"session-{self._number}-{turn}"
+        token = self._live.credentials["project_token"]
+        for raw, query, content_type in recorded_as(session_id, RECORDINGS[turn % 3], token):
+            self._expect(self._live.post_recording(raw, query, content_type).status, HTTPStatus.OK)
+            self._ledger.batches[session_id] |= {event["uuid"] for event in events_of(raw)}
+        for wanted in (session_id, f"missing-{self._number}-{turn}"):
             answer = self._live.call("POST", f"scanners/{scanner_id}/observe/", {"session_id": wanted})
-            self._expect(answer.status, 200, 202)
+            if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+                continue  # so much waits for those who are to do it that no more is accepted
+            self._expect(answer.status, HTTPStatus.OK, HTTPStatus.ACCEPTED)
             self._ledger.observed.add((scanner_id, wanted))
 
     def _expect(self, status: int, *allowed: int) -> None:
-        if status >= 500:
-            raise OSError(status)  # going down: not accepted
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise OSError(f"answered {status}")  # going down: not accepted
         if status not in allowed:
             self.failure = f"answered {status}"
             raise OSError(status)
 
 
+def recorded_as(session_id: str, recording: Path, token: str) -> Iterator[tuple[bytes, str, str]]:
+    """As ``posts``, of a session with another id: a visitor who did the same."""
+    old, new = recording.name.removesuffix(".jsonl.gz").encode(), session_id.encode()
+    for body, query, content_type in posts(recording, token):
+        if body[:2] == b"\x1f\x8b":
+            yield gzip.compress(gzip.decompress(body).replace(old, new)), query, content_type
+        else:
+            yield body.replace(old, new), query, content_type
+
+
 def check(live: Installation, ledger: Ledger) -> None:
-    """Everything accepted is there and has ended, once; every enabled scanner has seen what it should have."""
+    """Everything accepted is there and has ended, once; every enabled scanner has seen what it should have.
+
+    Waits for what is still on its way; each step has what the next one needs to be a question.
+    """
     assert ledger.scanners, "the server never answered: the test proves nothing"
+    assert ledger.batches, "no recording was ever accepted: the test proves nothing"
+    wait_until_none(partial(lost, live, ledger), "batches that were accepted and are not stored")
+    wait_until_none(partial(unsettled, live), "sessions that do not settle")
+    wait_until_none(partial(unscheduled, live), "settled sessions that an enabled scanner did not see")
+    wait_until_none(partial(unended, live, ledger), "observations that have no ending")
+    wait_until_none(partial(in_flight, live), "scanners with observations in flight though all have ended")
+    assert duplicates(live) == []
+    assert counted_twice(live) == []
     known = {scanner["id"] for scanner in pages(live, "scanners/")}
     assert ledger.scanners <= known
-    for scanner_id, session_id in ledger.observed:
-        wait_until(partial(ended, live, scanner_id, session_id), 150, f"{scanner_id} of {session_id} has no ending")
-    for scanner_id in known:
-        for found in pages(live, f"scanners/{scanner_id}/observations/"):
-            wait_until(partial(ended, live, scanner_id, found["session_id"]), 150, f"{found['id']} has no ending")
-    wait_until(lambda: not unscheduled(live), 150, f"settled sessions that no enabled scanner saw: {unscheduled(live)}")
-    assert duplicates(live) == []
-    for session_id, bodies in ledger.bodies.items():
-        if len(bodies) == sum(1 for _ in posts(recording_of(session_id), "x")):
-            assert stored_messages(live, session_id) == messages_in(session_id)
+    found = [
+        (scanner_id, observation["session_id"], observation["status"])
+        for scanner_id in known
+        for observation in pages(live, f"scanners/{scanner_id}/observations/")
+    ]
+    times = Counter((scanner_id, session_id) for scanner_id, session_id, _ in found)
+    assert ledger.observed <= set(times)
+    assert {pair for pair, count in times.items() if count > 1} == set()
+    assert [one for one in found if one[2] not in ENDED] == []
 
 
-def ended(live: Installation, scanner_id: str, session_id: str) -> bool:
-    page = live.call("GET", f"scanners/{scanner_id}/observations/?session_id={session_id}").body
-    assert page["count"] <= 1
-    return bool(page["results"]) and page["results"][0]["status"] in ENDED
+def wait_until_none(find: Callable[[], list[Any]], what: str) -> None:
+    """Until nothing is found; fails the test after ``CATCH_UP_SECONDS`` with some of what still is."""
+    deadline = time.monotonic() + CATCH_UP_SECONDS
+    while found := find():
+        assert time.monotonic() < deadline, f"{len(found)} {what}, such as {found[:3]}"
+        time.sleep(0.2)
+
+
+def lost(live: Installation, ledger: Ledger) -> list[tuple[str, str]]:
+    """Batches that were accepted and are not stored: session and batch."""
+    stored = set(query(live, "SELECT session_id, uuid::text FROM capture.part WHERE environment_id = 1"))
+    return [
+        (session_id, batch)
+        for session_id, batches in ledger.batches.items()
+        for batch in batches
+        if (session_id, batch) not in stored
+    ]
+
+
+def unsettled(live: Installation) -> list[tuple[Any, ...]]:
+    return query(live, "SELECT session_id FROM capture.session WHERE settle_number IS NULL")
 
 
 def unscheduled(live: Installation) -> list[tuple[Any, ...]]:
@@ -134,8 +188,19 @@ def unscheduled(live: Installation) -> list[tuple[Any, ...]]:
                           WHERE o.environment_id = s.environment_id AND o.scanner_id = s.id
                             AND o.session_id = t.session_id)
         """,
-        (),
     )
+
+
+def unended(live: Installation, ledger: Ledger) -> list[tuple[Any, ...]]:
+    """Observations that were accepted or scheduled and have not come to an end: scanner, session and status if any."""
+    found = query(live, "SELECT scanner_id::text, session_id, status FROM read_observations.observation")
+    there = {(scanner_id, session_id) for scanner_id, session_id, _ in found}
+    return [one for one in found if one[2] not in ENDED] + [(*pair, None) for pair in ledger.observed - there]
+
+
+def in_flight(live: Installation) -> list[tuple[Any, ...]]:
+    """Scanners that still hold places of observations under way."""
+    return query(live, "SELECT scanner_id, count FROM store.in_flight WHERE count > 0")
 
 
 def duplicates(live: Installation) -> list[tuple[Any, ...]]:
@@ -152,28 +217,19 @@ def duplicates(live: Installation) -> list[tuple[Any, ...]]:
     )
 
 
-def stored_messages(live: Installation, session_id: str) -> int:
-    """Batches of the session that capture has stored; waits for those still on their way."""
-    expected = messages_in(session_id)
-
-    def count() -> int:
-        statement = "SELECT count(*) FROM capture.part WHERE environment_id = 1 AND session_id = %s"
-        return query(live, statement, (session_id,))[0][0]
-
-    wait_until(lambda: count() >= expected, 60, f"{session_id} lacks batches")
-    return count()
-
-
-def messages_in(session_id: str) -> int:
-    """Batches that a sample holds."""
-    return len({event["uuid"] for body, _, _ in posts(recording_of(session_id), "x") for event in events_of(body)})
+def counted_twice(live: Installation) -> list[tuple[Any, ...]]:
+    """Sessions whose facts were made of another number of batches than they have."""
+    return query(
+        live,
+        """
+        SELECT s.session_id, s.message_count, count(p.uuid)
+        FROM capture.session s LEFT JOIN capture.part p USING (environment_id, session_id)
+        GROUP BY s.environment_id, s.session_id HAVING s.message_count <> count(p.uuid)
+        """,
+    )
 
 
-def recording_of(session_id: str) -> Path:
-    return next(recording for recording in RECORDINGS if recording.name.startswith(session_id))
-
-
-def query(live: Installation, statement: LiteralString, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+def query(live: Installation, statement: LiteralString, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     with psycopg.connect(live.database_url) as connection:
         return connection.execute(statement, values).fetchall()
 

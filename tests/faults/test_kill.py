@@ -43,7 +43,8 @@ def test_a_postgresql_that_dies_alone_is_started_again(tmp_path: Path) -> None:
         ledger = Ledger()
         clients = Clients(live, ledger, 0)
         clients.start()
-        wait_until(lambda: ledger.observed, 60, "nothing observed")
+        wait_until(lambda: ledger.observed or not clients.is_alive(), 60, "nothing observed")
+        assert clients.is_alive(), clients.ended_by
         live.postmaster().kill()
         time.sleep(3)
         clients.enough.set()
