@@ -177,9 +177,8 @@ def test_records_are_dropped_when_all_groups_are_past_and_they_are_old(log: Post
     )
     transport.publish("facts", messages(300))
     with consuming(log.transport(), "slow", ["facts"], lambda _, __: time.sleep(0.1), max_records=1):
-        wait_until(lambda: bool(transport.lag("slow")))
+        wait_until(lambda: 0 < sum(transport.lag("slow").values()) < 300)
     left = sum(transport.lag("slow").values())
-    assert 0 < left < 300
     with consuming(transport, "quick", ["facts"], writes("quick")):
         wait_drained(transport, "quick")
         wait_until(lambda: _count(log.database_url, "log.record") == left)
