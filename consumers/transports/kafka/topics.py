@@ -83,6 +83,7 @@ class Topics:
         self._doubtful: set[str] = set()
         self._lock = threading.Lock()
         self._claimed = False
+        self._trouble = ""
 
     def known(self, topic: str) -> Topic | None:
         """What an earlier look found; None when it is time to look. The topic is named without the prefix.
@@ -105,11 +106,15 @@ class Topics:
         name = self._settings.stored_name(topic)
         needed = self.record_bytes(topic)
         mine = ask(installation_id)
-        if not self._lock.acquire(timeout=seconds):
-            raise Unavailable(f"could not look at topic {name} in time")
+        # While no broker answers, one tries and the crowd is told at once what that one met.
+        if not self._lock.acquire(timeout=0 if self._clients.away else seconds):
+            raise Unavailable(self._trouble or f"could not look at topic {name} in time")
         try:
             self._claim(mine)
             found = self._found(name, topic, needed)
+        except Unavailable as error:
+            self._trouble = str(error)
+            raise
         finally:
             self._lock.release()
         if found.message_bytes < needed:
