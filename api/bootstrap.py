@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,10 +115,13 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
         reconnect_timeout=5,
         open=False,
     )
-    pool.open()
-    store = Store(database_url, pool_size=max(2, connections // 2))
-    transport = _transport(settings, database_url, pool)
-    try:
+    with ExitStack() as closing:
+        closing.callback(pool.close)
+        pool.open()
+        store = Store(database_url, pool_size=max(2, connections // 2))
+        closing.callback(store.close)
+        transport = _transport(settings, database_url, pool)
+        closing.callback(transport.close)
         yield Runtime(
             settings=settings,
             database_url=database_url,
@@ -131,10 +134,6 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
             observations=Observations(store, settings.observation_limits),
             accounts=Accounts(store, secret),
         )
-    finally:
-        transport.close()
-        store.close()
-        pool.close()
 
 
 def _blobs(settings: Settings) -> Blobs:
@@ -266,3 +265,25 @@ def wait_for_database(database_url: str, stop: Event) -> bool:
         else:
             return True
     return False
+
+
+@contextmanager
+def runtime_when_up(
+    settings: Settings, database_url: str, secret: bytes, stop: Event, connections: int
+) -> Iterator[Runtime | None]:
+    """For a process that lives long: as `runtime`, `refuse_empty` and `choose_transport`, through outages.
+
+    None when `stop` was set before.
+    """
+    while wait_for_database(database_url, stop):
+        with ExitStack() as opened:
+            try:
+                running = opened.enter_context(runtime(settings, database_url, secret, connections))
+                refuse_empty(running)
+                choose_transport(running)
+            except OUTAGES as error:
+                log.warning("it went away again: %s", next(iter(str(error).splitlines()), type(error).__name__))
+                continue
+            yield running
+            return
+    yield None

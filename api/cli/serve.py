@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from api.bootstrap import choose_transport, refuse_empty, runtime, wait_for_database
+from api.bootstrap import runtime_when_up
 from api.cli.logs import set_up_logs
 from api.cli.opening import database, secret_of
 from api.process_tree import end_with_parent
@@ -31,9 +31,9 @@ def serve(
     # Ends in order at any moment: the HTTP server raises the signal that it was stopped by once more when it is done.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     end_with_parent()
-    with database(settings) as url:
-        wait_for_database(url, threading.Event())
-        with runtime(settings, url, secret_of(settings), connections=CONNECTIONS) as running:
-            refuse_empty(running)
-            choose_transport(running)
+    with (
+        database(settings) as url,
+        runtime_when_up(settings, url, secret_of(settings), threading.Event(), CONNECTIONS) as running,
+    ):
+        if running is not None:
             serve_http(running)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from api.bootstrap import choose_transport, refuse_empty, runtime, wait_for_database
+from api.bootstrap import runtime_when_up
 from api.cli.logs import set_up_logs
 from api.cli.opening import database, secret_of
 from api.heartbeat import Heartbeat
@@ -36,13 +36,13 @@ def worker(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     end_with_parent()
-    with database(settings) as url:
-        if not wait_for_database(url, stop):
+    with (
+        database(settings) as url,
+        runtime_when_up(settings, url, secret_of(settings), stop, CONNECTIONS) as running,
+    ):
+        if running is None:
             return
-        with runtime(settings, url, secret_of(settings), connections=CONNECTIONS) as running:
-            refuse_empty(running)
-            choose_transport(running)
-            heartbeat = Heartbeat(settings.home, names)
-            clean = run_roles(running, names, stop, heartbeat.beat)
-            heartbeat.end()
+        heartbeat = Heartbeat(settings.home, names)
+        clean = run_roles(running, names, stop, heartbeat.beat)
+        heartbeat.end()
     sys.exit(0 if clean else 1)

@@ -86,7 +86,8 @@ def test_an_installation_moves_to_kafka_and_back(
         assert isinstance(transport, KafkaTransport)
         transport.register("scanning", ["events"])
         transport.publish("events", [Outgoing(b"k", b"v", f"e{n}") for n in range(3)])
-    assert "3 records" in operator.refused(operator.kafka, "admin", "leave-kafka")
+    # The relay of the worker above may have published some too.
+    assert "records on Kafka are not handled yet" in operator.refused(operator.kafka, "admin", "leave-kafka")
 
     gone = {**operator.kafka, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     assert "not available" in operator.refused(gone, "admin", "leave-kafka")
