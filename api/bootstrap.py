@@ -158,7 +158,7 @@ def _transport(settings: Settings, database_url: str, pool: Pool) -> MeasuredTra
     from consumers.transports.handover import HandingOver  # noqa: PLC0415
     from consumers.transports.kafka.transport import KafkaTransport  # noqa: PLC0415
 
-    return HandingOver(in_database, KafkaTransport(database_url, pool, settings.kafka, log))
+    return HandingOver(in_database, KafkaTransport(database_url, pool, settings.kafka, log), log.away)
 
 
 def migrations() -> Migrations:
@@ -212,7 +212,6 @@ def prepare(running: Runtime) -> tuple[bool, Credentials | None]:
         outdated = install(connection, PROJECTIONS)
     for name in outdated:
         rebuild(running.database_url, named(name), EventLog())
-    choose_transport(running)
     first = not running.accounts.is_set_up
     return first, set_up(running)
 

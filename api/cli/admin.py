@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from math import isinf
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from api import bootstrap
-from api.bootstrap import Runtime, prepare, runtime
+from api.bootstrap import Runtime, choose_transport, prepare, runtime
+from api.cli.leaving import leave_kafka_command
 from api.cli.opening import AsJson, Home, database, opened, settings_for
-from api.failures import Failure
 from commands.context import Context
-from consumers.transports.installation import Unsafe, leave_kafka
 from domain.errors import Conflict, Invalid
 from projections.engine.waiting import wait_for
 from projections.queries.accounts import list_keys
@@ -31,6 +29,8 @@ app.add_typer(organization, name="organization")
 app.add_typer(environment, name="environment")
 app.add_typer(user, name="user")
 app.add_typer(key, name="key")
+
+app.command("leave-kafka")(leave_kafka_command)
 
 SHORT_WAIT_SECONDS = 2.0
 
@@ -51,46 +51,6 @@ def _print(
         print("\n".join(f"{name}: {value}" for name, value in values.items()))
 
 
-@app.command("leave-kafka")
-def leave_kafka_command(
-    lost: Annotated[
-        bool, typer.Option("--lost", help="The brokers will not come back: give up what no group has handled.")
-    ] = False,
-    home: Home = None,
-    as_json: AsJson = False,
-) -> None:
-    """Lets the next start run on the log in the database, once no consumer group is behind on Kafka.
-
-    Stop every process but the workers first, and the workers when this has succeeded.
-    """
-    settings = settings_for(home)
-    if settings.kafka is None:
-        message = "set REPLAY_VISION_KAFKA_BOOTSTRAP_SERVERS, so that what waits on the brokers can be counted"
-        raise Failure(message)
-    with opened(settings) as running:
-        behind = 0 if lost else _behind(running)
-        if behind:
-            message = f"{behind} records on Kafka are not handled yet; let the workers run until they are"
-            raise Failure(message)
-        try:
-            with running.pool.connection() as connection:
-                leave_kafka(connection)
-        except Unsafe as error:
-            raise Failure(str(error)) from error
-    _print({"transport": "postgres", "prefix": settings.kafka_topic_prefix}, as_json=as_json)
-
-
-def _behind(running: Runtime) -> int:
-    """Records of all groups; one more for each partition of which the brokers do not say. Raises Unavailable."""
-    behind = 0
-    for gauge in running.transport.gauges():
-        if gauge.name == "transport_lag_records":
-            behind += int(gauge.value)
-        elif gauge.name == "transport_lag_seconds" and isinf(gauge.value):
-            behind += 1
-    return behind
-
-
 @app.command("bootstrap")
 def bootstrap_command(home: Home = None, as_json: AsJson = False) -> None:
     """Sets up an empty database and writes credentials.json; refuses when it is set up already."""
@@ -102,6 +62,7 @@ def bootstrap_command(home: Home = None, as_json: AsJson = False) -> None:
         if not first or credentials is None:
             message = "This database is already set up."
             raise Conflict(message)
+        choose_transport(running)
         _print({"credentials": str(settings.home / "credentials.json"), "url": credentials.url}, as_json=as_json)
 
 

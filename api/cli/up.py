@@ -90,6 +90,7 @@ def _run(
     secret = settings.secret(create=True)
     with runtime(settings, url, secret, connections=4) as running:
         first, credentials = bootstrap.prepare(running)
+        bootstrap.choose_transport(running)
         tree = ProcessTree(GROUPS, _environment(settings, url, secret))
         with tree:
             if not tree.wait_until_ready(settings.address, READY_SECONDS, stop):

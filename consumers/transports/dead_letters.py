@@ -90,6 +90,26 @@ WHERE e.id = %s AND e.replay_at IS NULL AND d.transport = e.transport AND d.grp 
   AND d.key = e.key AND d.id > e.id AND d.replay_at IS NOT NULL
 """
 
+# Behind a letter that is handled: what was parked meanwhile too. The caller holds the position's row, so none is added.
+_FREE = """
+UPDATE log.dead_letter d SET replay_at = clock_timestamp(), replays = 0 FROM log.dead_letter h
+WHERE h.id = %s AND d.transport = h.transport AND d.grp = h.grp AND d.topic = h.topic AND d.key = h.key AND d.id > h.id
+  AND d.parked AND d.replay_at IS NULL AND NOT EXISTS (
+      SELECT FROM log.dead_letter e
+      WHERE e.transport = d.transport AND e.grp = d.grp AND e.topic = d.topic AND e.key = d.key
+        AND e.id < d.id AND e.id <> h.id AND NOT e.parked)
+"""
+
+# Workers hold these rows while they bury and park.
+_HOLD_WORKERS = f"""
+SELECT FROM log.position p JOIN log.topic t ON t.id = p.topic_id
+WHERE EXISTS (
+    SELECT FROM (SELECT * FROM log.dead_letter WHERE {_SELECTED}) d
+    WHERE d.transport = t.transport AND right(t.name, length(d.topic)) = d.topic AND d.grp = p.grp
+      AND d.part = p.part)
+ORDER BY p.grp, p.topic_id, p.part FOR NO KEY UPDATE OF p
+"""  # noqa: S608 - a constant
+
 _HAS = "SELECT EXISTS (SELECT FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s)"
 _CHUNK = """
 SELECT id, key, decode(headers->>'event_id', 'escape') FROM log.dead_letter
@@ -162,9 +182,11 @@ def replay(conn: psycopg.Connection, selection: Selection) -> int:
 def discard(conn: psycopg.Connection, selection: Selection) -> int:
     """Gives letters up for good and answers how many.
 
-    Records that waited behind them and wait behind no other are handed back to their groups.
+    Records that waited behind them and wait behind no other are handed back to their groups. Waits for batches in hand.
     """
-    ((gone,),) = conn.execute(_DISCARD, _parameters(selection))
+    with conn.transaction():
+        conn.execute(_HOLD_WORKERS, _parameters(selection))
+        ((gone,),) = conn.execute(_DISCARD, _parameters(selection))
     return gone
 
 
@@ -214,7 +236,8 @@ def next_replay(
 
 
 def drop_letter(conn: psycopg.Connection, number: int) -> None:
-    """Its group has handled it."""
+    """Its group has handled it; what waited behind it alone is handed back. Under the lock of the position."""
+    conn.execute(_FREE, (number,))
     conn.execute("DELETE FROM log.dead_letter WHERE id = %s", (number,))
 
 

@@ -19,6 +19,7 @@ from consumers.transports.gauges import Gauge
 from consumers.transports.kafka.transport import KafkaTransport
 from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
 from consumers.transports.postgres import PostgresTransport
+from consumers.transports.settings import Backoff
 
 _Answer = TypeVar("_Answer")
 
@@ -32,9 +33,10 @@ ADDED = "transport_lag_records"
 class HandingOver:
     """``Transport`` over Kafka, with the log's leftovers first."""
 
-    def __init__(self, log: PostgresTransport, kafka: KafkaTransport) -> None:
+    def __init__(self, log: PostgresTransport, kafka: KafkaTransport, away: Backoff) -> None:
         self._log = log
         self._kafka = kafka
+        self._away = away
 
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
         """See the port."""
@@ -51,17 +53,21 @@ class HandingOver:
         park_keys: bool = False,
     ) -> None:
         """See the port."""
-        # First, so that what waits on Kafka counts as lag while the log is emptied.
-        self._until_answered(group, stop, lambda: self._kafka.register(group, topics))
+        self._register(group, topics, stop)
         if self._leftovers(group, topics, stop):
             self._drain(group, topics, handler, stop, max_records, park_keys=park_keys)
-        self._until_answered(group, stop, lambda: self._kafka.adopt_letters(group, topics))
+        self._until_answered(group, stop, lambda: self._kafka.register(group, topics))
+        self._until_answered(group, stop, lambda: self._kafka.adopt(group, topics))
         self._kafka.consume(group, topics, handler, stop=stop, max_records=max_records, park_keys=park_keys)
 
     def lag(self, group: str) -> Mapping[tuple[str, int], int]:
-        """See the port; with what the log still holds."""
+        """See the port; with what the log still holds. A group that has not begun on Kafka is behind there by all."""
+        in_log = self._log.lag(group)
         together = dict(self._kafka.lag(group))
-        for place, behind in self._log.lag(group).items():
+        if in_log and not together:
+            self._kafka.register(group, {topic for topic, _ in in_log})
+            together = dict(self._kafka.lag(group))
+        for place, behind in in_log.items():
             together[place] = together.get(place, 0) + behind
         return together
 
@@ -93,14 +99,26 @@ class HandingOver:
 
         return self._until_answered(group, stop, count) or 0
 
+    def _register(self, group: str, topics: Collection[str], stop: Event) -> None:
+        """So that all that waits counts as lag while the log is emptied, which the brokers need not be there for."""
+        self._until_answered(group, stop, lambda: self._log.register(group, topics))
+        try:
+            self._kafka.register(group, topics)
+        except Unavailable as error:
+            logger.warning("%s: looking at the log first: %s", group, error)
+
     def _until_answered(self, group: str, stop: Event, ask: Callable[[], _Answer]) -> _Answer | None:
         """The answer; None when it is told to stop before there is one."""
+        failures, told, tell_at = 0, "", 0.0
         while not stop.is_set():
             try:
                 return ask()
             except Unavailable as error:
-                logger.warning("%s: cannot begin on Kafka yet: %s", group, error)
-                stop.wait(LOOK_SECONDS)
+                failures += 1
+                if str(error) != told or time.monotonic() >= tell_at:
+                    told, tell_at = str(error), time.monotonic() + TELL_SECONDS
+                    logger.warning("%s: cannot begin on Kafka yet: %s", group, error)
+                stop.wait(self._away.seconds(failures))
         return None
 
     def _tell_stopped(self, group: str) -> None:

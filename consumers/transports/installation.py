@@ -10,20 +10,33 @@ from uuid import UUID
 
 import psycopg
 
+KNOWN_SECONDS = 1.0
+"""How long a process goes by what it has read of the installation."""
+
 LEAVE = "`replay-vision admin leave-kafka`"
 
 NAMES = {"postgres": "the log in the database", "kafka": "Kafka"}
 
 _LOOK = "SELECT transport, prefix FROM log.installation"
 _LOCK = f"{_LOOK} FOR UPDATE"
-_SET = "UPDATE log.installation SET transport = %s, prefix = %s"
+_SET = "UPDATE log.installation SET transport = %s, prefix = %s, quiet_until = NULL"
 _NAME = "UPDATE log.installation SET id = coalesce(id, gen_random_uuid()) RETURNING id"
 _KNOWN = "SELECT id FROM log.installation WHERE id IS NOT NULL"
 
+_CHANGING = "SELECT pg_advisory_xact_lock(hashtext('log.installation'))"
+_QUIET = """
+UPDATE log.installation SET quiet_until = clock_timestamp() + make_interval(secs => %s) WHERE transport = 'kafka'
+"""
+_IS_QUIET = "SELECT transport = 'kafka' AND quiet_until > clock_timestamp() FROM log.installation"
+_MAY_PUBLISH = """
+SELECT transport IS DISTINCT FROM 'postgres' AND coalesce(quiet_until < clock_timestamp(), true) FROM log.installation
+"""
+
 _LEFT_IN_LOG = """
-SELECT count(*) FROM log.position p JOIN log.topic t ON t.id = p.topic_id
-WHERE t.transport = 'postgres' AND starts_with(t.name, %s)
-  AND EXISTS (SELECT FROM log.record r WHERE r.topic_id = p.topic_id AND r.part = p.part AND r.off > p.off)
+SELECT count(*) FROM log.topic t JOIN log.partition pa ON pa.topic_id = t.id
+WHERE t.transport = 'postgres' AND starts_with(t.name, %s) AND EXISTS (
+    SELECT FROM log.record r WHERE r.topic_id = pa.topic_id AND r.part = pa.part AND r.off > coalesce(
+        (SELECT min(po.off) FROM log.position po WHERE po.topic_id = pa.topic_id AND po.part = pa.part), 0))
 """
 
 _LETTERS = "SELECT count(*) FROM log.dead_letter WHERE transport = %s"
@@ -46,6 +59,7 @@ def settle_on(conn: psycopg.Connection, transport: str, prefix: str) -> None:
     ``transport``: ``postgres`` or ``kafka``. ``prefix``: of the topics' names.
     """
     with conn.transaction():
+        conn.execute(_CHANGING)
         ((before, prefix_before),) = conn.execute(_LOCK)
         if (before, prefix_before) == (transport, prefix):
             return
@@ -67,18 +81,34 @@ def refuse_other(conn: psycopg.Connection, transport: str, prefix: str) -> None:
         )
 
 
-def leave_kafka(conn: psycopg.Connection) -> None:
-    """Lets the next start run on the log. The caller has seen that no group is behind on Kafka.
+def may_publish_to_kafka(conn: psycopg.Connection) -> bool:
+    """Whether the installation is on Kafka, and stays there."""
+    ((may,),) = conn.execute(_MAY_PUBLISH)
+    return may
 
-    Raises ``Unsafe`` while there are dead letters, or when the installation does not run on Kafka.
+
+def quieten_kafka(conn: psycopg.Connection, seconds: float) -> None:
+    """Keeps every process from publishing to Kafka for so long, from ``KNOWN_SECONDS`` on; 0 lets them again.
+
+    To be repeated by whoever waits, so that nothing stays quiet when that one dies. Raises ``Unsafe`` when the
+    installation does not run on Kafka.
+    """
+    if conn.execute(_QUIET, (seconds,)).rowcount != 1:
+        raise Unsafe("this installation does not run on Kafka")
+
+
+def leave_kafka(conn: psycopg.Connection) -> None:
+    """Lets the next start run on the log. The caller has seen that no group is behind on Kafka, in the quiet.
+
+    Raises ``Unsafe`` while there are dead letters, or when the quiet has ended.
     """
     with conn.transaction():
-        ((before, prefix),) = conn.execute(_LOCK)
-        if before != "kafka":
-            raise Unsafe("this installation does not run on Kafka")
+        ((_, prefix),) = conn.execute(_LOCK)
         ((letters,),) = conn.execute(_LETTERS, ("kafka",))
         if letters:
             raise Unsafe(f"there are {letters} dead letters: replay or discard them first")
+        if conn.execute(_IS_QUIET).fetchone() != (True,):
+            raise Unsafe("it took too long; try again")
         conn.execute(_SET, ("postgres", prefix))
 
 

@@ -20,7 +20,7 @@ from consumers.transports.gauges import Gauge, Standing, read_gauges
 from consumers.transports.handling import Handling
 from consumers.transports.headers import pack
 from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
-from consumers.transports.positions import forget, resume
+from consumers.transports.positions import forget, register, resume
 from consumers.transports.postgres_worker import Worker
 from consumers.transports.settings import LogSettings, checked_group
 
@@ -117,6 +117,11 @@ class PostgresTransport:
             lambda conn: {(topic, part): behind for topic, part, behind in conn.execute(_LAG, question)},
             f"read the lag of {group}",
         )
+
+    def register(self, group: str, topics: Collection[str]) -> None:
+        """Has a group begin at the oldest records of topics that are there. Raises ``Unavailable``."""
+        names = [self._settings.stored_name(topic) for topic in topics]
+        self._ask(lambda conn: register(conn, TRANSPORT, checked_group(group), names), f"register {group}")
 
     def close(self) -> None:
         """Nothing to give back: the pool is the caller's."""

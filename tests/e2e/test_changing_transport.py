@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import subprocess
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,14 +47,22 @@ class Operator:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def starts(self, settings: dict[str, str]) -> None:
-        """A worker that stays, until it is told to end."""
+    @contextmanager
+    def working(self, settings: dict[str, str]) -> Iterator[None]:
+        """A worker with all roles, which ends in order."""
         given = {f"REPLAY_VISION_{name}": value for name, value in {**self._given, **settings}.items()}
         beat = self._home / "health"
         with subprocess.Popen([*COMMAND, "worker"], cwd=ROOT, env={**bare_environment(), **given}) as worker:
-            wait_until(lambda: worker.poll() is not None or list(beat.glob(f"*-{worker.pid}")), 30, "a worker")
-            worker.terminate()
+            try:
+                wait_until(lambda: worker.poll() is not None or list(beat.glob(f"*-{worker.pid}")), 30, "a worker")
+                yield
+            finally:
+                worker.terminate()
             assert worker.wait(20) == 0
+
+    def starts(self, settings: dict[str, str]) -> None:
+        with self.working(settings):
+            pass
 
     def refused(self, settings: dict[str, str], *words: str) -> str:
         done = self.run(settings, *words)
@@ -86,11 +95,28 @@ def test_an_installation_moves_to_kafka_and_back(
         assert isinstance(transport, KafkaTransport)
         transport.register("scanning", ["events"])
         transport.publish("events", [Outgoing(b"k", b"v", f"e{n}") for n in range(3)])
-    # The relay of the worker above may have published some too.
-    assert "records on Kafka are not handled yet" in operator.refused(operator.kafka, "admin", "leave-kafka")
+    assert "groups are behind on Kafka" in operator.refused(operator.kafka, "admin", "leave-kafka", "--wait", "1")
 
-    gone = {**operator.kafka, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
-    assert "not available" in operator.refused(gone, "admin", "leave-kafka")
-    assert "transport: postgres" in operator.does(gone, "admin", "leave-kafka", "--lost")
+    # The relay and the ticker of the worker would go on publishing.
+    with operator.working(operator.kafka):
+        assert "dead letters" in operator.refused(operator.kafka, "admin", "leave-kafka")
+        operator.does(operator.kafka, "dead-letters", "discard", "--all")
+        assert "transport: postgres" in operator.does(operator.kafka, "admin", "leave-kafka")
+        assert _behind(database_url, operator.prefix, kafka_server) == 0
+    assert _behind(database_url, operator.prefix, kafka_server) == 0
     operator.does(operator.log, "dead-letters", "list")
     operator.starts(operator.log)
+
+
+def test_brokers_that_will_not_come_back_are_left(operator: Operator) -> None:
+    gone = {**operator.kafka, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
+    operator.does(gone, "admin", "bootstrap")
+    assert "transport: postgres" in operator.does(gone, "admin", "leave-kafka", "--lost")
+    operator.starts(operator.log)
+
+
+def _behind(database_url: str, prefix: str, server: KafkaServer) -> float:
+    """Records that a group has not handled."""
+    with ExitStack() as stack:
+        transport = KafkaBroker(database_url, stack, server.bootstrap, prefix=prefix).transport()
+        return sum(gauge.value for gauge in transport.gauges() if gauge.name == "transport_lag_records")

@@ -3,65 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
-from api.bootstrap import MeasuredTransport
-from consumers.transports.dead_letters import Letter, Selection, blocked_keys, bury, discard, newest_letters, replay
-from consumers.transports.gauges import CATALOGUE
+from consumers.transports.dead_letters import blocked_keys, bury, replay
 from consumers.transports.poison import PoisonCap
 from consumers.transports.port import Outgoing, Poison, Record
 from tests.transports.brokers import POISON_IN_A_ROW, Broker, consuming, suite_settings
 from tests.transports.ledger import assert_accounted, enter, entries, messages, wait_drained, wait_until
-
-EVERY = Selection()
-
-
-def numbered(*numbers: int, key: bytes = b"key") -> list[Outgoing]:
-    return [Outgoing(key, str(number).encode(), f"m:{number}", {"odd": bytes(range(256))}) for number in numbers]
-
-
-class Sick:
-    """A handler that calls some values poison, until it is healed, and enters the others into the ledger."""
-
-    def __init__(self, *values: int) -> None:
-        self.values = {str(value).encode() for value in values}
-        self.error: Callable[[Record], Exception] = lambda record: Poison(record, "sick")
-        self.tries = 0
-
-    def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
-        for record in records:
-            if record.value in self.values:
-                self.tries += 1
-                raise self.error(record)
-        enter(conn, "g", records)
-
-
-def handled(broker: Broker) -> list[int]:
-    return [int(entry.value) for entry in entries(broker.database_url, "g")]
-
-
-@contextmanager
-def database(broker: Broker) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(broker.database_url, autocommit=True) as conn:
-        yield conn
-
-
-def letters(broker: Broker) -> list[Letter]:
-    with database(broker) as conn:
-        return newest_letters(conn, 100, EVERY)
-
-
-def states(broker: Broker) -> dict[int, str]:
-    """State by value: values are numbers, published in order."""
-    with database(broker) as conn:
-        values = dict(conn.execute("SELECT id, convert_from(value, 'utf8')::int FROM log.dead_letter").fetchall())
-    return {values[letter.id]: letter.state for letter in letters(broker)}
+from tests.transports.letters import EVERY, Sick, database, gauge_of, handled, letters, numbered, states
 
 
 def test_poison_goes_to_the_dead_letters_and_the_rest_is_handled(broker: Broker) -> None:
@@ -199,115 +153,6 @@ def test_a_replay_that_fails_for_now_is_tried_again_by_itself(broker: Broker) ->
     assert handled(broker) == [2, 5, 1]
 
 
-def test_a_key_flows_on_behind_its_dead_letter_unless_keys_are_parked(broker: Broker) -> None:
-    transport = broker.transport()
-    transport.publish("facts", numbered(1, 2, 3))
-    with consuming(transport, "g", ["facts"], Sick(2)):
-        wait_drained(transport, "g")
-    assert handled(broker) == [1, 3]
-
-
-@pytest.mark.parametrize("batch", [1, 100])
-def test_a_parked_key_waits_in_order_and_others_flow(broker: Broker, batch: int) -> None:
-    transport, sick = broker.transport(), Sick(2)
-    transport.publish("facts", numbered(1, 2, 3))
-    transport.publish("facts", numbered(11, 12, 13, key=b"well"))
-    with consuming(transport, "g", ["facts"], sick, park_keys=True, max_records=batch):
-        wait_drained(transport, "g")
-        transport.publish("facts", [*numbered(4, 5), *numbered(14, key=b"well")])
-        wait_drained(transport, "g")
-        assert states(broker) == {2: "dead", 3: "parked", 4: "parked", 5: "parked"}
-        assert sorted(handled(broker)) == [1, 11, 12, 13, 14]
-
-        sick.values.clear()
-        with database(broker) as conn:
-            assert replay(conn, Selection(group="g")) == 4
-        wait_until(lambda: not letters(broker))
-        transport.publish("facts", numbered(6))
-        wait_drained(transport, "g")
-    mine = [int(entry.value) for entry in entries(broker.database_url, "g") if entry.key == "key"]
-    assert mine == [1, 2, 3, 4, 5, 6]
-
-
-def test_a_parked_record_does_not_overtake_the_letter_of_its_key(broker: Broker) -> None:
-    transport, sick = broker.transport(), Sick(1)
-    transport.publish("facts", numbered(1, 2))
-    with consuming(transport, "g", ["facts"], sick, park_keys=True):
-        wait_drained(transport, "g")
-        later = next(letter for letter in letters(broker) if letter.state == "parked")
-        with database(broker) as conn:
-            assert replay(conn, Selection(ids=[later.id])) == 1
-        transport.publish("facts", numbered(7, key=b"other"))
-        wait_until(lambda: handled(broker) == [7])
-        assert states(broker) == {1: "dead", 2: "replaying"}
-
-        with database(broker) as conn:
-            first = next(letter for letter in letters(broker) if letter.state == "dead")
-            assert discard(conn, Selection(ids=[first.id])) == 1
-        wait_until(lambda: not letters(broker))
-    assert sorted(handled(broker)) == [2, 7]
-
-
-def test_a_key_is_handled_again_when_its_letters_are_discarded(broker: Broker) -> None:
-    transport, sick = broker.transport(), Sick(1)
-    transport.publish("facts", numbered(1, 2))
-    with consuming(transport, "g", ["facts"], sick, park_keys=True):
-        wait_drained(transport, "g")
-        with database(broker) as conn:
-            assert discard(conn, Selection(topic="facts")) == 2
-        transport.publish("facts", numbered(3))
-        wait_drained(transport, "g")
-    assert handled(broker) == [3]
-
-
-def test_what_waits_behind_a_letter_is_replayed_with_it(broker: Broker) -> None:
-    transport, sick = broker.transport(), Sick(1, 11)
-    transport.publish("facts", [*numbered(1, 2, 3), *numbered(11, 12, key=b"other")])
-    with consuming(transport, "g", ["facts"], sick, park_keys=True):
-        wait_drained(transport, "g")
-        with database(broker) as conn:
-            wanted = Selection(ids=[_number_of(broker, 1)])
-            assert replay(conn, wanted) == 3
-            # Poison again: what waits behind it goes back to waiting for an operator.
-            wait_until(lambda: sick.tries >= 3 and states(broker)[1] == "dead")
-            assert states(broker) == {1: "dead", 2: "parked", 3: "parked", 11: "dead", 12: "parked"}
-            sick.values.clear()
-            assert replay(conn, wanted) == 3
-        wait_until(lambda: handled(broker) == [1, 2, 3])
-    assert states(broker) == {11: "dead", 12: "parked"}
-
-
-def test_what_waited_behind_a_discarded_letter_is_handled(broker: Broker) -> None:
-    transport, sick = broker.transport(), Sick(1)
-    transport.publish("facts", numbered(1, 2, 3))
-    with consuming(transport, "g", ["facts"], sick, park_keys=True):
-        wait_drained(transport, "g")
-        with database(broker) as conn:
-            assert discard(conn, Selection(ids=[_number_of(broker, 1)])) == 1
-        wait_until(lambda: not letters(broker))
-        transport.publish("facts", numbered(4))
-        wait_drained(transport, "g")
-    assert handled(broker) == [2, 3, 4]
-
-
-def _number_of(broker: Broker, value: int) -> int:
-    with database(broker) as conn:
-        row = conn.execute("SELECT id FROM log.dead_letter WHERE value = %s", (str(value).encode(),)).fetchone()
-    assert row is not None
-    return row[0]
-
-
-def test_too_many_parked_records_stop_the_partition(broker: Broker) -> None:
-    transport = broker.adjusted(replace(suite_settings(), poison=PoisonCap(in_a_row=5, parked=3)))
-    transport.publish("facts", numbered(*range(1, 8)))
-    with consuming(transport, "g", ["facts"], Sick(1), park_keys=True, max_records=1):
-        wait_until(lambda: _gauge(transport, "transport_stopped") == 1)
-        wait_until(lambda: len(letters(broker)) == 4)
-    assert sum(transport.lag("g").values()) == 3
-    assert _gauge(transport, "transport_parked_records") == 3
-    assert _gauge(transport, "transport_dead_letters") == 4
-
-
 @pytest.mark.parametrize("relayed", [False, True])
 def test_a_partition_that_stops_within_a_batch_loses_nothing(broker: Broker, *, relayed: bool) -> None:
     """The batch was fetched and is past its stop; what comes next must not carry the position over the rest."""
@@ -316,7 +161,7 @@ def test_a_partition_that_stops_within_a_batch_loses_nothing(broker: Broker, *, 
     sick = Sick(3, 4, 5, 6)
     transport.publish("facts", sent[:10])
     with consuming(transport, "g", ["facts"], sick):
-        wait_until(lambda: _gauge(transport, "transport_stopped") == 1)
+        wait_until(lambda: gauge_of(transport, "transport_stopped") == 1)
         assert sorted(states(broker)) == [3, 4]
         sick.values.clear()
         with database(broker) as conn:
@@ -348,8 +193,3 @@ def test_a_key_of_any_length_can_be_a_dead_letter(broker: Broker) -> None:
         record = Record("facts", 0, 1, random.Random(1).randbytes(9_000), b"", {}, at)
         bury(conn, "kafka", "g", [Poison(record, "lone \ud800 surrogate")], attempts=1)
         assert blocked_keys(conn, "kafka", "g", "facts", [record.key or b""]) == {record.key}
-
-
-def _gauge(transport: MeasuredTransport, name: str) -> float:
-    assert name in CATALOGUE
-    return sum(gauge.value for gauge in transport.gauges() if gauge.name == name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,12 +15,13 @@ import pytest
 from api.bootstrap import MeasuredTransport
 from consumers.transports.dead_letters import Selection, newest_letters, replay
 from consumers.transports.handover import HandingOver
+from consumers.transports.installation import KNOWN_SECONDS, leave_kafka, quieten_kafka, settle_on
 from consumers.transports.kafka.transport import KafkaTransport
-from consumers.transports.port import Poison, Record
+from consumers.transports.port import Poison, Record, Unavailable
 from consumers.transports.postgres import PostgresTransport
 from tests.servers.fixtures import CutKafka
 from tests.transports.brokers import PARTITIONS, KafkaBroker, PostgresBroker, consuming, suite_settings
-from tests.transports.ledger import assert_accounted, entries, messages, open_ledger, wait_drained, wait_until, writes
+from tests.transports.ledger import entries, messages, open_ledger, published, wait_drained, wait_until, writes
 
 
 class Growing:
@@ -37,7 +39,7 @@ class Growing:
     def after(self) -> HandingOver:
         kafka = self._kafka.adjusted(self.settings)
         assert isinstance(kafka, KafkaTransport)
-        return HandingOver(self.before(), kafka)
+        return HandingOver(self.before(), kafka, self.settings.away)
 
 
 @pytest.fixture
@@ -66,16 +68,6 @@ def test_what_the_log_holds_is_handled_before_what_comes_by_kafka(growing: Growi
     for key in range(20):
         mine = [value for value in handled if value % 20 == key]
         assert mine == sorted(mine)
-
-
-def test_a_group_that_is_new_with_kafka_begins_there(growing: Growing) -> None:
-    growing.before().publish("facts", messages(10, start=1_000))
-    after = growing.after()
-    sent = messages(20)
-    after.publish("facts", sent)
-    with consuming(after, "new", ["facts"], writes("new")):
-        wait_drained(after, "new")
-    assert_accounted(entries(growing.database_url, "new"), sent)
 
 
 def test_a_group_stops_in_time_while_it_empties_the_log(growing: Growing) -> None:
@@ -169,3 +161,63 @@ def test_the_log_is_emptied_after_the_change(growing: Growing) -> None:
 
 def _stopped(transport: MeasuredTransport) -> float:
     return sum(gauge.value for gauge in transport.gauges() if gauge.name == "transport_stopped")
+
+
+def test_a_group_that_never_ran_on_the_log_begins_there(growing: Growing) -> None:
+    growing.before().publish("facts", messages(10))
+    after = growing.after()
+    after.publish("facts", messages(10, start=10))
+    with consuming(after, "new", ["facts"], writes("new")):
+        wait_until(lambda: len(entries(growing.database_url, "new")) == 20)
+        wait_drained(after, "new")
+    for key in range(10):
+        assert [value for value in _in_order_of_handling(growing) if value % 10 == key] == [key, key + 10]
+
+
+def test_what_a_relay_repeats_after_the_change_is_handled_once(growing: Growing) -> None:
+    """It published to the log, and was killed before it had noted that."""
+    before, after = growing.before(), growing.after()
+    relayed = [replace(message, source_id=n + 1) for n, message in enumerate(messages(20))]
+    with consuming(before, "g", ["facts"], writes("g")):
+        before.publish("facts", relayed[:10])
+        wait_drained(before, "g")
+    after.publish("facts", relayed)
+    with consuming(after, "g", ["facts"], writes("g")):
+        wait_drained(after, "g")
+    assert sorted(_in_order_of_handling(growing)) == list(range(20))
+
+
+def test_nobody_publishes_to_a_log_that_was_left(growing: Growing) -> None:
+    before, after = growing.before(), growing.after()
+    with psycopg.connect(growing.database_url, autocommit=True) as conn:
+        settle_on(conn, "postgres", growing.settings.prefix)
+        before.publish("facts", messages(5))
+        settle_on(conn, "kafka", growing.settings.prefix)
+        with pytest.raises(Unavailable, match="runs on Kafka now"):
+            before.publish("facts", messages(5, start=5))
+        after.publish("facts", messages(5, start=5))
+
+        quieten_kafka(conn, 60)
+        time.sleep(KNOWN_SECONDS)
+        with pytest.raises(Unavailable, match="leaves Kafka"):
+            after.publish("facts", messages(5, start=10))
+        quieten_kafka(conn, 0)
+        after.publish("facts", messages(5, start=10))
+
+        quieten_kafka(conn, 60)
+        leave_kafka(conn)
+        time.sleep(KNOWN_SECONDS)
+        with pytest.raises(Unavailable, match="or has left it"):
+            after.publish("facts", messages(5, start=15))
+        before.publish("facts", messages(5, start=15))
+
+
+def test_the_log_is_handled_while_the_brokers_are_away(growing: Growing, kafka_cut: CutKafka) -> None:
+    before, after = growing.before(), growing.after()
+    before.publish("facts", messages(20))
+    kafka_cut.cut.cut()
+    with consuming(after, "g", ["facts"], writes("g")):
+        wait_until(lambda: len(entries(growing.database_url, "g")) == 20)
+        kafka_cut.cut.restore()
+        wait_until(lambda: published(after, messages(20, start=20)))
+        wait_until(lambda: len(entries(growing.database_url, "g")) == 40)

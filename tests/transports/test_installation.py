@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from consumers.transports.dead_letters import bury
-from consumers.transports.installation import Unsafe, installation_id, leave_kafka, settle_on
+from consumers.transports.installation import Unsafe, installation_id, leave_kafka, quieten_kafka, settle_on
 from consumers.transports.port import Poison, Record, Unavailable
 from consumers.transports.settings import LogSettings
 from tests.transports.brokers import KafkaBroker, PostgresBroker, consuming
@@ -36,10 +36,13 @@ def test_an_installation_may_grow_into_kafka_and_not_back_by_itself(conn: psycop
     with pytest.raises(Unsafe, match=r"begin with 'vision\.'"):
         settle_on(conn, "kafka", "other.")
     settle_on(conn, "kafka", "vision.")
+    with pytest.raises(Unsafe, match="too long"):
+        leave_kafka(conn)
+    quieten_kafka(conn, 60)
     leave_kafka(conn)
     settle_on(conn, "postgres", "vision.")
     with pytest.raises(Unsafe, match="does not run on Kafka"):
-        leave_kafka(conn)
+        quieten_kafka(conn, 60)
 
 
 def test_kafka_is_not_left_with_dead_letters(conn: psycopg.Connection) -> None:
@@ -47,8 +50,17 @@ def test_kafka_is_not_left_with_dead_letters(conn: psycopg.Connection) -> None:
     ((now,),) = conn.execute("SELECT now()")
     letter = Poison(Record("facts", 0, 1, b"k", b"v", {"event_id": b"e"}, now), "sick")
     bury(conn, "kafka", "g", [letter], attempts=1)
+    quieten_kafka(conn, 60)
     with pytest.raises(Unsafe, match="1 dead letters"):
         leave_kafka(conn)
+
+
+def test_another_prefix_waits_for_records_that_no_group_has_seen(conn: psycopg.Connection, database_url: str) -> None:
+    settle_on(conn, "postgres", "old.")
+    with ExitStack() as stack:
+        PostgresBroker(database_url, stack).adjusted(LogSettings(prefix="old.")).publish("facts", messages(1))
+    with pytest.raises(Unsafe, match="1 partitions"):
+        settle_on(conn, "kafka", "new.")
 
 
 def test_another_prefix_waits_until_the_log_is_handled(conn: psycopg.Connection, database_url: str) -> None:

@@ -76,5 +76,20 @@ def test_places_in_a_topic_that_was_made_anew_are_new_ones(kafka: KafkaBroker) -
     assert [entry.value for entry in entries(kafka.database_url, "g") if entry.key == "theirs"] == ["1", "2"]
 
 
+def test_marks_of_transactions_are_passed_over(kafka: KafkaBroker) -> None:
+    """They take an offset and are no records: the last one would count as a record behind for ever."""
+    transport = kafka.transport()
+    transport.publish("facts", messages(1))
+    with closing(KafkaProducer(bootstrap_servers=kafka.address, transactional_id=kafka.prefix)) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        for part in range(PARTITIONS):
+            producer.send(f"{kafka.prefix}facts", b"%d" % (part + 1), b"theirs", partition=part)
+        producer.commit_transaction()
+    with consuming(transport, "g", ["facts"], writes("g")):
+        wait_drained(transport, "g")
+    assert sorted(entry.value for entry in entries(kafka.database_url, "g")) == ["0", "1", "2", "3", "4"]
+
+
 def _failures(kafka: KafkaBroker) -> float:
     return max(gauge.value for gauge in kafka.transport().gauges() if gauge.name == "transport_failures")

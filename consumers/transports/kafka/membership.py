@@ -6,9 +6,13 @@ import threading
 from collections.abc import Collection
 
 from kafka import ConsumerRebalanceListener
+from kafka.errors import IllegalStateError
 from kafka.structs import TopicPartition
 
 from consumers.transports.kafka.client_types import Consumer
+
+POSITION_MS = 100
+"""It is known; the client asks nobody."""
 
 
 class Noted(ConsumerRebalanceListener):
@@ -52,6 +56,14 @@ def broken_off(consumer: Consumer) -> TopicPartition | None:
     """The partition in whose messages the client was reading when ``poll`` raised; None if it was not."""
     reading = consumer._fetcher._next_partition_records  # noqa: SLF001
     return reading.topic_partition if reading else None
+
+
+def reached_by(consumer: Consumer, partition: TopicPartition) -> int | None:
+    """The offset that would be fetched next; None when the partition has been taken away."""
+    try:
+        return consumer.position(partition, timeout_ms=POSITION_MS)
+    except IllegalStateError:
+        return None
 
 
 def go_on(consumer: Consumer, partition: TopicPartition, offset: int) -> None:

@@ -16,6 +16,7 @@ from kafka.structs import TopicPartition
 
 from consumers.transports.kafka.client_types import Admin, Consumer
 from consumers.transports.kafka.clients import Clients
+from consumers.transports.kafka.publishing import Message, Publishing
 from consumers.transports.kafka.watching import bounds_of
 from consumers.transports.port import Unavailable
 from consumers.transports.settings import LogSettings
@@ -76,11 +77,13 @@ def _is_empty(consumer: Consumer, partition: TopicPartition, seconds: float) -> 
 
 
 def _write(clients: Clients, partition: TopicPartition, mine: UUID, seconds: float) -> None:
-    producer = clients.producer()
+    value = str(mine).encode()
+    publishing = Publishing(clients, len(value))
     try:
-        producer.send(partition.topic, str(mine).encode(), None, [], partition=0).get(timeout=seconds)
+        message = Message(partition.topic, partition.partition, None, value, [], len(value))
+        publishing.send([message], time.monotonic() + seconds)
     finally:
-        producer.close(timeout=seconds)
+        publishing.close()
 
 
 def _first(consumer: Consumer, partition: TopicPartition, seconds: float) -> bytes | None:

@@ -37,6 +37,11 @@ WHERE p.grp = free.grp AND p.topic_id = free.topic_id AND p.part = free.part
 RETURNING p.off, p.epoch
 """
 
+_MOVE_OVER = """
+UPDATE log.position SET off = %(to)s, updated_at = now()
+WHERE grp = %(group)s AND topic_id = %(topic_id)s AND part = %(part)s AND epoch = %(epoch)s AND off = %(off)s
+"""
+
 _STOP = """
 UPDATE log.position SET stopped_at = now(), last_error = %s, updated_at = now()
 WHERE grp = %s AND topic_id = %s AND part = %s AND epoch = %s AND stopped_at IS NULL
@@ -77,8 +82,6 @@ WHERE stopped_at IS NULL AND (resume_at IS NULL OR resume_at <= now())
 class Claimed(NamedTuple):
     off: int
     epoch: int
-    lost: bool
-    """The brokers do not have what comes next: the partition is stopped."""
 
 
 class State(NamedTuple):
@@ -108,17 +111,19 @@ def register(conn: _Connection, group: str, topic: Topic) -> None:
 def claim(conn: _Connection, group: str, place: Place, held: Bounds, holder: UUID) -> Claimed | None:
     """Makes the partition the worker's. None while another handles a batch of it.
 
-    A new group begins at the oldest record. Stops the partition, loudly, when the brokers have lost what comes next.
+    A new group begins at the oldest record.
     """
     values = {**_where(group, place), "none": OLDEST, "oldest": held.begin - 1, "holder": holder}
     row = conn.execute(_CLAIM, values).fetchone()
     if row is None:
         return None
-    off, epoch = row
-    lost = not held.holds(off)
-    if lost:
-        stop_lost(conn, group, place, epoch)
-    return Claimed(off, epoch, lost)
+    return Claimed(*row)
+
+
+def pass_over(conn: _Connection, group: str, place: Place, epoch: int, off: int, to: int) -> bool:
+    """Moves a position over offsets that hold no records, such as the marks of transactions. False if it has moved."""
+    values = {**_where(group, place), "epoch": epoch, "off": off, "to": to}
+    return conn.execute(_MOVE_OVER, values).rowcount == 1
 
 
 def stop_lost(conn: _Connection, group: str, place: Place, epoch: int) -> None:

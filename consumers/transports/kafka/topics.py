@@ -108,13 +108,17 @@ class Topics:
         mine = ask(installation_id)
         # While no broker answers, one tries and the crowd is told at once what that one met.
         if not self._lock.acquire(timeout=0 if self._clients.away else seconds):
-            raise Unavailable(self._trouble or f"could not look at topic {name} in time")
+            trouble = self._trouble if self._clients.away else ""
+            raise Unavailable(trouble or f"could not look at topic {name} in time")
         try:
             self._claim(mine)
             found = self._found(name, topic, needed)
         except Unavailable as error:
             self._trouble = str(error)
             raise
+        except Exception as error:  # what the client raises when its state is not what it expects
+            logger.exception("unexpected, while looking at topic %s", name)
+            raise Unavailable(f"could not look at topic {name}: {error!r}") from error
         finally:
             self._lock.release()
         if found.message_bytes < needed:

@@ -21,6 +21,7 @@ from psycopg_pool import ConnectionPool
 from consumers.transports.dead_letters import hand_on, has_letters
 from consumers.transports.gauges import Gauge, Standing, read_gauges
 from consumers.transports.handling import Handling
+from consumers.transports.installation import KNOWN_SECONDS, may_publish_to_kafka
 from consumers.transports.kafka import lenient, standing
 from consumers.transports.kafka.clients import Clients
 from consumers.transports.kafka.publishing import Message, Publishing
@@ -29,7 +30,7 @@ from consumers.transports.kafka.topics import TRANSPORT, Topic, Topics, checked_
 from consumers.transports.kafka.watching import Bounds, Watching
 from consumers.transports.kafka.worker import Worker
 from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
-from consumers.transports.positions import resume
+from consumers.transports.positions import carry_sources, resume
 from consumers.transports.settings import KafkaSettings, LogSettings, checked_group
 
 _Connection = psycopg.Connection[TupleRow]
@@ -92,10 +93,12 @@ class KafkaTransport:
         self._topics = Topics(self._clients, self._settings, kafka)
         self._publishing = Publishing(self._clients, kafka.publishing_bytes)
         self._watching = Watching(self._clients, kafka.answer_seconds)
+        self._look_at = 0.0
 
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
         """See the port. Sent in chunks; the next one goes when the brokers have the one before."""
         self._settings.stored_name(topic)
+        self._refuse_to_be_left()
         found = self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
         for record in records:
             checked_size(record.size, found)
@@ -203,11 +206,14 @@ class KafkaTransport:
             found = self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
             self._ask(partial(standing.register, group=checked_group(group), topic=found))
 
-    def adopt_letters(self, group: str, topics: Collection[str]) -> None:
-        """Makes the group's dead letters of the log its own, so that they hold their keys back and can be replayed.
+    def adopt(self, group: str, topics: Collection[str]) -> None:
+        """Goes on where a group has ended in the log, of which it has handled everything.
 
-        Raises ``Unavailable``.
+        What it has handled there is not handled again when the relay repeats it. Its dead letters become letters here,
+        so that they hold their keys back and can be replayed. Raises ``Unavailable``.
         """
+        names = [self._settings.stored_name(topic) for topic in topics]
+        self._ask(lambda conn: carry_sources(conn, LOG, TRANSPORT, group, names))
         for topic in topics:
             if self._ask(lambda conn, topic=topic: has_letters(conn, LOG, group, topic)):
                 found = self._topics.look(topic, self._ask, self._kafka.answer_seconds)
@@ -218,6 +224,14 @@ class KafkaTransport:
         """See the port."""
         self._publishing.close()
         self._watching.close()
+
+    def _refuse_to_be_left(self) -> None:
+        """Raises ``Unavailable`` while or after the installation leaves Kafka."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            if not self._ask(may_publish_to_kafka):
+                raise Unavailable("this installation leaves Kafka, or has left it: start again without the brokers")
+            self._look_at = now + KNOWN_SECONDS
 
     def _chunks(self, topic: Topic, records: Sequence[Outgoing]) -> Iterator[Sequence[Message]]:
         chunk: list[Message] = []

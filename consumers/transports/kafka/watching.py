@@ -131,6 +131,8 @@ def bounds_of(
             begins = consumer.beginning_offsets(wanted, timeout_ms=timeout_ms)
             ends = consumer.end_offsets(wanted, timeout_ms=timeout_ms)
         except KeyError as error:  # what the client (3.0.12) raises for one without a leader
+            if error.args[0] not in wanted:
+                raise
             wanted.discard(error.args[0])
         else:
             return {partition: Bounds(begins[partition], ends[partition]) for partition in wanted}

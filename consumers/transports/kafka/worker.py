@@ -28,10 +28,10 @@ from consumers.transports.housekeeping import Housekeeping, trim_log
 from consumers.transports.kafka import standing
 from consumers.transports.kafka.client_types import Consumer, Fetched
 from consumers.transports.kafka.clients import Clients
-from consumers.transports.kafka.membership import Noted, broken_off, go_on
+from consumers.transports.kafka.membership import Noted, broken_off, go_on, reached_by
 from consumers.transports.kafka.records import record_of, size_of
 from consumers.transports.kafka.topics import OLDEST, Topic, Topics
-from consumers.transports.kafka.watching import bounds_of
+from consumers.transports.kafka.watching import Bounds, bounds_of
 from consumers.transports.port import Record, Unavailable
 from consumers.transports.repetitions import forget_seen
 from consumers.transports.settings import KafkaSettings
@@ -211,13 +211,21 @@ class Worker:
             claimed = standing.claim(work, self._handling.group, place, held, self._name)
             if claimed is None:
                 continue
+            # It may have moved since the look at the bounds; now nobody else moves it.
+            now_held = held if held.holds(claimed.off) else self._look_again(consumer, partition)
+            if now_held is None:
+                continue
             self._unclaimed.discard(partition)
             owned = _Owned(place, claimed.epoch, off=claimed.off)
             self._owned[partition] = owned
-            if claimed.lost:
+            if now_held.holds(claimed.off):
+                go_on(consumer, partition, claimed.off + 1)
+            else:
                 owned.resting = True
-                continue
-            go_on(consumer, partition, claimed.off + 1)
+                standing.stop_lost(work, self._handling.group, place, claimed.epoch)
+
+    def _look_again(self, consumer: Consumer, partition: TopicPartition) -> Bounds | None:
+        return bounds_of(consumer, [partition], self._kafka.answer_seconds).get(partition)
 
     def _deliver(
         self, consumer: Consumer, work: _Connection, partition: TopicPartition, fetched: Sequence[Fetched]
@@ -256,9 +264,19 @@ class Worker:
             if owned.resting and state.ready:
                 go_on(consumer, partition, state.off + 1)
                 owned.resting = False
+            elif not owned.resting:
+                self._pass_over(consumer, work, partition, owned)
         self._tell(consumer, now)
         self._check(consumer, work, now)
         self._housekeeping.look(work)
+
+    def _pass_over(self, consumer: Consumer, work: _Connection, partition: TopicPartition, owned: _Owned) -> None:
+        """All that was fetched is handled: where the client is further, it has passed over what is no record."""
+        reached = reached_by(consumer, partition)
+        if reached is not None and reached - 1 > owned.off:
+            place, group = owned.place, self._handling.group
+            if standing.pass_over(work, group, place, owned.epoch, owned.off, reached - 1):
+                owned.off = reached - 1
 
     def _tell(self, consumer: Consumer, now: float) -> None:
         """Commits positions to Kafka, for tools that watch lag there. A commit that fails is followed by another."""
