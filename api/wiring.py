@@ -13,6 +13,7 @@ from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
 from consumers.relay import Relay
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
+from consumers.transports.port import Unavailable
 from projections.engine.parking import lag
 from projections.engine.waiting import wait_for
 
@@ -65,8 +66,10 @@ def _readiness(running: Runtime) -> Readiness:
     try:
         _look_at_log(running, reasons, warnings)
         _look_at_transport(running, reasons, warnings)
+    except Unavailable as error:
+        reasons.append(f"transport: {error}")
     except OUTAGES as error:
-        reasons.append(f"database or transport: {type(error).__name__}")
+        reasons.append(f"database: {type(error).__name__}")
     return Readiness(ready=not reasons, reasons=reasons, warnings=warnings)
 
 

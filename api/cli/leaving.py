@@ -13,6 +13,7 @@ from api.bootstrap import Runtime
 from api.cli.opening import AsJson, Home, opened, settings_for
 from api.failures import Failure
 from consumers.transports.installation import KNOWN_SECONDS, Unsafe, leave_kafka, quieten_kafka
+from consumers.transports.postgres import take_letters
 from consumers.transports.settings import LogSettings
 
 QUIET_SECONDS = 30.0
@@ -33,7 +34,7 @@ def leave_kafka_command(
     """Lets the next start run on the log in the database, once no consumer group is behind on Kafka.
 
     The workers must run meanwhile. Nothing is published while this waits, nor afterwards, until every process has been
-    started again without the brokers: recordings are answered 503, and browsers send them again.
+    started again without the brokers: recordings are answered 503, and browsers send them again. Dead letters go along.
     """
     settings = settings_for(home)
     if settings.kafka is None:
@@ -49,12 +50,14 @@ def leave_kafka_command(
 
 
 def _leave(running: Runtime, wait: float, *, lost: bool) -> None:
-    """Raises Failure when groups are behind after `wait` seconds, Unsafe for dead letters, Unavailable."""
+    """Raises Failure when groups are behind after `wait` seconds, Unsafe, Unavailable."""
     try:
         _quieten(running, QUIET_SECONDS)
         if not lost:
             _wait_until_handled(running, wait)
-        with running.pool.connection() as connection:
+        settings = LogSettings(prefix=running.settings.kafka_topic_prefix)
+        with running.pool.connection() as connection, connection.transaction():
+            take_letters(connection, "kafka", settings)
             leave_kafka(connection)
     except BaseException:
         _quieten(running, 0)

@@ -42,30 +42,22 @@ SELECT id, grp AS group, topic, part AS partition, off AS offset,
 FROM log.dead_letter WHERE {_SELECTED} ORDER BY id DESC LIMIT %(limit)s
 """  # noqa: S608 - two constants
 
-_REPLAY = f"""
-WITH chosen AS (SELECT id, transport, grp, topic, key FROM log.dead_letter WHERE {_SELECTED})
-UPDATE log.dead_letter d SET replay_at = clock_timestamp(), replays = 0
-WHERE d.id IN (SELECT id FROM chosen) OR d.parked AND EXISTS (
-    SELECT FROM chosen c
-    WHERE c.transport = d.transport AND c.grp = d.grp AND c.topic = d.topic AND c.key = d.key AND c.id < d.id)
-"""  # noqa: S608 - a constant
+_REPLAY = f"UPDATE log.dead_letter SET replay_at = clock_timestamp(), replays = 0 WHERE {_SELECTED}"  # noqa: S608
+_DISCARD = f"DELETE FROM log.dead_letter WHERE {_SELECTED}"  # noqa: S608
 
-_DISCARD = f"""
-WITH gone AS (DELETE FROM log.dead_letter WHERE {_SELECTED} RETURNING id, transport, grp, topic, key), freed AS (
-    UPDATE log.dead_letter d SET replay_at = clock_timestamp(), replays = 0
-    WHERE d.parked AND d.id NOT IN (SELECT id FROM gone) AND EXISTS (
-        SELECT FROM gone g
-        WHERE g.transport = d.transport AND g.grp = d.grp AND g.topic = d.topic AND g.key = d.key AND g.id < d.id)
-    AND NOT EXISTS (
-        SELECT FROM log.dead_letter e
-        WHERE e.transport = d.transport AND e.grp = d.grp AND e.topic = d.topic AND e.key = d.key AND e.id < d.id
-          AND NOT e.parked AND e.id NOT IN (SELECT id FROM gone))
-)
-SELECT count(*) FROM gone
-"""  # noqa: S608 - a constant
+# Behind none any more. Also what an earlier release has left so.
+_FREE_ALL = """
+UPDATE log.dead_letter d SET replay_at = clock_timestamp(), replays = 0
+WHERE d.parked AND d.replay_at IS NULL AND NOT EXISTS (
+    SELECT FROM log.dead_letter e
+    WHERE e.transport = d.transport AND e.grp = d.grp AND e.topic = d.topic AND e.key_digest = d.key_digest
+      AND e.id < d.id)
+"""
 
 _BLOCKED = """
-SELECT DISTINCT key FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s AND key = ANY (%b::bytea[])
+SELECT DISTINCT key FROM log.dead_letter
+WHERE transport = %s AND grp = %s AND topic = %s
+  AND key_digest IN (SELECT sha256(key) FROM unnest(%b::bytea[]) AS wanted (key))
 """
 
 _PARKED = """
@@ -79,25 +71,19 @@ WHERE transport = %(transport)s AND grp = %(group)s AND topic = %(topic)s AND pa
   AND replay_at <= clock_timestamp()
   AND NOT (%(in_order)s AND EXISTS (
       SELECT FROM log.dead_letter e
-      WHERE e.grp = d.grp AND e.topic = d.topic AND e.key = d.key AND e.transport = d.transport AND e.id < d.id))
+      WHERE e.transport = d.transport AND e.grp = d.grp AND e.topic = d.topic AND e.key_digest = d.key_digest
+        AND e.id < d.id))
 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
-# What waits behind a letter that nobody tries again is not being tried either.
-_NOT_NOW = """
-UPDATE log.dead_letter d SET replay_at = NULL FROM log.dead_letter e
-WHERE e.id = %s AND e.replay_at IS NULL AND d.transport = e.transport AND d.grp = e.grp AND d.topic = e.topic
-  AND d.key = e.key AND d.id > e.id AND d.replay_at IS NOT NULL
-"""
-
-# Behind a letter that is handled: what was parked meanwhile too. The caller holds the position's row, so none is added.
-_FREE = """
-UPDATE log.dead_letter d SET replay_at = clock_timestamp(), replays = 0 FROM log.dead_letter h
-WHERE h.id = %s AND d.transport = h.transport AND d.grp = h.grp AND d.topic = h.topic AND d.key = h.key AND d.id > h.id
-  AND d.parked AND d.replay_at IS NULL AND NOT EXISTS (
-      SELECT FROM log.dead_letter e
-      WHERE e.transport = d.transport AND e.grp = d.grp AND e.topic = d.topic AND e.key = d.key
-        AND e.id < d.id AND e.id <> h.id AND NOT e.parked)
+# The next of its key follows, if nothing is wrong with it; the one after follows that. Whoever parks one more holds the
+# position's row, as the caller does.
+_FREE_NEXT = """
+UPDATE log.dead_letter SET replay_at = clock_timestamp(), replays = 0
+WHERE parked AND replay_at IS NULL AND id = (
+    SELECT d.id FROM log.dead_letter h JOIN log.dead_letter d
+        ON d.transport = h.transport AND d.grp = h.grp AND d.topic = h.topic AND d.key_digest = h.key_digest
+    WHERE h.id = %s AND d.id > h.id ORDER BY d.id LIMIT 1)
 """
 
 # Workers hold these rows while they bury and park.
@@ -110,6 +96,7 @@ WHERE EXISTS (
 ORDER BY p.grp, p.topic_id, p.part FOR NO KEY UPDATE OF p
 """  # noqa: S608 - a constant
 
+_OWNERS = "SELECT DISTINCT grp, topic FROM log.dead_letter WHERE transport = %s"
 _HAS = "SELECT EXISTS (SELECT FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s)"
 _CHUNK = """
 SELECT id, key, decode(headers->>'event_id', 'escape') FROM log.dead_letter
@@ -173,8 +160,7 @@ def newest_letters(conn: psycopg.Connection, limit: int, selection: Selection) -
 def replay(conn: psycopg.Connection, selection: Selection) -> int:
     """Hands letters back to their groups, whose workers handle them within seconds; answers how many.
 
-    Records that wait behind one of them go with it. A letter is deleted in the transaction in which its group's handler
-    succeeds.
+    A letter is deleted in the transaction in which its group's handler succeeds; records that wait behind it follow.
     """
     return conn.execute(_REPLAY, _parameters(selection)).rowcount
 
@@ -186,7 +172,8 @@ def discard(conn: psycopg.Connection, selection: Selection) -> int:
     """
     with conn.transaction():
         conn.execute(_HOLD_WORKERS, _parameters(selection))
-        ((gone,),) = conn.execute(_DISCARD, _parameters(selection))
+        gone = conn.execute(_DISCARD, _parameters(selection)).rowcount
+        conn.execute(_FREE_ALL)
     return gone
 
 
@@ -236,29 +223,26 @@ def next_replay(
 
 
 def drop_letter(conn: psycopg.Connection, number: int) -> None:
-    """Its group has handled it; what waited behind it alone is handed back. Under the lock of the position."""
-    conn.execute(_FREE, (number,))
+    """Its group has handled it; what waited behind it is next. Under the lock of the position."""
+    conn.execute(_FREE_NEXT, (number,))
     conn.execute("DELETE FROM log.dead_letter WHERE id = %s", (number,))
 
 
-def put_back(
-    conn: psycopg.Connection, letter: Replay, error: Exception, pause: float | None, *, in_order: bool
-) -> None:
-    """It failed again: to be tried after ``pause`` seconds, or with None, or too often, when an operator says so.
-
-    With ``in_order``, what waits behind it waits for that too.
-    """
+def put_back(conn: psycopg.Connection, letter: Replay, error: Exception, pause: float | None) -> None:
+    """It failed again: to be tried after ``pause`` seconds, or with None, or too often, when an operator says so."""
     told = (type(error.__cause__ or error).__name__, _told(str(error)))
-    with conn.transaction():
-        conn.execute(_PUT_BACK, (*told, pause, MAX_REPLAYS, pause, letter.id))
-        if in_order:
-            conn.execute(_NOT_NOW, (letter.id,))
+    conn.execute(_PUT_BACK, (*told, pause, MAX_REPLAYS, pause, letter.id))
 
 
 def has_letters(conn: psycopg.Connection, transport: str, group: str, topic: str) -> bool:
     """Whether a group has dead letters of a topic on a transport."""
     ((found,),) = conn.execute(_HAS, (transport, group, topic))
     return found
+
+
+def owners_of_letters(conn: psycopg.Connection, transport: str) -> list[tuple[str, str]]:
+    """Groups that have dead letters on a transport, each with the topic."""
+    return conn.execute(_OWNERS, (transport,)).fetchall()
 
 
 def hand_on(

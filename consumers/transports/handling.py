@@ -9,6 +9,7 @@ as lease").
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -33,8 +34,9 @@ from consumers.transports.settings import LogSettings
 logger = logging.getLogger(__name__)
 
 MAX_ERROR_CHARACTERS = 2_000
-MAX_REPLAYS = 50
-"""Dead letters handled again in one turn of a partition; live records wait meanwhile."""
+MAX_REPLAYS = 200
+REPLAY_SECONDS = 1.0
+"""How many dead letters are handled again in one turn of a partition, and for how long: live records wait meanwhile."""
 
 _Connection = psycopg.Connection[TupleRow]
 
@@ -181,8 +183,9 @@ class Handling:
         In the order in which they were buried. With ``park_keys`` one that fails again keeps those of its key waiting.
         Raises ``DatabaseAway``.
         """
+        until = time.monotonic() + REPLAY_SECONDS
         for done in range(MAX_REPLAYS):
-            if not self._replay_one(work, place):
+            if time.monotonic() >= until or not self._replay_one(work, place):
                 return done
         return MAX_REPLAYS
 
@@ -203,7 +206,7 @@ class Handling:
                 raise DatabaseAway(str(error)) from error
             pause = None if isinstance(error, Poison) else self.settings.failed.seconds(letter.replays + 1)
             logger.exception("%s: dead letter %d of %s failed again", self.group, letter.id, place)
-            put_back(work, letter, error, pause, in_order=self.park_keys)
+            put_back(work, letter, error, pause)
             return False
         logger.info("%s: dead letter %d of %s is handled", self.group, letter.id, place)
         return True

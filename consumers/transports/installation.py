@@ -100,13 +100,10 @@ def quieten_kafka(conn: psycopg.Connection, seconds: float) -> None:
 def leave_kafka(conn: psycopg.Connection) -> None:
     """Lets the next start run on the log. The caller has seen that no group is behind on Kafka, in the quiet.
 
-    Raises ``Unsafe`` while there are dead letters, or when the quiet has ended.
+    Raises ``Unsafe`` when the quiet has ended.
     """
     with conn.transaction():
         ((_, prefix),) = conn.execute(_LOCK)
-        ((letters,),) = conn.execute(_LETTERS, ("kafka",))
-        if letters:
-            raise Unsafe(f"there are {letters} dead letters: replay or discard them first")
         if conn.execute(_IS_QUIET).fetchone() != (True,):
             raise Unsafe("it took too long; try again")
         conn.execute(_SET, ("postgres", prefix))

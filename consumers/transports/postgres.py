@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from consumers.transports.dead_letters import hand_on, owners_of_letters
 from consumers.transports.gauges import Gauge, Standing, read_gauges
 from consumers.transports.handling import Handling
 from consumers.transports.headers import pack
@@ -62,7 +63,20 @@ ORDER BY p.grp, p.topic_id, p.part
 
 def partition_of(record: Outgoing, partitions: int) -> int:
     """Where a record goes. Part of the stored format: it may never change. Without a key, spread by event id."""
-    return crc32(record.event_id.encode() if record.key is None else record.key) % partitions
+    return place_of(record.key, record.event_id, partitions)
+
+
+def place_of(key: bytes | None, event_id: str, partitions: int) -> int:
+    """As ``partition_of``."""
+    return crc32(event_id.encode() if key is None else key) % partitions
+
+
+def take_letters(conn: psycopg.Connection, before: str, settings: LogSettings) -> None:
+    """Makes all dead letters of another transport the log's, so that they hold their keys back and can be replayed."""
+    for group, topic in owners_of_letters(conn, before):
+        wanted = (settings.stored_name(topic), settings.partition_count(topic))
+        ((partitions,),) = conn.execute("SELECT partitions FROM log.make_topic(%s, %s)", wanted)
+        hand_on(conn, before, TRANSPORT, group, topic, partial(place_of, partitions=partitions))
 
 
 class PostgresTransport:

@@ -18,10 +18,11 @@ from consumers.transports.handover import HandingOver
 from consumers.transports.installation import KNOWN_SECONDS, leave_kafka, quieten_kafka, settle_on
 from consumers.transports.kafka.transport import KafkaTransport
 from consumers.transports.port import Poison, Record, Unavailable
-from consumers.transports.postgres import PostgresTransport
+from consumers.transports.postgres import PostgresTransport, take_letters
 from tests.servers.fixtures import CutKafka
 from tests.transports.brokers import PARTITIONS, KafkaBroker, PostgresBroker, consuming, suite_settings
 from tests.transports.ledger import entries, messages, open_ledger, published, wait_drained, wait_until, writes
+from tests.transports.letters import Sick
 
 
 class Growing:
@@ -221,3 +222,24 @@ def test_the_log_is_handled_while_the_brokers_are_away(growing: Growing, kafka_c
         kafka_cut.cut.restore()
         wait_until(lambda: published(after, messages(20, start=20)))
         wait_until(lambda: len(entries(growing.database_url, "g")) == 40)
+
+
+def test_dead_letters_go_back_to_the_log_too(growing: Growing) -> None:
+    before, after = growing.before(), growing.after()
+    sick = Sick(3)
+    after.publish("facts", messages(20, keys=10))
+    with consuming(after, "g", ["facts"], sick, park_keys=True):
+        wait_drained(after, "g")
+    with psycopg.connect(growing.database_url, autocommit=True) as conn:
+        settle_on(conn, "kafka", growing.settings.prefix)
+        quieten_kafka(conn, 60)
+        take_letters(conn, "kafka", growing.settings)
+        leave_kafka(conn)
+        before.publish("facts", messages(10, keys=10, start=20))
+        with consuming(before, "g", ["facts"], sick, park_keys=True):
+            wait_drained(before, "g")
+            assert len(_in_order_of_handling(growing)) == 27
+            sick.values.clear()
+            assert replay(conn, Selection(group="g")) == 3
+            wait_until(lambda: len(_in_order_of_handling(growing)) == 30)
+    assert [value for value in _in_order_of_handling(growing) if value % 10 == 3] == [3, 13, 23]

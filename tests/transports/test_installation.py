@@ -8,9 +8,8 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from consumers.transports.dead_letters import bury
 from consumers.transports.installation import Unsafe, installation_id, leave_kafka, quieten_kafka, settle_on
-from consumers.transports.port import Poison, Record, Unavailable
+from consumers.transports.port import Unavailable
 from consumers.transports.settings import LogSettings
 from tests.transports.brokers import KafkaBroker, PostgresBroker, consuming
 from tests.transports.ledger import entries, messages, wait_drained, wait_until, writes
@@ -43,16 +42,6 @@ def test_an_installation_may_grow_into_kafka_and_not_back_by_itself(conn: psycop
     settle_on(conn, "postgres", "vision.")
     with pytest.raises(Unsafe, match="does not run on Kafka"):
         quieten_kafka(conn, 60)
-
-
-def test_kafka_is_not_left_with_dead_letters(conn: psycopg.Connection) -> None:
-    settle_on(conn, "kafka", "vision.")
-    ((now,),) = conn.execute("SELECT now()")
-    letter = Poison(Record("facts", 0, 1, b"k", b"v", {"event_id": b"e"}, now), "sick")
-    bury(conn, "kafka", "g", [letter], attempts=1)
-    quieten_kafka(conn, 60)
-    with pytest.raises(Unsafe, match="1 dead letters"):
-        leave_kafka(conn)
 
 
 def test_another_prefix_waits_for_records_that_no_group_has_seen(conn: psycopg.Connection, database_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -87,3 +87,20 @@ def test_a_topic_that_cannot_hold_the_records_is_refused_with_the_reason(kafka: 
     with pytest.raises(Refused, match="900000"):
         transport.publish("facts", [Outgoing(b"k", bytes(950_000), "large")])
     transport.publish("facts", messages(5))
+
+
+def test_topics_of_a_longer_prefix_are_none_of_this_one(kafka: KafkaBroker) -> None:
+    with ExitStack() as stack:
+        longer = KafkaBroker(kafka.database_url, stack, kafka.address, prefix=f"{kafka.prefix}prod.")
+        left = longer.transport()
+        with consuming(left, "g", ["facts"], writes("g")):
+            left.publish("facts", messages(5))
+            wait_drained(left, "g")
+    with admin_of(kafka) as admin:
+        admin.delete_topics([f"{longer.prefix}facts"])
+    transport = kafka.transport()
+    with consuming(transport, "g", ["facts"], writes("g")):
+        transport.publish("facts", messages(5, start=5))
+        wait_drained(transport, "g")
+        assert {gauge.labels.get("topic") for gauge in transport.gauges()} <= {"facts", None}
+    assert {topic for topic, _ in transport.lag("g")} == {"facts"}

@@ -42,6 +42,7 @@ _MAKE = "SELECT id FROM log.make_topic(%s, %s, 'kafka')"
 _LOCK = "SELECT partitions, broker_id FROM log.topic WHERE id = %s FOR NO KEY UPDATE"
 _ADOPT = "UPDATE log.topic SET broker_id = %s, partitions = %s WHERE id = %s"
 _BEGIN_AGAIN = "UPDATE log.position SET off = %s, epoch = epoch + 1, updated_at = now() WHERE topic_id = %s"
+_PREFIX = "UPDATE log.topic SET prefix = %(prefix)s WHERE id = %(id)s AND prefix IS DISTINCT FROM %(prefix)s"
 _PARTITIONS = """
 INSERT INTO log.partition (topic_id, part) SELECT %s, generate_series(0, %s - 1) ON CONFLICT DO NOTHING
 """
@@ -199,6 +200,7 @@ class Topics:
             elif found.partitions > partitions:
                 logger.warning("topic %s has %d partitions; still publishing to %d", name, found.partitions, partitions)
             conn.execute(_PARTITIONS, (topic_id, found.partitions))
+            conn.execute(_PREFIX, {"prefix": self._settings.prefix, "id": topic_id})
         return Topic(topic_id, name, partitions, found.partitions, self.record_bytes(topic), str(found.broker_id))
 
 

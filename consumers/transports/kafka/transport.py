@@ -42,7 +42,8 @@ LOG = "postgres"
 _POSITIONS = """
 SELECT p.grp, t.name, p.part, p.off, p.failures, p.stopped_at IS NOT NULL, t.id
 FROM log.position p JOIN log.topic t ON t.id = p.topic_id
-WHERE t.transport = 'kafka' AND starts_with(t.name, %(prefix)s) AND (%(group)s::text IS NULL OR p.grp = %(group)s)
+WHERE t.transport = 'kafka' AND starts_with(t.name, %(prefix)s) AND coalesce(t.prefix, %(prefix)s) = %(prefix)s
+  AND (%(group)s::text IS NULL OR p.grp = %(group)s)
 ORDER BY p.grp, p.topic_id, p.part
 """
 

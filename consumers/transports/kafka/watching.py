@@ -117,6 +117,27 @@ def _first_times(
     return found
 
 
+def is_empty(clients: Clients, partition: TopicPartition, offsets: range, seconds: float) -> bool:
+    """Whether a client of its own reads over these offsets and finds no record there; False when it takes too long.
+
+    Raises ``KafkaError``.
+    """
+    until = time.monotonic() + seconds
+    consumer = clients.watcher()
+    try:
+        consumer.assign([partition])
+        consumer.seek(partition, offsets.start)
+        while time.monotonic() < until:
+            for records in consumer.poll(timeout_ms=POLL_MS, max_records=1).values():
+                return records[0].offset not in offsets
+            reached = consumer.position(partition, timeout_ms=POLL_MS)
+            if reached is not None and reached >= offsets.stop:
+                return True
+    finally:
+        consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))
+    return False
+
+
 def bounds_of(
     consumer: Consumer, partitions: Collection[TopicPartition], seconds: float
 ) -> Mapping[TopicPartition, Bounds]:

@@ -31,7 +31,7 @@ from consumers.transports.kafka.clients import Clients
 from consumers.transports.kafka.membership import Noted, broken_off, go_on, reached_by
 from consumers.transports.kafka.records import record_of, size_of
 from consumers.transports.kafka.topics import OLDEST, Topic, Topics
-from consumers.transports.kafka.watching import Bounds, bounds_of
+from consumers.transports.kafka.watching import Bounds, bounds_of, is_empty
 from consumers.transports.port import Record, Unavailable
 from consumers.transports.repetitions import forget_seen
 from consumers.transports.settings import KafkaSettings
@@ -104,6 +104,8 @@ class Worker:
             [partial(forget_seen, older_than=self._settings.remember, limit=FORGET_AT_ONCE), self._trim_log],
             stop,
         )
+        self._replaying = False
+        """Dead letters were handled at the last look, and there may be more."""
         self._name = uuid4()
 
     def run(self) -> None:
@@ -168,7 +170,7 @@ class Worker:
             self._look_after(consumer, work)
 
     def _poll(self, consumer: Consumer, work: _Connection) -> dict[TopicPartition, Sequence[Fetched]]:
-        resting = self._unclaimed or any(owned.resting for owned in self._owned.values())
+        resting = self._replaying or self._unclaimed or any(owned.resting for owned in self._owned.values())
         wait = int(LOOK_SOON_SECONDS * 1000) if resting else POLL_MS
         try:
             return dict(consumer.poll(timeout_ms=wait, max_records=self._max_records))
@@ -253,13 +255,14 @@ class Worker:
             return
         resting = any(owned.resting for owned in self._owned.values())
         self._look_at = now + (LOOK_SOON_SECONDS if resting else LOOK_SECONDS)
+        self._replaying = False
         by_place = {owned.place: (partition, owned) for partition, owned in self._owned.items()}
         for state in standing.look(work, self._handling.group, list(by_place), self._settings.prefix):
             partition, owned = by_place[state.place]
             if state.epoch != owned.epoch:
                 raise Superseded(str(owned.place))
-            if state.replays:
-                self._handling.replay(work, owned.place)
+            if state.replays and self._handling.replay(work, owned.place):
+                self._replaying, self._look_at = True, now
             owned.off = state.off
             if owned.resting and state.ready:
                 go_on(consumer, partition, state.off + 1)
@@ -271,12 +274,18 @@ class Worker:
         self._housekeeping.look(work)
 
     def _pass_over(self, consumer: Consumer, work: _Connection, partition: TopicPartition, owned: _Owned) -> None:
-        """All that was fetched is handled: where the client is further, it has passed over what is no record."""
+        """All that was fetched is handled. Where the client is further, it has passed over what is no record.
+
+        A position is not moved on this client's word alone: another one has to see no record there either.
+        """
         reached = reached_by(consumer, partition)
-        if reached is not None and reached - 1 > owned.off:
-            place, group = owned.place, self._handling.group
-            if standing.pass_over(work, group, place, owned.epoch, owned.off, reached - 1):
-                owned.off = reached - 1
+        if reached is None or reached - 1 <= owned.off:
+            return
+        first = max(0, owned.off + 1)
+        if not is_empty(self._clients, partition, range(first, reached), self._kafka.answer_seconds):
+            return
+        if standing.pass_over(work, self._handling.group, owned.place, owned.epoch, owned.off, reached - 1):
+            owned.off = reached - 1
 
     def _tell(self, consumer: Consumer, now: float) -> None:
         """Commits positions to Kafka, for tools that watch lag there. A commit that fails is followed by another."""

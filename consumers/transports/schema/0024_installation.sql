@@ -17,6 +17,16 @@ COMMENT ON COLUMN log.installation.quiet_until IS 'Nobody publishes to Kafka unt
 ALTER TABLE log.position ADD COLUMN holder uuid;
 COMMENT ON COLUMN log.position.holder IS 'The worker that claimed the partition last (Kafka): one that is busy with another of its partitions moves none of the rest meanwhile.';
 
+-- The letters of a key in order, for keys of any length.
+DROP INDEX log.dead_letter_key;
+DROP INDEX log.dead_letter_replay;
+ALTER TABLE log.dead_letter ADD COLUMN key_digest bytea GENERATED ALWAYS AS (sha256(key)) STORED;
+CREATE INDEX dead_letter_key ON log.dead_letter (transport, grp, topic, key_digest, id) WHERE key_digest IS NOT NULL;
+CREATE INDEX dead_letter_replay ON log.dead_letter (transport, grp, topic, part, id) WHERE replay_at IS NOT NULL;
+
+ALTER TABLE log.topic ADD COLUMN prefix text;
+COMMENT ON COLUMN log.topic.prefix IS 'The part of the name that is the prefix (Kafka): one prefix may be the beginning of another.';
+
 -- As in 0022, and refused once the installation has left the log: nobody would handle the records. Who changes the
 -- transport waits for publishers that were here before, by the lock.
 CREATE OR REPLACE FUNCTION log.publish(
