@@ -8,8 +8,9 @@ import secrets
 import ssl
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commands.observations import ObservationLimits
@@ -24,6 +25,7 @@ RECORD_BYTES_OF = {"events": 1_000_000, "ticks": 100_000, "snapshots": 10_000_00
 _Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _LAST_PORT = 65_535
+_HOST = re.compile(r"[\w.:-]*\w[\w.:-]*")
 _Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -33,7 +35,9 @@ class Settings(BaseSettings):
     Raises pydantic's ValidationError for a value that makes no sense; the CLI prints it as one line a setting.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True, allow_inf_nan=False
+    )
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=_LAST_PORT)] = 8000
@@ -123,10 +127,49 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _some_session_is_scanned(self) -> Self:
+        if self.max_active_seconds < self.min_active_seconds:
+            message = (
+                f"{PREFIX}MAX_ACTIVE_SECONDS is below {PREFIX}MIN_ACTIVE_SECONDS, so that no session would be scanned"
+            )
+            raise ValueError(message)
+        return self
+
     @field_validator("home")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _folder(cls, value: Path) -> Path:
+        """Absolute. It may be missing, and is made where it is needed."""
+        home = value.expanduser().absolute()
+        found = next(path for path in (home, *home.parents) if os.path.lexists(path))
+        if not found.is_dir():
+            message = f"{found} is not a folder"
+            raise ValueError(message)
+        return home
+
+    @field_validator("public_url")
+    @classmethod
+    def _has_host(cls, value: str | None) -> str | None:
+        """Two parsers, since links are made of the text as given: pydantic's alone takes `http:///x` for a host x."""
+        if value is None:
+            return None
+        try:
+            AnyHttpUrl(value)
+            host = urlsplit(value).hostname or ""
+        except ValueError:
+            host = ""
+        if not _HOST.fullmatch(host):
+            message = "it is not of the form http://host or https://host:port, with a host that there can be"
+            raise ValueError(message)
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _not_blank(cls, value: str | None) -> str | None:
+        if value is not None and not value.strip():
+            message = "there are only blanks in it; unset it for the one in the home folder"
+            raise ValueError(message)
+        return value
 
     @property
     def kafka(self) -> KafkaSettings | None:

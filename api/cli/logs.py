@@ -12,7 +12,11 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 REPEAT_SECONDS = 600.0
-"""How long a library's line that differs in numbers only is held back."""
+"""How long a line of the Kafka client that differs in numbers only is held back."""
+OUR_REPEAT_SECONDS = 60.0
+"""The same for our own warnings of what is away and tried again."""
+OURS = ("consumers.transports", "consumers.scheduler", "consumers.relay", "replay_vision.http.capture")
+"""Loggers that warn at every attempt, of every group, topic and request, while brokers or the database are away."""
 MAX_KNOWN = 1_000
 """Lines that are remembered; then all are news again."""
 
@@ -20,10 +24,11 @@ _NUMBERS = re.compile(r"\d+")
 
 
 class NewsOnly(logging.Filter):
-    """Lets the Kafka client's lines pass when they bring news. Broken connections are warnings without a traceback.
+    """Lets the Kafka client's lines, and warnings of `OURS`, pass when they bring news. Errors of ours always pass.
 
-    While brokers are away it says several times a second that a connection failed. What that means for us is said by
-    whoever wanted something of the brokers, with the reason.
+    While brokers are away the client says several times a second that a connection failed. What that means for us is
+    said by whoever wanted something of the brokers, with the reason. The client's broken connections become warnings
+    without a traceback.
     """
 
     def __init__(self) -> None:
@@ -32,25 +37,39 @@ class NewsOnly(logging.Filter):
         self._lock = threading.Lock()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] != "kafka":
+        seconds = _held_back_for(record)
+        if not seconds:
             return True
         now, text = time.monotonic(), record.getMessage()
         line = _NUMBERS.sub("#", f"{record.name} {text}")
         with self._lock:
-            at, held_back = self._told.get(line, (-REPEAT_SECONDS, 0))
-            news = now - at >= REPEAT_SECONDS
+            at, held_back = self._told.get(line, (-seconds, 0))
+            news = now - at >= seconds
             if len(self._told) >= MAX_KNOWN and line not in self._told:
                 self._told.clear()
             self._told[line] = (now, 0) if news else (at, held_back + 1)
         if not news:
             return False
-        more = f" ({held_back} more such lines since the last one)" if held_back else ""
         error = record.exc_info[1] if record.exc_info else None
-        if error is None or isinstance(error, OSError):
-            cause = f": {error}" if error and str(error) not in text else ""
-            record.msg, record.args, record.exc_info = f"{text}{cause}{more}", None, None
+        if _below("kafka", record.name) and (error is None or isinstance(error, OSError)):
+            text += f": {error}" if error and str(error) not in text else ""
+            record.exc_info = None
             record.levelno, record.levelname = logging.WARNING, "WARNING"
+        more = f" ({held_back} more such lines since the last one)" if held_back else ""
+        record.msg, record.args = f"{text}{more}", None
         return True
+
+
+def _held_back_for(record: logging.LogRecord) -> float:
+    """Seconds for which lines like this one are held back once it is told; 0 when each is told."""
+    if _below("kafka", record.name):
+        return REPEAT_SECONDS
+    ours = record.levelno == logging.WARNING and any(_below(name, record.name) for name in OURS)
+    return OUR_REPEAT_SECONDS if ours else 0.0
+
+
+def _below(name: str, logger: str) -> bool:
+    return f"{logger}.".startswith(f"{name}.")
 
 
 class _Lines(logging.Formatter):

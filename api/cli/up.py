@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import socket
@@ -143,11 +144,24 @@ def _environment(settings: Settings, url: str, secret: bytes) -> dict[str, str]:
 
 
 def _refuse_taken_port(settings: Settings) -> None:
+    """Raises Failure also for a host that is not this machine's, or none at all."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((settings.host, settings.port))
-        except OSError as error:
-            message = f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); choose another with --port"
-            raise Failure(message) from error
+    except (OSError, UnicodeError) as error:
+        message = f"cannot listen on {settings.host}:{settings.port} {_why_not(error)}"
+        raise Failure(message) from error
+
+
+def _why_not(error: OSError | UnicodeError) -> str:
+    """The reason, and what to change. A name that cannot be one at all is a UnicodeError."""
+    if not isinstance(error, OSError):
+        return f"(no name of a host); choose another host with --host or {PREFIX}HOST"
+    reason = f"({error.strerror})"
+    if error.errno == errno.EADDRINUSE:
+        return f"{reason}; choose another with --port"
+    if isinstance(error, PermissionError):
+        return f"{reason}; ports below 1024 may need privileges"
+    return f"{reason}; choose an address of this machine with --host or {PREFIX}HOST"

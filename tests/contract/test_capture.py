@@ -131,10 +131,16 @@ def test_an_empty_batch_and_other_events_lose_nothing(site: Site, bare: httpx.Cl
     assert bare.post("/s/", json=mixed).status_code == 200
 
 
-def test_a_transport_that_is_away_makes_the_browser_try_again(site: Site, cut_off: httpx.Client) -> None:
+def test_a_transport_that_is_away_makes_the_browser_try_again(
+    site: Site, cut_off: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
     response = cut_off.post("/s/", json=[snapshot(site.project_token)], headers=PAGE)
     assert refusal(response) == (503, "server_error", "error", None)
     assert "127.0.0.1" not in response.text
+    (told,) = [record for record in caplog.records if record.name == "replay_vision.http.capture"]
+    assert told.levelname == "WARNING"
+    assert told.getMessage().startswith("recordings are refused: could not publish")
+    assert len(told.getMessage().splitlines()) == 1
     assert response.headers["access-control-allow-origin"] == "https://shop.example"
 
 

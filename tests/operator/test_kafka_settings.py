@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from api.failures import settings_problem
 from api.settings import Settings
-from tests.live import ROOT
+from tests.operator.starting import refused, started
 
 AUTHORITY = Path(__file__).with_name("authority.pem")
 """A certificate that nothing uses; its key was thrown away."""
-
-
-def refused(**settings: object) -> str:
-    """What the operator is told."""
-    with pytest.raises(ValidationError) as raised:
-        Settings(**settings)  # type: ignore[arg-type]
-    told = settings_problem(raised.value)
-    assert len(told.splitlines()) == 1
-    return told
 
 
 @pytest.mark.parametrize(
@@ -100,16 +86,7 @@ def test_a_folder_or_nothing_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["serve", "worker", "up"])
 def test_the_start_ends_with_one_line(command: str, tmp_path: Path) -> None:
-    given = {"HOME": str(tmp_path), "KAFKA_BOOTSTRAP_SERVERS": ",,,", "KAFKA_PASSWORD": "the-secret"}
-    done = subprocess.run(
-        [sys.executable, "-m", "api.cli.main", command],
-        cwd=ROOT,
-        env={**os.environ, **{f"REPLAY_VISION_{name}": value for name, value in given.items()}},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = started(command, HOME=str(tmp_path), KAFKA_BOOTSTRAP_SERVERS=",,,", KAFKA_PASSWORD="the-secret")
     assert done.returncode == 1
     assert done.stderr.startswith("replay-vision: REPLAY_VISION_KAFKA_BOOTSTRAP_SERVERS: ")
     assert len(done.stderr.splitlines()) == 1

@@ -4,6 +4,7 @@ A browser repeats 5xx and drops 4xx, so 4xx is answered only for data that is lo
 transport has made the data durable.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from http import HTTPStatus
@@ -14,12 +15,13 @@ from api.http import measures
 from api.http.answers import Answer
 from api.http.body import read_bounded
 from api.http.entrance import visit
-from api.http.errors import Refusal, envelope, log, refusal_of, server_error, too_large, unavailable
+from api.http.errors import Refusal, envelope, refusal_of, server_error, too_large, unavailable
 from api.http.line import Full, Line
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.wire import Accepted, accept, accept_rrweb
+from consumers.transports.port import Unavailable
 from projections.queries.accounts import tenant_of_token
 
 TOPIC = "snapshots"
@@ -34,6 +36,9 @@ WAITING_SECONDS = 10.0
 BYTES_IN_HAND = 128 * 1024 * 1024
 """Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
 RETRY_SECONDS = 5
+
+log = logging.getLogger("replay_vision.http.capture")
+"""Of its own, because `api.cli.logs` holds repeated warnings back: a crowd of browsers meets the same outage."""
 
 Accepting = Callable[..., Accepted]
 ROUTES: Mapping[str, Accepting] = {"/s/": accept, "/rrweb/": accept_rrweb}
@@ -95,7 +100,9 @@ def _take(request: Request, body: bytes, accepting: Accepting) -> Response:
     except CaptureRefused as refused:
         kind = "authentication_error" if refused.status == HTTPStatus.UNAUTHORIZED else "invalid_request"
         return _refused(Refusal(refused.status, kind, refused.code, refused.message))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the page must be able to read the answer
+    except Exception as error:  # whatever it is, the page must be able to read the answer
+        if isinstance(error, Unavailable):
+            log.warning("recordings are refused: %s", " ".join(str(error).split()))
         if refusal := refusal_of(error, services.outages):
             return _refused(refusal)
         log.exception("capture failed [%s]", visit(request.scope).correlation_id)
