@@ -124,6 +124,106 @@ class ObservationDocument(BaseModel):
     created_at: datetime
 
 
+class CreatorsDocument(BaseModel):
+    """Contract 3.6."""
+
+    creators: list[UserDocument]
+
+
+class CountDocument(BaseModel):
+    """Scanners of one type."""
+
+    enabled: int
+    total: int
+
+
+class ScannerStatsDocument(BaseModel):
+    """Contract 3.6."""
+
+    total: int
+    enabled: int
+    by_type: dict[ScannerType, CountDocument]
+
+
+class StatusCounts(BaseModel):
+    """`success_rate`: percent of succeeded and failed ones; null when there are none."""
+
+    total: int
+    succeeded: int
+    failed: int
+    ineligible: int
+    in_flight: int
+    success_rate: int | None
+
+
+class Coverage(BaseModel):
+    """Distinct sessions."""
+
+    recent_sessions: int
+    total_sessions: int
+    recent_days: int
+
+
+class MonitorStats(BaseModel):
+    """Verdicts."""
+
+    yes_total: int
+    no_total: int
+    inconclusive_total: int
+
+
+class RankedTag(BaseModel):
+    """How many observations have it."""
+
+    tag: str
+    count: int
+
+
+class ClassifierStats(BaseModel):
+    """The ten most frequent tags of each kind."""
+
+    fixed_ranked: list[RankedTag]
+    freeform_ranked: list[RankedTag]
+    total_with_tags: int
+
+
+class ScoreSummary(BaseModel):
+    """Percentiles with linear interpolation."""
+
+    min: float
+    p25: float
+    median: float
+    mean: float
+    p75: float
+    max: float
+    count: int
+
+
+class Histogram(BaseModel):
+    """A label and a count for each bucket, over the scanner's scale."""
+
+    labels: list[str]
+    counts: list[int]
+
+
+class ScorerStats(BaseModel):
+    """Both null when nothing is scored."""
+
+    summary: ScoreSummary | None
+    histogram: Histogram | None
+
+
+class ObservationStatsDocument(BaseModel):
+    """Contract 4.5. What the scanner's type does not have is null."""
+
+    status_counts: StatusCounts
+    coverage: Coverage
+    available_tags: list[str]
+    monitor: MonitorStats | None
+    classifier: ClassifierStats | None
+    scorer: ScorerStats | None
+
+
 class ObserveDocument(BaseModel):
     """Contract 5, extensions "Observing"."""
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from domain.scanner_types import SCANNER_TYPES
 from domain.tenant import Tenant
 from projections.queries.users import LABEL, USER_COLUMNS, USER_JOIN, Document, user_document
 from projections.scanners import folded
@@ -50,6 +51,19 @@ WHERE s.environment_id = %s AND s.id = %s AND s.deleted_at IS NULL
 _COUNT = """
 SELECT count(*) FROM read_scanners.scanner s
 WHERE s.environment_id = %(environment_id)s AND s.deleted_at IS NULL
+"""
+
+
+_CREATORS = f"""
+SELECT {USER_COLUMNS} FROM (
+    SELECT DISTINCT s.created_by FROM read_scanners.scanner s
+    WHERE s.environment_id = %s AND s.deleted_at IS NULL AND s.created_by IS NOT NULL
+) s {USER_JOIN.format(column="s.created_by")}
+ORDER BY mp.body->>'first_name', mp.body->>'last_name', mp.body->>'email', m.id
+"""  # noqa: S608 - columns of our own
+_STATS = """
+SELECT s.scanner_type, count(*), count(*) FILTER (WHERE s.enabled) FROM read_scanners.scanner s
+WHERE s.environment_id = %s AND s.deleted_at IS NULL GROUP BY s.scanner_type
 """
 
 
@@ -98,6 +112,24 @@ def version(connection: Connection, tenant: Tenant, scanner_id: UUID) -> int | N
     """The stream version that the read side shows, for ETag; None as `scanner`."""
     row = connection.execute(_VERSION, (tenant.environment_id, scanner_id)).fetchone()
     return row[0] if row else None
+
+
+def creators(connection: Connection, tenant: Tenant) -> list[Document]:
+    """Who created a scanner that is still there (contract 3.6); users who were deleted are left out."""
+    rows = connection.execute(_CREATORS.encode(), (tenant.environment_id,))
+    return [document for row in rows if (document := user_document(*row)) is not None]
+
+
+def stats(connection: Connection, tenant: Tenant) -> Document:
+    """Scanners and enabled ones, together and by type (contract 3.6)."""
+    rows = connection.execute(_STATS, (tenant.environment_id,))
+    counted = {scanner_type: (total, enabled) for scanner_type, total, enabled in rows}
+    by_type = {name: counted.get(name, (0, 0)) for name in SCANNER_TYPES}
+    return {
+        "total": sum(total for total, _ in by_type.values()),
+        "enabled": sum(enabled for _, enabled in by_type.values()),
+        "by_type": {name: {"enabled": enabled, "total": total} for name, (total, enabled) in by_type.items()},
+    }
 
 
 def _conditions(filters: ScannerFilters) -> tuple[str, dict[str, Any]]:

@@ -77,12 +77,15 @@ def test_options_answers_with_metadata(api: httpx.Client) -> None:
     assert response.json()["parses"] == ["application/json"]
 
 
-@pytest.mark.parametrize("path", ["scanners/creators/", "scanners/stats/", "observations/stats/"])
+@pytest.mark.parametrize("path", ["scanners/creators/", "scanners/stats/"])
 def test_reserved_words_are_never_taken_for_an_id(api: httpx.Client, path: str) -> None:
-    """The later issue fills them in; until then they do not exist. `observations/stats/` never will (contract 1)."""
-    assert refusal(api.get(path)) == NOT_FOUND
-    assert refusal(api.patch(path, json={"name": "x"})) == NOT_FOUND
-    assert refusal(api.delete(path)) == NOT_FOUND
+    assert api.get(path).status_code == 200
+    for method in ("PATCH", "DELETE", "PUT", "POST"):
+        assert refusal(api.request(method, path, json={}))[:3] == (405, "invalid_request", "method_not_allowed")
+
+
+def test_observations_stats_without_a_scanner_is_no_address(api: httpx.Client) -> None:
+    assert refusal(api.get("observations/stats/")) == NOT_FOUND
 
 
 def test_estimate_is_never_taken_for_an_id(api: httpx.Client) -> None:

@@ -30,6 +30,8 @@ ORDER = Order(
     ("created_at", "started_at", "completed_at", "status", "result_score", "result_verdict", "scanner_version")
 )
 
+FILTERS = (STATUS, TRIGGER, VERDICT, TAGS, SESSIONS)
+
 
 class ObserveBody(Body):
     """Contract 5."""
@@ -60,17 +62,22 @@ def list_scanner_observations(call: Call) -> Response:
     with call.services.pool.connection() as conn:
         if scanners.scanner(conn, call.tenant, scanner_id) is None:
             raise NotFound
-        filters = observations.ObservationFilters(
-            scanner_id=scanner_id,
-            statuses=STATUS.read(call.query),
-            triggers=TRIGGER.read(call.query),
-            verdicts=VERDICT.read(call.query),
-            tags=TAGS.read(call.query),
-            session_ids=SESSIONS.read(call.query),
-        )
+        filters = filters_of(call, scanner_id)
         order_by = ORDER.read(call.query)
         count, rows = observations.page(conn, call.tenant, filters, order_by, asked.limit, asked.offset)
     return Answer(paged(call.request, call.services.public_url, asked, count, rows))
+
+
+def filters_of(call: Call, scanner_id: UUID) -> observations.ObservationFilters:
+    """Contract 4.3. Raises Invalid."""
+    return observations.ObservationFilters(
+        scanner_id=scanner_id,
+        statuses=STATUS.read(call.query),
+        triggers=TRIGGER.read(call.query),
+        verdicts=VERDICT.read(call.query),
+        tags=TAGS.read(call.query),
+        session_ids=SESSIONS.read(call.query),
+    )
 
 
 def list_session_observations(call: Call) -> Response:
@@ -134,7 +141,7 @@ OPERATIONS = (
         answer=list_scanner_observations,
         summary="List a scanner's observations",
         success={200: Page[ObservationDocument]},
-        parameters=(STATUS, TRIGGER, VERDICT, TAGS, SESSIONS, ORDER, *PAGING),
+        parameters=(*FILTERS, ORDER, *PAGING),
     ),
     Operation(
         method="GET",
