@@ -231,6 +231,21 @@ class ObserveDocument(BaseModel):
     observation_id: UUID
 
 
+class BulkObserved(BaseModel):
+    """What became of one session. `observation_id` is null when it was skipped."""
+
+    session_id: str
+    observation_id: UUID | None
+    scan_outcome: Literal["started", "already_running", "already_scanned", "skipped_limit", "skipped_quota"]
+
+
+class BulkObserveDocument(BaseModel):
+    """Extensions "Observing"."""
+
+    started: int
+    results: list[BulkObserved]
+
+
 class QuotaDocument(BaseModel):
     """Contract 7."""
 

@@ -173,6 +173,21 @@ def text(max_length: int, *, blank: bool = False) -> Rule:
     return Rule(_alone(check), {"maxLength": max_length, **({} if blank else {"minLength": 1})})
 
 
+def several(most: int) -> Rule:
+    """A list of 1 to ``most`` items."""
+
+    def check(value: object) -> object:
+        _not_null(value)
+        if isinstance(value, list):
+            if not value:
+                raise problem("empty", "This list may not be empty.")
+            if len(value) > most:
+                raise problem("max_length", f"Ensure this field has no more than {most} elements.")
+        return value
+
+    return Rule(_alone(check), {"minItems": 1, "maxItems": most})
+
+
 def choice(*values: str) -> Rule:
     """One of a closed set of words."""
     return Rule(_chooser(lambda _: values), {"enum": list(values)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -49,6 +49,10 @@ LEFT JOIN store.private_text p ON p.id = o.subject_id
 _TAGGED = """
 (o.tags && %(tags)s::text[] OR EXISTS (
     SELECT FROM store.private_text f WHERE f.id = o.text_id AND f.body->'tags_freeform' ?| %(tags)s::text[]))
+"""
+_ENDED = """
+SELECT o.id FROM read_observations.observation o
+WHERE o.environment_id = %s AND o.id = ANY(%s) AND o.status IN ('succeeded', 'failed', 'ineligible')
 """
 _NEIGHBOUR = f"""
 SELECT o.id FROM read_observations.observation o
@@ -116,6 +120,13 @@ def observation(
         document["previous_observation_id"] = _neighbour(connection, tenant, _NEWER, document)
         document["next_observation_id"] = _neighbour(connection, tenant, _OLDER, document)
     return document
+
+
+def ended(connection: Connection, tenant: Tenant, ids: Collection[UUID]) -> set[UUID]:
+    """Those of the observations that have an ending."""
+    if not ids:
+        return set()
+    return {row[0] for row in connection.execute(_ENDED, (tenant.environment_id, list(ids)))}
 
 
 def _neighbour(connection: Connection, tenant: Tenant, statement: bytes, document: Document) -> UUID | None:

@@ -1,25 +1,19 @@
-"""Observations: observe, and the lists and retrieves per scanner and per session (contract 4 and 5)."""
+"""Observations: the lists and retrieves per scanner and per session (contract 4)."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from starlette.responses import Response
 
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
-from api.http.documents import ObservationDocument, ObserveDocument, Page
-from api.http.fields import Body, text
+from api.http.documents import ObservationDocument, Page
 from api.http.filters import PAGING, Csv, Order
 from api.http.paging import page, paged
-from api.http.writes import done
 from domain.errors import Invalid, NotFound
-from domain.ids import workflow_id
-from domain.observation import SESSION_ID_LENGTH
 from projections.queries import observations, scanners
 
 READ = ("replay_scanner:read", "session_recording:read")
-OBSERVE = ("replay_scanner:write", "session_recording:read")
-SERVED_BY = ("observations", "quota")
 
 STATUS = Csv("status", ("pending", "running", "succeeded", "failed", "ineligible"))
 TRIGGER = Csv("triggered_by", ("schedule", "on_demand"))
@@ -31,28 +25,6 @@ ORDER = Order(
 )
 
 FILTERS = (STATUS, TRIGGER, VERDICT, TAGS, SESSIONS)
-
-
-class ObserveBody(Body):
-    """Contract 5."""
-
-    session_id: Annotated[str, text(SESSION_ID_LENGTH)]
-
-
-def observe(call: Call) -> Response:
-    """Asks for one session to be scanned, whatever the scanner's schedule. 200 when the pair already has an ending."""
-    scanner_id = call.object_id("scanner_id")
-    context = call.context()
-    call.services.observations.check_admission(context, scanner_id)
-    session_id = call.body(ObserveBody).session_id
-    (asked,) = call.services.observations.request(context, scanner_id, [session_id], "on_demand")
-    if asked.outcome in ("no_quota", "capped"):
-        raise call.services.observations.refusal(context, scanner_id, asked.outcome)
-    answer = {"workflow_id": workflow_id(scanner_id, session_id), "observation_id": asked.observation_id}
-    if asked.outcome == "exists":
-        known = call.services.observations.load(context, asked.observation_id)
-        return Answer(answer, 202 if known.in_flight else 200)
-    return Answer(answer, 202, headers=done(call, asked.position, SERVED_BY))
 
 
 def list_scanner_observations(call: Call) -> Response:
@@ -122,17 +94,6 @@ class _RequiredSession(Csv):
 
 
 OPERATIONS = (
-    Operation(
-        method="POST",
-        path="scanners/{scanner_id:object}/observe/",
-        name="scanners_observe_create",
-        scopes=OBSERVE,
-        answer=observe,
-        summary="Scan one session now",
-        success={202: ObserveDocument, 200: ObserveDocument},
-        failures=(402, 429),
-        body=ObserveBody,
-    ),
     Operation(
         method="GET",
         path="scanners/{scanner_id:object}/observations/",

@@ -1,0 +1,134 @@
+"""Asking for scans: observe, bulk_observe and retry (contract 5, extensions "Observing")."""
+
+from typing import Annotated, Any
+
+from starlette.responses import Response
+
+from api.http.answers import Answer
+from api.http.calls import Call, Operation
+from api.http.documents import BulkObserveDocument, ObserveDocument
+from api.http.fields import Body, several, text
+from api.http.writes import done
+from commands.observations import Requested
+from commands.store.application import BULK
+from domain.errors import Invalid, NotFound
+from domain.ids import workflow_id
+from domain.observation import SESSION_ID_LENGTH
+from projections.queries import observations
+
+SCOPES = ("replay_scanner:write", "session_recording:read")
+SERVED_BY = ("observations", "quota")
+
+SKIPPED = {"capped": "skipped_limit", "no_quota": "skipped_quota"}
+
+
+class ObserveBody(Body):
+    """Contract 5."""
+
+    session_id: Annotated[str, text(SESSION_ID_LENGTH)]
+
+
+class BulkObserveBody(Body):
+    """Extensions "Observing"."""
+
+    session_ids: Annotated[list[Annotated[str, text(SESSION_ID_LENGTH)]], several(BULK)]
+
+
+def observe(call: Call) -> Response:
+    """Asks for one session to be scanned, whatever the scanner's schedule. 200 when the pair already has an ending."""
+    scanner_id = call.object_id("scanner_id")
+    context = call.context()
+    call.services.observations.check_admission(context, scanner_id)
+    session_id = call.body(ObserveBody).session_id
+    (asked,) = call.services.observations.request(context, scanner_id, [session_id], "on_demand")
+    if asked.outcome in ("no_quota", "capped"):
+        raise call.services.observations.refusal(context, scanner_id, asked.outcome)
+    answer = {"workflow_id": workflow_id(scanner_id, session_id), "observation_id": asked.observation_id}
+    if asked.outcome == "exists":
+        known = call.services.observations.load(context, asked.observation_id)
+        return Answer(answer, 202 if known.in_flight else 200)
+    return Answer(answer, 202, headers=done(call, asked.position, SERVED_BY))
+
+
+def bulk_observe(call: Call) -> Response:
+    """Asks for up to 200 sessions to be scanned. Always 202: what became of each is in `results`, in their order."""
+    scanner_id = call.object_id("scanner_id")
+    context = call.context()
+    call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
+    session_ids = call.body(BulkObserveBody).session_ids
+    asked = call.services.observations.request(context, scanner_id, session_ids, "on_demand")
+    position = max((one.position for one in asked if one.position is not None), default=None)
+    headers = done(call, position, SERVED_BY)
+    with call.services.pool.connection() as conn:
+        known = [one.observation_id for one in asked if one.outcome == "exists"]
+        ended = observations.ended(conn, call.tenant, known)
+    results: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    for one in asked:
+        results.append(
+            {
+                "session_id": one.session_id,
+                "observation_id": None if one.outcome in SKIPPED else one.observation_id,
+                "scan_outcome": _outcome(one, ended=one.observation_id in ended, again=one.session_id in seen),
+            }
+        )
+        seen.add(one.session_id)
+    started = sum(result["scan_outcome"] == "started" for result in results)
+    return Answer({"started": started, "results": results}, 202, headers=headers)
+
+
+def _outcome(asked: Requested, *, ended: bool, again: bool) -> str:
+    if asked.outcome in SKIPPED:
+        return SKIPPED[asked.outcome]
+    if asked.outcome == "started" and not again:
+        return "started"
+    return "already_scanned" if ended else "already_running"
+
+
+def retry(call: Call) -> Response:
+    """Scans a failed or ineligible observation again: the same observation, its next run."""
+    scanner_id, observation_id = call.object_id("scanner_id"), call.object_id("observation_id")
+    context = call.context()
+    known = call.services.observations.load(context, observation_id)
+    if known.scanner_id != scanner_id:
+        raise NotFound
+    if known.status == "succeeded":
+        raise Invalid(None, "invalid_input", "A succeeded observation cannot be retried.")
+    retried, position = call.services.observations.retry(context, observation_id)
+    answer = {"workflow_id": workflow_id(scanner_id, retried.session_id), "observation_id": observation_id}
+    return Answer(answer, 202, headers=done(call, position, SERVED_BY))
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path="scanners/{scanner_id:object}/observe/",
+        name="scanners_observe_create",
+        scopes=SCOPES,
+        answer=observe,
+        summary="Scan one session now",
+        success={202: ObserveDocument, 200: ObserveDocument},
+        failures=(402, 429),
+        body=ObserveBody,
+    ),
+    Operation(
+        method="POST",
+        path="scanners/{scanner_id:object}/bulk_observe/",
+        name="scanners_bulk_observe_create",
+        scopes=SCOPES,
+        answer=bulk_observe,
+        summary="Scan several sessions now",
+        success={202: BulkObserveDocument},
+        body=BulkObserveBody,
+    ),
+    Operation(
+        method="POST",
+        path="scanners/{scanner_id:object}/observations/{observation_id:object}/retry/",
+        name="scanners_observations_retry_create",
+        scopes=SCOPES,
+        answer=retry,
+        summary="Scan a failed or ineligible session again",
+        success={202: ObserveDocument},
+        failures=(400, 402, 409, 429),
+    ),
+)
