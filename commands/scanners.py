@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -49,19 +49,21 @@ class Scanners:
             raise _refusal(refused) from refused
 
     def edit(
-        self, context: Context, scanner_id: UUID, changes: Mapping[str, Any], expected_version: int | None = None
+        self,
+        context: Context,
+        scanner_id: UUID,
+        changes: Mapping[str, Any],
+        expected_versions: Collection[int] | None = None,
     ) -> WrittenScanner:
         """Applies changes (fields of contract 3.1) to the scanner as it is when they are saved.
 
-        `expected_version` is the stream version that the caller has seen, None to edit whatever is there.
+        `expected_versions` are stream versions that the caller has seen, None to edit whatever is there.
         Raises NotFound, Invalid, StaleVersion, Conflict.
         """
 
         def attempt() -> WrittenScanner:
             scanner = self.load(context, scanner_id)
-            if expected_version is not None and scanner.version != expected_version:
-                message = "This scanner was changed since it was read."
-                raise StaleVersion(message)
+            _check_version(scanner, expected_versions)
             name = scanner.name
             if "provider" in changes or "model" in changes:
                 self._check_model(changes.get("provider", scanner.provider), changes.get("model", scanner.model))
@@ -87,11 +89,17 @@ class Scanners:
 
         return decide_again(scanner_id, attempt)
 
-    def delete(self, context: Context, scanner_id: UUID) -> int | None:
-        """Ends the scanner, frees its name and gives back what it has in flight. Raises NotFound."""
+    def delete(
+        self, context: Context, scanner_id: UUID, expected_versions: Collection[int] | None = None
+    ) -> int | None:
+        """Ends the scanner, frees its name and gives back what it has in flight.
+
+        `expected_versions` as for `edit`. Raises NotFound, StaleVersion.
+        """
 
         def attempt() -> int | None:
             scanner = self.load(context, scanner_id)
+            _check_version(scanner, expected_versions)
             scanner.delete(context.stamp())
             guards = [
                 release(scanner_name(context.owned().environment_id), scanner.name, scanner_id),
@@ -114,6 +122,12 @@ class Scanners:
         if scanner.deleted or scanner.environment_id != context.owned().environment_id:
             raise NotFound
         return scanner
+
+
+def _check_version(scanner: Scanner, expected: Collection[int] | None) -> None:
+    if expected is not None and scanner.version not in expected:
+        message = "This scanner was changed since it was read."
+        raise StaleVersion(message)
 
 
 def _refusal(refused: Refused) -> Exception:

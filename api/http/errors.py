@@ -11,6 +11,7 @@ from domain.errors import (
     Invalid,
     NotFound,
     QuotaExhausted,
+    StaleVersion,
     Throttled,
     VisionError,
 )
@@ -138,7 +139,9 @@ def from_domain(error: VisionError) -> Refusal:
         case QuotaExhausted():
             return Refusal(402, "server_error", "quota_limit_exceeded", error.message)
         case Conflict():
-            return Refusal(409, "invalid_request", "conflict", error.message)
+            stale = isinstance(error, StaleVersion)
+            status, code = (412, "precondition_failed") if stale else (409, "conflict")
+            return Refusal(status, "invalid_request", code, error.message)
         case Throttled():
             wait = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
             return Refusal(429, "throttled_error", "throttled", error.message, headers=wait)

@@ -26,6 +26,7 @@ _MEANINGS = {
     404: "Unknown project or object.",
     406: "The client does not take JSON.",
     409: "The object's present state does not allow it.",
+    412: "Somebody else has changed the object since the caller read it.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     429: "Too much of this is in flight.",

@@ -1,6 +1,6 @@
 """Answers to writes: read back once the projections that serve the noun have passed the write (architecture 6)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +27,7 @@ def written(
     read: Callable[[], dict[str, Any] | None],
     own: Callable[[], dict[str, Any]],
     status: int,
+    headers: Mapping[str, str],
 ) -> Answer:
     """The object as the read side shows it, else from the aggregate's own state, with the header that says so.
 
@@ -37,8 +38,8 @@ def written(
         with suppress(*call.services.outages):
             document = read()
     if document is None:
-        return Answer(own(), status, headers={STALE: "true"})
-    return Answer(document, status)
+        return Answer(own(), status, headers={**headers, STALE: "true"})
+    return Answer(document, status, headers=dict(headers))
 
 
 def done(call: Call, position: int | None, projections: Sequence[str]) -> dict[str, str]:

@@ -91,7 +91,7 @@ def test_a_scanner_is_deleted_once(world: World) -> None:
 def test_edits_that_have_seen_the_same_version_exclude_each_other(world: World) -> None:
     scanner = world.scanner()
     edits = [
-        partial(world.scanners.edit, world.context, scanner, {"name": f"name {number}"}, expected_version=1)
+        partial(world.scanners.edit, world.context, scanner, {"name": f"name {number}"}, expected_versions={1})
         for number in range(RACERS)
     ]
     results = race(edits)
@@ -104,7 +104,7 @@ def test_edits_that_have_seen_the_same_version_exclude_each_other(world: World) 
 def test_an_expected_version_holds_also_for_an_edit_that_changes_nothing(world: World) -> None:
     scanner = world.scanner("A")
     world.scanners.edit(world.context, scanner, {"name": "B"})
-    results = race([partial(world.scanners.edit, world.context, scanner, {"name": "B"}, expected_version=1)])
+    results = race([partial(world.scanners.edit, world.context, scanner, {"name": "B"}, expected_versions={1})])
     assert isinstance(results[0], StaleVersion)
 
 

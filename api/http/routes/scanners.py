@@ -14,6 +14,7 @@ from api.http.documents import Page, ScannerDocument
 from api.http.fields import Body, Flag, choice, configured_choice, document, number, text
 from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
 from api.http.paging import page, paged
+from api.http.preconditions import expected_versions, tag
 from api.http.writes import done, written
 from domain.errors import NotFound
 from domain.recordings_query import check_query
@@ -109,24 +110,28 @@ def create_scanner(call: Call) -> Response:
         read=lambda: _find(call, made.scanner.id),
         own=lambda: _own(call, made.scanner),
         status=201,
+        headers=tag(made.scanner.version),
     )
 
 
 def retrieve_scanner(call: Call) -> Response:
-    """One scanner."""
-    found = _find(call, call.object_id("scanner_id"))
-    if found is None:
+    """One scanner. Its `ETag` may be sent as `If-Match` with an edit."""
+    scanner_id = call.object_id("scanner_id")
+    with call.services.pool.connection() as conn:
+        version = scanners.version(conn, call.tenant, scanner_id)  # first: no older than the tag is what is shown
+    found = _find(call, scanner_id)
+    if found is None or version is None:
         raise NotFound
-    return Answer(found)
+    return Answer(found, headers=tag(version))
 
 
 def edit_scanner(call: Call) -> Response:
-    """Changes the given fields. `scanner_config` and `query` are replaced whole."""
+    """Changes the given fields; `scanner_config` and `query` whole. With `If-Match` only what the caller has seen."""
     scanner_id = call.object_id("scanner_id")
     context = call.context()
     call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
     changes = call.body(EditScanner, _choices(call)).given()
-    edited = call.services.scanners.edit(context, scanner_id, changes)
+    edited = call.services.scanners.edit(context, scanner_id, changes, expected_versions(call.request))
     return written(
         call,
         edited.position,
@@ -134,12 +139,14 @@ def edit_scanner(call: Call) -> Response:
         read=lambda: _find(call, scanner_id),
         own=lambda: _own(call, edited.scanner),
         status=200,
+        headers=tag(edited.scanner.version),
     )
 
 
 def delete_scanner(call: Call) -> Response:
     """Deletes the scanner with its observations and actions, for good. Nothing goes back to the quota."""
-    position = call.services.scanners.delete(call.context(), call.object_id("scanner_id"))
+    scanner_id = call.object_id("scanner_id")
+    position = call.services.scanners.delete(call.context(), scanner_id, expected_versions(call.request))
     return Response(status_code=204, headers=done(call, position, EMPTIED))
 
 
@@ -218,7 +225,7 @@ OPERATIONS = (
         answer=edit_scanner,
         summary="Edit a scanner",
         success={200: ScannerDocument},
-        failures=(409,),
+        failures=(409, 412),
         body=EditScanner,
     ),
     Operation(
@@ -229,6 +236,6 @@ OPERATIONS = (
         answer=delete_scanner,
         summary="Delete a scanner",
         success={204: None},
-        failures=(409,),
+        failures=(409, 412),
     ),
 )
