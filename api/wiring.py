@@ -13,6 +13,7 @@ from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
 from consumers.relay import Relay
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
+from consumers.transports.installation import may_publish_to_kafka
 from consumers.transports.port import Unavailable
 from projections.engine.parking import lag
 from projections.engine.waiting import wait_for
@@ -87,6 +88,10 @@ def _look_at_log(running: Runtime, reasons: list[str], warnings: list[str]) -> N
 
 
 def _look_at_transport(running: Runtime, reasons: list[str], warnings: list[str]) -> None:
+    if running.settings.kafka is not None:
+        with running.pool.connection(timeout=2) as connection:
+            if not may_publish_to_kafka(connection):
+                reasons.append("this installation leaves Kafka, or has left it: start again without the brokers")
     for gauge in running.transport.gauges():
         if gauge.name == "transport_failures" and gauge.value >= FAILURES_TOLD:
             told = reasons if gauge.value >= FAILURES_TOO_MANY else warnings
