@@ -40,6 +40,19 @@ STOP_SECONDS = 10.0
 
 BEAT_SECONDS = 1.0
 
+REAPER_GROUP = "reaper"
+SWEEPER_GROUP = "sweeper"
+
+TOPIC_OF = {
+    CAPTURE_GROUP: "snapshots",
+    SETTLER_GROUP: "ticks",
+    SCANNING_GROUP: "events",
+    REAPER_GROUP: "ticks",
+    SELECTION_GROUP: "events",
+    SWEEPER_GROUP: "ticks",
+}
+"""Every consumer group of the product, and what it consumes."""
+
 SCAN_WORKERS = 4
 """Scans at a time in one process: model calls mostly wait, the built-in analyser is bound by one core anyway."""
 
@@ -77,13 +90,13 @@ def _run_projections(runner: Runner, stop: Event) -> None:
 
 def _capture(running: Runtime) -> Iterator[Loop]:
     snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock)
-    yield "capture", _consume(running, CAPTURE_GROUP, "snapshots", snapshots)
+    yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
     settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
-    yield "settler", _consume(running, SETTLER_GROUP, "ticks", settle)
+    yield "settler", _consume(running, SETTLER_GROUP, settle)
 
 
 def _scanning(running: Runtime) -> Iterator[Loop]:
-    yield "scan requests", _consume(running, SCANNING_GROUP, "events", JobMaker().handle, park_keys=True)
+    yield "scan requests", _consume(running, SCANNING_GROUP, JobMaker().handle, park_keys=True)
     scanning = Scanning(
         running.pool,
         running.observations,
@@ -97,7 +110,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         yield name, ScanWorker(running.pool, scanning, name).run
     reaper = Reaper(running.pool, running.observations, running.clock)
     reap = OnTick("reap", reaper.run)
-    yield "reap ticks", _consume(running, "reaper", "ticks", reap.handle)
+    yield "reap ticks", _consume(running, REAPER_GROUP, reap.handle)
     yield "reaper", reap.run
 
 
@@ -106,11 +119,11 @@ def _scheduler(running: Runtime) -> Iterator[Loop]:
     lengths = ticks(settings.settle_seconds, settings.sweep_seconds)
     yield "ticker", Ticker(running.database_url, running.transport, lengths).run
     interval = timedelta(seconds=settings.settle_seconds)
-    yield "watermarks", _consume(running, SELECTION_GROUP, "events", WatermarkKeeper(interval).handle, park_keys=True)
+    yield "watermarks", _consume(running, SELECTION_GROUP, WatermarkKeeper(interval).handle, park_keys=True)
     rules = SweepRules(settings.eligibility, interval, settings.on_exhausted)
     sweep = Sweep(running.pool, running.scanners, running.observations, rules, running.clock)
     due = OnTick("sweep", sweep.run)
-    yield "sweep ticks", _consume(running, "sweeper", "ticks", due.handle)
+    yield "sweep ticks", _consume(running, SWEEPER_GROUP, due.handle)
     yield "sweep", due.run
 
 
@@ -163,11 +176,11 @@ def _guarded(name: str, run: Callable[[Event], None], stop: Event, failed: Event
 
 
 def _consume(
-    running: Runtime, group: str, topic: str, handler: Callable[..., None], *, park_keys: bool = False
+    running: Runtime, group: str, handler: Callable[..., None], *, park_keys: bool = False
 ) -> Callable[[Event], None]:
     """A stream's events are handled in order; batches of a recording and ticks need none."""
 
     def run(stop: Event) -> None:
-        running.transport.consume(group, [topic], handler, stop=stop, park_keys=park_keys)
+        running.transport.consume(group, [TOPIC_OF[group]], handler, stop=stop, park_keys=park_keys)
 
     return run

@@ -12,6 +12,7 @@ import typer
 from api.bootstrap import Runtime
 from api.cli.opening import AsJson, Home, opened, settings_for
 from api.failures import Failure
+from api.roles import TOPIC_OF
 from consumers.transports.installation import KNOWN_SECONDS, Unsafe, leave_kafka, quieten_kafka
 from consumers.transports.postgres import take_letters
 from consumers.transports.settings import LogSettings
@@ -19,6 +20,8 @@ from consumers.transports.settings import LogSettings
 QUIET_SECONDS = 30.0
 """How long nobody publishes when this command dies."""
 LOOK_SECONDS = 1.0
+SETTLING_SECONDS = KNOWN_SECONDS + LogSettings().publish_seconds + LOOK_SECONDS
+"""Until publishers that have looked before the quiet have ended what they had under way."""
 TOLD = 5
 """Partitions that are named when it gives up."""
 
@@ -66,9 +69,15 @@ def _leave(running: Runtime, wait: float, *, lost: bool) -> None:
 
 def _wait_until_handled(running: Runtime, wait: float) -> None:
     began = time.monotonic()
-    # Publishers that have looked before, and what they have under way.
-    quiet_at = began + KNOWN_SECONDS + LogSettings().publish_seconds + LOOK_SECONDS
+    quiet_at = began + SETTLING_SECONDS
+    for group, topic in TOPIC_OF.items():
+        running.transport.register(group, [topic])
+    asked_at = began
     while True:
+        if time.monotonic() - asked_at > QUIET_SECONDS / 2:
+            # It may have been loud again, as on a machine that slept.
+            quiet_at = time.monotonic() + SETTLING_SECONDS
+        asked_at = time.monotonic()
         _quieten(running, QUIET_SECONDS)
         behind = _behind(running)
         if not behind and time.monotonic() >= quiet_at:

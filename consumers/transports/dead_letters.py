@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import TupleRow, class_row
 
 from consumers.transports.headers import pack, unpack
-from consumers.transports.port import Poison, Record
+from consumers.transports.port import Poison, Record, Unavailable
 
 MAX_ERROR_CHARACTERS = 4_000
 
@@ -43,15 +43,14 @@ FROM log.dead_letter WHERE {_SELECTED} ORDER BY id DESC LIMIT %(limit)s
 """  # noqa: S608 - two constants
 
 _REPLAY = f"UPDATE log.dead_letter SET replay_at = clock_timestamp(), replays = 0 WHERE {_SELECTED}"  # noqa: S608
-_DISCARD = f"DELETE FROM log.dead_letter WHERE {_SELECTED}"  # noqa: S608
+_CHOSEN = f"SELECT id FROM log.dead_letter WHERE {_SELECTED}"  # noqa: S608
+_DISCARD = "DELETE FROM log.dead_letter WHERE id = ANY (%s)"
 
-# Behind none any more. Also what an earlier release has left so.
+# The first of a key, if nothing is wrong with it: it waits behind none any more.
 _FREE_ALL = """
-UPDATE log.dead_letter d SET replay_at = clock_timestamp(), replays = 0
-WHERE d.parked AND d.replay_at IS NULL AND NOT EXISTS (
-    SELECT FROM log.dead_letter e
-    WHERE e.transport = d.transport AND e.grp = d.grp AND e.topic = d.topic AND e.key_digest = d.key_digest
-      AND e.id < d.id)
+UPDATE log.dead_letter SET replay_at = clock_timestamp(), replays = 0
+WHERE parked AND replay_at IS NULL AND id IN (
+    SELECT min(id) FROM log.dead_letter WHERE key_digest IS NOT NULL GROUP BY transport, grp, topic, key_digest)
 """
 
 _BLOCKED = """
@@ -69,10 +68,10 @@ _NEXT = """
 SELECT id, topic, part, off, key, value, headers::text, published_at, replays FROM log.dead_letter d
 WHERE transport = %(transport)s AND grp = %(group)s AND topic = %(topic)s AND part = %(part)s
   AND replay_at <= clock_timestamp()
-  AND NOT (%(in_order)s AND EXISTS (
-      SELECT FROM log.dead_letter e
+  AND (NOT %(in_order)s OR d.key_digest IS NULL OR d.id = (
+      SELECT e.id FROM log.dead_letter e
       WHERE e.transport = d.transport AND e.grp = d.grp AND e.topic = d.topic AND e.key_digest = d.key_digest
-        AND e.id < d.id))
+      ORDER BY e.transport, e.grp, e.topic, e.key_digest, e.id LIMIT 1))
 ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 """
 
@@ -81,20 +80,24 @@ ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
 _FREE_NEXT = """
 UPDATE log.dead_letter SET replay_at = clock_timestamp(), replays = 0
 WHERE parked AND replay_at IS NULL AND id = (
-    SELECT d.id FROM log.dead_letter h JOIN log.dead_letter d
-        ON d.transport = h.transport AND d.grp = h.grp AND d.topic = h.topic AND d.key_digest = h.key_digest
-    WHERE h.id = %s AND d.id > h.id ORDER BY d.id LIMIT 1)
+    SELECT n.id FROM log.dead_letter h CROSS JOIN LATERAL (
+        SELECT d.transport, d.grp, d.topic, d.key_digest, d.id FROM log.dead_letter d
+        WHERE d.key_digest IS NOT NULL
+          AND (d.transport, d.grp, d.topic, d.key_digest, d.id) > (h.transport, h.grp, h.topic, h.key_digest, h.id)
+        ORDER BY d.transport, d.grp, d.topic, d.key_digest, d.id LIMIT 1
+    ) n
+    WHERE h.id = %s AND (n.transport, n.grp, n.topic, n.key_digest) = (h.transport, h.grp, h.topic, h.key_digest))
 """
 
 # Workers hold these rows while they bury and park.
-_HOLD_WORKERS = f"""
+_HOLD_WORKERS = """
 SELECT FROM log.position p JOIN log.topic t ON t.id = p.topic_id
 WHERE EXISTS (
-    SELECT FROM (SELECT * FROM log.dead_letter WHERE {_SELECTED}) d
-    WHERE d.transport = t.transport AND right(t.name, length(d.topic)) = d.topic AND d.grp = p.grp
-      AND d.part = p.part)
+    SELECT FROM (SELECT DISTINCT transport, grp, topic FROM log.dead_letter WHERE id = ANY (%s)) d
+    WHERE d.transport = t.transport AND right(t.name, length(d.topic)) = d.topic AND d.grp = p.grp)
 ORDER BY p.grp, p.topic_id, p.part FOR NO KEY UPDATE OF p
-"""  # noqa: S608 - a constant
+"""
+_PATIENCE = "SET LOCAL lock_timeout = '30s'"
 
 _OWNERS = "SELECT DISTINCT grp, topic FROM log.dead_letter WHERE transport = %s"
 _HAS = "SELECT EXISTS (SELECT FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s)"
@@ -168,12 +171,18 @@ def replay(conn: psycopg.Connection, selection: Selection) -> int:
 def discard(conn: psycopg.Connection, selection: Selection) -> int:
     """Gives letters up for good and answers how many.
 
-    Records that waited behind them and wait behind no other are handed back to their groups. Waits for batches in hand.
+    Records that waited behind them and wait behind no other are handed back to their groups. Waits for batches in hand;
+    raises ``Unavailable`` when they take too long.
     """
-    with conn.transaction():
-        conn.execute(_HOLD_WORKERS, _parameters(selection))
-        gone = conn.execute(_DISCARD, _parameters(selection)).rowcount
-        conn.execute(_FREE_ALL)
+    ids = [row[0] for row in conn.execute(_CHOSEN, _parameters(selection))]
+    try:
+        with conn.transaction():
+            conn.execute(_PATIENCE)
+            conn.execute(_HOLD_WORKERS, (ids,))
+            gone = conn.execute(_DISCARD, (ids,)).rowcount
+            conn.execute(_FREE_ALL)
+    except psycopg.errors.LockNotAvailable as error:
+        raise Unavailable("workers are busy with long batches of these topics; try again") from error
     return gone
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import psycopg
@@ -32,6 +32,13 @@ class Measured(Protocol):
 
     def gauges(self) -> Sequence[Gauge]:
         """Raises ``Unavailable``."""
+        ...
+
+    def register(self, group: str, topics: Collection[str]) -> None:
+        """Counts a group as behind from the oldest records on, although none of its workers has ever run.
+
+        Raises ``Unavailable``.
+        """
         ...
 
     def resume(self, group: str, topic: str, partition: int) -> bool:

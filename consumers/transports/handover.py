@@ -64,8 +64,9 @@ class HandingOver:
         """See the port; with what the log still holds. A group that has not begun on Kafka is behind there by all."""
         in_log = self._log.lag(group)
         together = dict(self._kafka.lag(group))
-        if in_log and not together:
-            self._kafka.register(group, {topic for topic, _ in in_log})
+        missing = {topic for topic, _ in in_log} - {topic for topic, _ in together}
+        if missing:
+            self._kafka.register(group, missing)
             together = dict(self._kafka.lag(group))
         for place, behind in in_log.items():
             together[place] = together.get(place, 0) + behind
@@ -85,6 +86,10 @@ class HandingOver:
         """As each of them. Raises ``Unavailable``, and ``Refused`` for an illegal topic."""
         found = self._log.resume(group, topic, partition)
         return self._kafka.resume(group, topic, partition) or found
+
+    def register(self, group: str, topics: Collection[str]) -> None:
+        """See ``Measured``; on Kafka, where the group will be."""
+        self._kafka.register(group, topics)
 
     def close(self) -> None:
         """See the port."""

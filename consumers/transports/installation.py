@@ -6,9 +6,12 @@ Records that groups have not handled are on the transport of before. From the lo
 
 from __future__ import annotations
 
+import logging
 from uuid import UUID
 
 import psycopg
+
+logger = logging.getLogger(__name__)
 
 KNOWN_SECONDS = 1.0
 """How long a process goes by what it has read of the installation."""
@@ -68,6 +71,7 @@ def settle_on(conn: psycopg.Connection, transport: str, prefix: str) -> None:
         if before == "postgres" and prefix != prefix_before:
             _refuse_leftovers(conn, prefix_before)
         conn.execute(_SET, (transport, prefix))
+    logger.warning("this installation runs on %s from now on, with the topic prefix '%s'", NAMES[transport], prefix)
 
 
 def refuse_other(conn: psycopg.Connection, transport: str, prefix: str) -> None:

@@ -106,6 +106,18 @@ def test_an_installation_moves_to_kafka_and_back(
     operator.starts(operator.log)
 
 
+def test_what_no_worker_has_ever_looked_at_is_not_left(
+    operator: Operator, database_url: str, kafka_server: KafkaServer
+) -> None:
+    operator.does(operator.kafka, "admin", "bootstrap")
+    with ExitStack() as stack:
+        kafka = KafkaBroker(database_url, stack, kafka_server.bootstrap, prefix=operator.prefix)
+        modest = replace(kafka.settings(), record_bytes_of=RECORD_BYTES_OF)
+        kafka.adjusted(suite_settings(operator.prefix), modest).publish("snapshots", [Outgoing(b"k", b"v", "e")])
+    said = operator.refused(operator.kafka, "admin", "leave-kafka", "--wait", "1")
+    assert "groups are behind on Kafka in 1 partitions: capture snapshots" in said
+
+
 def test_brokers_that_will_not_come_back_are_left(operator: Operator) -> None:
     gone = {**operator.kafka, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{free_port()}"}
     operator.does(gone, "admin", "bootstrap")

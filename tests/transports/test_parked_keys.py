@@ -158,9 +158,11 @@ def test_discarding_while_a_batch_is_in_hand_leaves_nothing_behind(broker: Broke
 def test_thousands_behind_one_letter_are_freed_in_time(broker: Broker) -> None:
     """The work for each must not grow with their number."""
     transport = broker.transport()
-    transport.publish("facts", numbered(0))
     many = 3_000
-    with consuming(transport, "g", ["facts"], Sick(0), park_keys=True):
+    with consuming(transport, "g", ["facts"], Sick(0, -2), park_keys=True):
+        # Of another key, and they stay.
+        transport.publish("facts", numbered(-2, *range(10_000, 10_000 + many), key=_neighbour(broker, 1)))
+        transport.publish("facts", numbered(0))
         wait_drained(transport, "g")
         transport.publish("facts", numbered(*range(1, many + 1)))
         wait_drained(transport, "g")
@@ -172,15 +174,16 @@ def test_thousands_behind_one_letter_are_freed_in_time(broker: Broker) -> None:
         waited = wait_until(lambda: -1 in handled(broker))
         assert waited < 5, "others of the partition must not wait until all are replayed"
         wait_until(lambda: len(handled(broker)) == many + 1, seconds=60)
+    assert len(states(broker)) == 100, "letters() shows so many at most"
     assert [value for value in handled(broker) if value >= 0] == list(range(1, many + 1))
 
 
-def _neighbour(broker: Broker) -> bytes:
-    """Another key of the partition of ``key``."""
+def _neighbour(broker: Broker, number: int = 0) -> bytes:
+    """Other keys of the partition of ``key``."""
     place = postgres_place if isinstance(broker, PostgresBroker) else kafka_place
     mine = place(Outgoing(b"key", b"", "e"), PARTITIONS)
     keys = (b"other-%d" % n for n in range(100))
-    return next(key for key in keys if place(Outgoing(key, b"", "e"), PARTITIONS) == mine)
+    return [key for key in keys if place(Outgoing(key, b"", "e"), PARTITIONS) == mine][number]
 
 
 def _number_of(broker: Broker, value: int) -> int:

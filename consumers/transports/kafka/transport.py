@@ -99,10 +99,10 @@ class KafkaTransport:
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
         """See the port. Sent in chunks; the next one goes when the brokers have the one before."""
         self._settings.stored_name(topic)
-        self._refuse_to_be_left()
         found = self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
         for record in records:
             checked_size(record.size, found)
+        self._refuse_to_be_left()  # last: who leaves waits for the rest of this call
         deadline = time.monotonic() + self._settings.publish_seconds
         try:
             for chunk in self._chunks(found, records):

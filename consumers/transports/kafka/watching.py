@@ -117,8 +117,8 @@ def _first_times(
     return found
 
 
-def is_empty(clients: Clients, partition: TopicPartition, offsets: range, seconds: float) -> bool:
-    """Whether a client of its own reads over these offsets and finds no record there; False when it takes too long.
+def is_empty(clients: Clients, partition: TopicPartition, offsets: range, seconds: float) -> bool | None:
+    """Whether a client of its own reads over these offsets and finds no record there; None when it takes too long.
 
     Raises ``KafkaError``.
     """
@@ -135,7 +135,7 @@ def is_empty(clients: Clients, partition: TopicPartition, offsets: range, second
                 return True
     finally:
         consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))
-    return False
+    return None
 
 
 def bounds_of(

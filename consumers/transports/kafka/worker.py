@@ -207,9 +207,10 @@ class Worker:
         self._claim_at = time.monotonic() + LOOK_SOON_SECONDS
         bounds = bounds_of(consumer, self._unclaimed, self._kafka.answer_seconds)
         for partition, held in bounds.items():
-            place = Place(
-                self._names[partition.topic], self._topics_by_name[partition.topic].topic_id, partition.partition
-            )
+            topic = self._topics_by_name[partition.topic]
+            if partition.partition >= topic.all_partitions:
+                raise Stuck(f"partition {partition.partition} of {partition.topic} was added")
+            place = Place(self._names[partition.topic], topic.topic_id, partition.partition)
             claimed = standing.claim(work, self._handling.group, place, held, self._name)
             if claimed is None:
                 continue
@@ -282,9 +283,11 @@ class Worker:
         if reached is None or reached - 1 <= owned.off:
             return
         first = max(0, owned.off + 1)
-        if not is_empty(self._clients, partition, range(first, reached), self._kafka.answer_seconds):
-            return
-        if standing.pass_over(work, self._handling.group, owned.place, owned.epoch, owned.off, reached - 1):
+        empty = is_empty(self._clients, partition, range(first, reached), self._kafka.answer_seconds)
+        if empty is False:
+            logger.error("%s: the client has passed over records of %s; going back", self._handling.group, owned.place)
+            go_on(consumer, partition, first)
+        if empty and standing.pass_over(work, self._handling.group, owned.place, owned.epoch, owned.off, reached - 1):
             owned.off = reached - 1
 
     def _tell(self, consumer: Consumer, now: float) -> None:
