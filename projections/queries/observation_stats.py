@@ -31,7 +31,7 @@ SELECT count(*) AS total,
        count(*) FILTER (WHERE o.status = 'succeeded' AND o.verdict = 'yes') AS yes_total,
        count(*) FILTER (WHERE o.status = 'succeeded' AND o.verdict = 'no') AS no_total,
        count(*) FILTER (WHERE o.status = 'succeeded' AND o.verdict = 'inconclusive') AS inconclusive_total
-FROM read_observations.observation o WHERE {VISIBLE}
+FROM read_observations.observation o WHERE o.environment_id = %(environment_id)s AND {VISIBLE}
 """  # noqa: S608 - a condition of our own
 
 # Freeform tags are free text and lie with the private text; erased ones are gone from here too.
@@ -41,7 +41,7 @@ WITH answered AS (
            CASE jsonb_typeof(f.body->'tags_freeform')
                WHEN 'array' THEN f.body->'tags_freeform' ELSE '[]' END AS freeform
     FROM read_observations.observation o LEFT JOIN store.private_text f ON f.id = o.text_id
-    WHERE {VISIBLE}{{conditions}} AND o.status = 'succeeded'
+    WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded'
 ), tagged AS (
     SELECT DISTINCT id, 'fixed' AS kind, tag FROM answered, unnest(fixed) AS tag
     UNION ALL
@@ -55,13 +55,13 @@ _SCORES = f"""
 SELECT min(o.score) AS min, percentile_cont(0.25) WITHIN GROUP (ORDER BY o.score) AS p25,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY o.score) AS median, avg(o.score) AS mean,
        percentile_cont(0.75) WITHIN GROUP (ORDER BY o.score) AS p75, max(o.score) AS max, count(*) AS count
-FROM read_observations.observation o WHERE {VISIBLE}{{conditions}} AND o.status = 'succeeded' AND o.score IS NOT NULL
+FROM read_observations.observation o WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded' AND o.score IS NOT NULL
 """  # noqa: S608 - a condition of our own
 
 # round() of a float8 goes to the even neighbour, as the reference's language does.
 _BUCKETS = f"""
 SELECT greatest(0, least(%(last)s, floor((round(o.score) - %(low)s) / %(width)s)))::int AS bucket, count(*)
-FROM read_observations.observation o WHERE {VISIBLE}{{conditions}} AND o.status = 'succeeded' AND o.score IS NOT NULL
+FROM read_observations.observation o WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded' AND o.score IS NOT NULL
 GROUP BY bucket
 """  # noqa: S608 - a condition of our own
 
@@ -102,14 +102,14 @@ def stats(
     `recent`: when the last `recent_days` began; sessions observed since count as recent.
     """
     conditions, values = conditions_of(filters)
-    values |= {"environment_id": tenant.environment_id, "recent": recent}
+    values |= {"environment_id": tenant.environment_id}
     with connection.cursor(row_factory=dict_row) as cursor:
-        totals = cursor.execute((_TOTALS + conditions).encode(), values).fetchone() or {}
+        totals = cursor.execute((_TOTALS + conditions).encode(), {**values, "recent": recent}).fetchone() or {}
     kind = scanner["scanner_type"]
     available: list[str] = []
     classifier = None
     if kind == "classifier":
-        classifier, available = _classifier(connection, conditions, values)
+        classifier, available = _classifier(connection, tenant, conditions, values)
     return {
         "status_counts": {
             **{name: totals[name] for name in ("total", "succeeded", "failed", "ineligible", "in_flight")},
@@ -127,7 +127,9 @@ def stats(
             else None
         ),
         "classifier": classifier,
-        "scorer": _scorer(connection, conditions, values, scanner["scanner_config"]) if kind == "scorer" else None,
+        "scorer": _scorer(connection, tenant, conditions, values, scanner["scanner_config"])
+        if kind == "scorer"
+        else None,
     }
 
 
@@ -136,7 +138,10 @@ def _percent(part: int, whole: int) -> int | None:
     return round(Fraction(100 * part, whole)) if whole else None
 
 
-def _classifier(connection: Connection, conditions: str, values: Document) -> tuple[Document, list[str]]:
+def _classifier(
+    connection: Connection, tenant: Tenant, conditions: str, filtered: Document
+) -> tuple[Document, list[str]]:
+    values = {**filtered, "environment_id": tenant.environment_id}
     rows = connection.execute(_TAGS.format(conditions=conditions).encode(), values).fetchall()
 
     def ranked(kind: str) -> list[Document]:
@@ -149,7 +154,8 @@ def _classifier(connection: Connection, conditions: str, values: Document) -> tu
     )
 
 
-def _scorer(connection: Connection, conditions: str, values: Document, config: Document) -> Document:
+def _scorer(connection: Connection, tenant: Tenant, conditions: str, filtered: Document, config: Document) -> Document:
+    values = {**filtered, "environment_id": tenant.environment_id}
     with connection.cursor(row_factory=dict_row) as cursor:
         summary = cursor.execute(_SCORES.format(conditions=conditions).encode(), values).fetchone()
     if not summary or not summary["count"]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 import api.roles
+from api.roles import TOPIC_OF
 from commands.store.mapper import STATE_LIMIT
 from consumers.capture.snapshot import GZIP_FROM_BYTES, MAX_MESSAGE_BYTES, MAX_PLAIN_BYTES, SPLIT_AT_BYTES
 from consumers.scheduler import TOPIC as TICK_TOPIC
@@ -173,9 +174,7 @@ def _published_topics() -> Iterator[str]:
 
 
 def _consuming_groups() -> Iterator[tuple[str, str]]:
-    for call in _calls(ROOT / "api" / "roles.py"):
-        if isinstance(call.func, ast.Name) and call.func.id == "_consume":
-            yield _constant(call.args[1], "api.roles"), _constant(call.args[2], "api.roles")
+    yield from TOPIC_OF.items()
 
 
 def _modules() -> Iterator[tuple[Path, str]]:
