@@ -55,13 +55,17 @@ _SCORES = f"""
 SELECT min(o.score) AS min, percentile_cont(0.25) WITHIN GROUP (ORDER BY o.score) AS p25,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY o.score) AS median, avg(o.score) AS mean,
        percentile_cont(0.75) WITHIN GROUP (ORDER BY o.score) AS p75, max(o.score) AS max, count(*) AS count
-FROM read_observations.observation o WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded' AND o.score IS NOT NULL
+FROM read_observations.observation o
+WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded'
+      AND o.score IS NOT NULL
 """  # noqa: S608 - a condition of our own
 
 # round() of a float8 goes to the even neighbour, as the reference's language does.
 _BUCKETS = f"""
 SELECT greatest(0, least(%(last)s, floor((round(o.score) - %(low)s) / %(width)s)))::int AS bucket, count(*)
-FROM read_observations.observation o WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded' AND o.score IS NOT NULL
+FROM read_observations.observation o
+WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded'
+      AND o.score IS NOT NULL
 GROUP BY bucket
 """  # noqa: S608 - a condition of our own
 
