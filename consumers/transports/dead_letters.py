@@ -100,7 +100,6 @@ ORDER BY p.grp, p.topic_id, p.part FOR NO KEY UPDATE OF p
 _PATIENCE = "SET LOCAL lock_timeout = '30s'"
 
 _OWNERS = "SELECT DISTINCT grp, topic FROM log.dead_letter WHERE transport = %s"
-_HAS = "SELECT EXISTS (SELECT FROM log.dead_letter WHERE transport = %s AND grp = %s AND topic = %s)"
 _CHUNK = """
 SELECT id, key, decode(headers->>'event_id', 'escape') FROM log.dead_letter
 WHERE transport = %s AND grp = %s AND topic = %s ORDER BY id LIMIT %s FOR UPDATE
@@ -241,12 +240,6 @@ def put_back(conn: psycopg.Connection, letter: Replay, error: Exception, pause: 
     """It failed again: to be tried after ``pause`` seconds, or with None, or too often, when an operator says so."""
     told = (type(error.__cause__ or error).__name__, _told(str(error)))
     conn.execute(_PUT_BACK, (*told, pause, MAX_REPLAYS, pause, letter.id))
-
-
-def has_letters(conn: psycopg.Connection, transport: str, group: str, topic: str) -> bool:
-    """Whether a group has dead letters of a topic on a transport."""
-    ((found,),) = conn.execute(_HAS, (transport, group, topic))
-    return found
 
 
 def owners_of_letters(conn: psycopg.Connection, transport: str) -> list[tuple[str, str]]:

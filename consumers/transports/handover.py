@@ -2,8 +2,8 @@
 
 The relay's checkpoint is the same with both transports, so each event goes through one of them. A group that has
 records left in the log handles them before it begins on Kafka, so that keys keep their order; its dead letters go with
-it. A partition of the log that has stopped holds its group back until an operator resumes it. All processes must be
-stopped for the change: one that still publishes to the log would be heard of only at the next start.
+it. A partition of the log that has stopped holds its group back until an operator resumes it. Nobody can publish to the
+log any more: it refuses once Kafka is noted (``installation``).
 """
 
 from __future__ import annotations

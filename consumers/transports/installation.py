@@ -71,7 +71,8 @@ def settle_on(conn: psycopg.Connection, transport: str, prefix: str) -> None:
         if before == "postgres" and prefix != prefix_before:
             _refuse_leftovers(conn, prefix_before)
         conn.execute(_SET, (transport, prefix))
-    logger.warning("this installation runs on %s from now on, with the topic prefix '%s'", NAMES[transport], prefix)
+    if before is not None:
+        logger.warning("this installation runs on %s from now on, topic prefix '%s'", NAMES[transport], prefix)
 
 
 def refuse_other(conn: psycopg.Connection, transport: str, prefix: str) -> None:

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from domain.tenant import Tenant
-from projections.queries.observations import VISIBLE, ObservationFilters, conditions_of
+from projections.queries.observations import ObservationFilters, rows_of
 from projections.queries.users import Document
 
 RANKED = 10
@@ -20,7 +20,7 @@ RANKED = 10
 MOST_BUCKETS = 21
 """Histograms are cut so that whole numbers of the scale fall into at most so many buckets."""
 
-_TOTALS = f"""
+_TOTALS = """
 SELECT count(*) AS total,
        count(*) FILTER (WHERE o.status = 'succeeded') AS succeeded,
        count(*) FILTER (WHERE o.status = 'failed') AS failed,
@@ -31,17 +31,16 @@ SELECT count(*) AS total,
        count(*) FILTER (WHERE o.status = 'succeeded' AND o.verdict = 'yes') AS yes_total,
        count(*) FILTER (WHERE o.status = 'succeeded' AND o.verdict = 'no') AS no_total,
        count(*) FILTER (WHERE o.status = 'succeeded' AND o.verdict = 'inconclusive') AS inconclusive_total
-FROM read_observations.observation o WHERE o.environment_id = %(environment_id)s AND {VISIBLE}
-"""  # noqa: S608 - a condition of our own
+FROM ({rows}) o
+"""
 
 # Freeform tags are free text and lie with the private text; erased ones are gone from here too.
-_TAGS = f"""
+_TAGS = """
 WITH answered AS (
     SELECT o.id, o.tags AS fixed,
            CASE jsonb_typeof(f.body->'tags_freeform')
                WHEN 'array' THEN f.body->'tags_freeform' ELSE '[]' END AS freeform
-    FROM read_observations.observation o LEFT JOIN store.private_text f ON f.id = o.text_id
-    WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded'
+    FROM ({rows}) o LEFT JOIN store.private_text f ON f.id = o.text_id WHERE o.status = 'succeeded'
 ), tagged AS (
     SELECT DISTINCT id, 'fixed' AS kind, tag FROM answered, unnest(fixed) AS tag
     UNION ALL
@@ -49,25 +48,21 @@ WITH answered AS (
 )
 SELECT kind, tag, count(*), (SELECT count(DISTINCT id) FROM tagged) FROM tagged GROUP BY kind, tag
 ORDER BY count(*) DESC, tag COLLATE "C"
-"""  # noqa: S608 - a condition of our own
+"""
 
-_SCORES = f"""
+_SCORES = """
 SELECT min(o.score) AS min, percentile_cont(0.25) WITHIN GROUP (ORDER BY o.score) AS p25,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY o.score) AS median, avg(o.score) AS mean,
        percentile_cont(0.75) WITHIN GROUP (ORDER BY o.score) AS p75, max(o.score) AS max, count(*) AS count
-FROM read_observations.observation o
-WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded'
-      AND o.score IS NOT NULL
-"""  # noqa: S608 - a condition of our own
+FROM ({rows}) o WHERE o.status = 'succeeded' AND o.score IS NOT NULL
+"""
 
 # round() of a float8 goes to the even neighbour, as the reference's language does.
-_BUCKETS = f"""
+_BUCKETS = """
 SELECT greatest(0, least(%(last)s, floor((round(o.score) - %(low)s) / %(width)s)))::int AS bucket, count(*)
-FROM read_observations.observation o
-WHERE o.environment_id = %(environment_id)s AND {VISIBLE}{{conditions}} AND o.status = 'succeeded'
-      AND o.score IS NOT NULL
+FROM ({rows}) o WHERE o.status = 'succeeded' AND o.score IS NOT NULL
 GROUP BY bucket
-"""  # noqa: S608 - a condition of our own
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +100,14 @@ def stats(
 
     `recent`: when the last `recent_days` began; sessions observed since count as recent.
     """
-    conditions, values = conditions_of(filters)
-    values |= {"environment_id": tenant.environment_id}
+    rows, values = rows_of(tenant, filters)
     with connection.cursor(row_factory=dict_row) as cursor:
-        totals = cursor.execute((_TOTALS + conditions).encode(), {**values, "recent": recent}).fetchone() or {}
+        totals = cursor.execute(_TOTALS.format(rows=rows).encode(), {**values, "recent": recent}).fetchone() or {}
     kind = scanner["scanner_type"]
     available: list[str] = []
     classifier = None
     if kind == "classifier":
-        classifier, available = _classifier(connection, tenant, conditions, values)
+        classifier, available = _classifier(connection, rows, values)
     return {
         "status_counts": {
             **{name: totals[name] for name in ("total", "succeeded", "failed", "ineligible", "in_flight")},
@@ -131,9 +125,7 @@ def stats(
             else None
         ),
         "classifier": classifier,
-        "scorer": _scorer(connection, tenant, conditions, values, scanner["scanner_config"])
-        if kind == "scorer"
-        else None,
+        "scorer": _scorer(connection, rows, values, scanner["scanner_config"]) if kind == "scorer" else None,
     }
 
 
@@ -142,32 +134,28 @@ def _percent(part: int, whole: int) -> int | None:
     return round(Fraction(100 * part, whole)) if whole else None
 
 
-def _classifier(
-    connection: Connection, tenant: Tenant, conditions: str, filtered: Document
-) -> tuple[Document, list[str]]:
-    values = {**filtered, "environment_id": tenant.environment_id}
-    rows = connection.execute(_TAGS.format(conditions=conditions).encode(), values).fetchall()
+def _classifier(connection: Connection, rows: str, values: Document) -> tuple[Document, list[str]]:
+    found = connection.execute(_TAGS.format(rows=rows).encode(), values).fetchall()
 
     def ranked(kind: str) -> list[Document]:
-        return [{"tag": tag, "count": count} for of, tag, count, _ in rows if of == kind][:RANKED]
+        return [{"tag": tag, "count": count} for of, tag, count, _ in found if of == kind][:RANKED]
 
-    together = {"total_with_tags": rows[0][3] if rows else 0}
+    together = {"total_with_tags": found[0][3] if found else 0}
     return (
         {"fixed_ranked": ranked("fixed"), "freeform_ranked": ranked("freeform"), **together},
-        sorted({tag for _, tag, _, _ in rows}),
+        sorted({tag for _, tag, _, _ in found}),
     )
 
 
-def _scorer(connection: Connection, tenant: Tenant, conditions: str, filtered: Document, config: Document) -> Document:
-    values = {**filtered, "environment_id": tenant.environment_id}
+def _scorer(connection: Connection, rows: str, values: Document, config: Document) -> Document:
     with connection.cursor(row_factory=dict_row) as cursor:
-        summary = cursor.execute(_SCORES.format(conditions=conditions).encode(), values).fetchone()
+        summary = cursor.execute(_SCORES.format(rows=rows).encode(), values).fetchone()
     if not summary or not summary["count"]:
         return {"summary": None, "histogram": None}
     buckets = Buckets.over(*_scale(config, summary))
     labels = buckets.labels
     cut = {"low": float(buckets.low), "width": float(buckets.width), "last": len(labels) - 1}
-    counts = dict(connection.execute(_BUCKETS.format(conditions=conditions).encode(), {**values, **cut}).fetchall())
+    counts = dict(connection.execute(_BUCKETS.format(rows=rows).encode(), {**values, **cut}).fetchall())
     return {
         "summary": summary,
         "histogram": {"labels": labels, "counts": [counts.get(bucket, 0) for bucket in range(len(labels))]},

@@ -29,12 +29,12 @@ _NEVER_NULL = ("created_at", "status")
 """Without NULLS LAST, which no index on them answers."""
 
 # NOT IN, not NOT EXISTS: a filter on the way through the index, where an anti-join would sort all rows of the scanner.
-VISIBLE = """
+_VISIBLE = """
 o.environment_id = %(environment_id)s
 AND o.scanner_id NOT IN (SELECT d.scanner_id FROM read_observations.tombstone d)
 """
-_COUNT = f"SELECT count(*) FROM read_observations.observation o WHERE {VISIBLE}"  # noqa: S608 - a condition of our own
-_ROWS = f"SELECT o.* FROM read_observations.observation o WHERE {VISIBLE}"  # noqa: S608 - likewise
+_COUNT = f"SELECT count(*) FROM read_observations.observation o WHERE {_VISIBLE}"  # noqa: S608 - a condition of our own
+_ROWS = f"SELECT o.* FROM read_observations.observation o WHERE {_VISIBLE}"  # noqa: S608 - likewise
 # The page is cut before anything is joined to it. Free text is joined here, so that an erasure shows at once.
 _DOCUMENTS = f"""
 SELECT o.id, o.scanner_id, o.session_id, o.status, o.error_reason, o.scanner_snapshot, o.output, t.body,
@@ -56,7 +56,7 @@ WHERE o.environment_id = %s AND o.id = ANY(%s) AND o.status IN ('succeeded', 'fa
 """
 _NEIGHBOUR = f"""
 SELECT o.id FROM read_observations.observation o
-WHERE {VISIBLE} AND o.scanner_id = %(scanner_id)s
+WHERE {_VISIBLE} AND o.scanner_id = %(scanner_id)s
       AND o.created_at {{newer}}= %(created_at)s AND (o.created_at, %(id)s) {{newer}} (%(created_at)s, o.id)
 ORDER BY o.created_at {{towards}}, o.id {{away}} LIMIT 1
 """  # noqa: S608 - a condition of our own
@@ -88,7 +88,7 @@ def page(
 
     `order_by` is a key of ORDERS, a leading `-` descends; None means newest first. Raises KeyError for another key.
     """
-    conditions, values = conditions_of(filters)
+    conditions, values = _conditions(filters)
     values |= {"environment_id": tenant.environment_id, "limit": limit, "offset": offset}
     order = _order(order_by or "-created_at")
     rows = f"{_ROWS}{conditions} ORDER BY {order} LIMIT %(limit)s OFFSET %(offset)s"
@@ -109,7 +109,7 @@ def observation(
 
     With `neighbours` also the next newer (previous) and next older (next) one of the same scanner (contract 4.1).
     """
-    conditions, values = conditions_of(ObservationFilters(scanner_id=scanner_id))
+    conditions, values = _conditions(ObservationFilters(scanner_id=scanner_id))
     values |= {"environment_id": tenant.environment_id, "id": observation_id}
     rows = f"{_ROWS} AND o.id = %(id)s{conditions}"
     row = connection.execute(_DOCUMENTS.format(rows=rows).encode(), values).fetchone()
@@ -120,6 +120,12 @@ def observation(
         document["previous_observation_id"] = _neighbour(connection, tenant, _NEWER, document)
         document["next_observation_id"] = _neighbour(connection, tenant, _OLDER, document)
     return document
+
+
+def rows_of(tenant: Tenant, filters: ObservationFilters) -> tuple[str, Document]:
+    """A query for the rows that `page` counts, for others to sum up, and its values."""
+    conditions, values = _conditions(filters)
+    return f"{_ROWS}{conditions}", {**values, "environment_id": tenant.environment_id}
 
 
 def ended(connection: Connection, tenant: Tenant, ids: Collection[UUID]) -> set[UUID]:
@@ -135,8 +141,7 @@ def _neighbour(connection: Connection, tenant: Tenant, statement: bytes, documen
     return row[0] if row else None
 
 
-def conditions_of(filters: ObservationFilters) -> tuple[str, dict[str, Any]]:
-    """What the filters say of a row ``o``, to follow VISIBLE, and the values in it."""
+def _conditions(filters: ObservationFilters) -> tuple[str, dict[str, Any]]:
     given: dict[str, tuple[str, Any]] = {
         "scanner_id": ("o.scanner_id = %(scanner_id)s", filters.scanner_id),
         "sessions": ("o.session_id = ANY(%(sessions)s)", list(filters.session_ids)),

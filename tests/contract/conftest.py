@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,3 +83,15 @@ def site(fast_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield populated
         populated.close()
     fast_server.drop(database_url)
+
+
+@pytest.fixture
+def quota_of(site: Site) -> Iterator[Any]:
+    """Sets the organization's quota, and gives back plenty afterwards."""
+
+    def give(amount: int) -> None:
+        site.accounts.set_quota(replace(site.system, now=site.services.clock()), site.organization_id, amount)
+        site.standing()
+
+    yield give
+    give(100_000)

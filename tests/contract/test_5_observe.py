@@ -1,6 +1,5 @@
 """Contract 5 and extensions "Observing": observe, its answers and the order of its checks."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -22,18 +21,6 @@ def api(site: Site) -> httpx.Client:
 def target(api: httpx.Client) -> str:
     identifier: str = scanner(api, "observed")["id"]
     return identifier
-
-
-@pytest.fixture
-def quota_of(site: Site) -> Iterator[Any]:
-    """Sets the organization's quota, and gives back plenty afterwards."""
-
-    def give(amount: int) -> None:
-        site.accounts.set_quota(replace(site.system, now=site.services.clock()), site.organization_id, amount)
-        site.standing()
-
-    yield give
-    give(100_000)
 
 
 def test_the_answer_names_the_work_and_the_row_exists_at_once(site: Site, api: httpx.Client, target: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -24,18 +23,6 @@ def api(site: Site) -> httpx.Client:
 def target(api: httpx.Client) -> str:
     identifier: str = scanner(api, str(uuid4()))["id"]
     return identifier
-
-
-@pytest.fixture
-def quota_of(site: Site) -> Iterator[Any]:
-    """Sets the organization's quota, and gives back plenty afterwards."""
-
-    def give(amount: int) -> None:
-        site.accounts.set_quota(replace(site.system, now=site.services.clock()), site.organization_id, amount)
-        site.standing()
-
-    yield give
-    give(100_000)
 
 
 def bulk(api: httpx.Client, scanner_id: str, *session_ids: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -230,10 +230,18 @@ class DeafOnce(Clients):
         return consumer
 
 
-def test_a_group_that_stands_still_is_joined_anew(kafka: KafkaBroker) -> None:
-    log, settings = suite_settings(kafka.prefix), replace(kafka.settings(), stuck_seconds=0.5)
-    kafka.transport().publish("facts", messages(50))
-    clients, stop = DeafOnce(settings, log), threading.Event()
+class Curious(Clients):
+    """Asks for what there is every second, where the client asks every five minutes."""
+
+    def __init__(self, kafka: KafkaSettings, log: LogSettings) -> None:
+        super().__init__(kafka, log)
+        self._common["metadata_max_age_ms"] = 1_000
+
+
+@contextmanager
+def working(kafka: KafkaBroker, clients: Clients, settings: KafkaSettings) -> Iterator[None]:
+    """One worker of the group g over these clients."""
+    log, stop = suite_settings(kafka.prefix), threading.Event()
     handling = Handling("kafka", "g", writes("g"), log, park_keys=False, remember_ids=True)
     names = {log.stored_name("facts"): "facts"}
     worker = Worker(
@@ -249,11 +257,33 @@ def test_a_group_that_stands_still_is_joined_anew(kafka: KafkaBroker) -> None:
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
-        wait_until(lambda: len(entries(kafka.database_url, "g")) == 50)
+        yield
     finally:
         stop.set()
         thread.join(10)
+
+
+def test_a_group_that_stands_still_is_joined_anew(kafka: KafkaBroker) -> None:
+    settings = replace(kafka.settings(), stuck_seconds=0.5)
+    kafka.transport().publish("facts", messages(50))
+    clients = DeafOnce(settings, suite_settings(kafka.prefix))
+    with working(kafka, clients, settings):
+        wait_until(lambda: len(entries(kafka.database_url, "g")) == 50)
     assert clients.members == 2
+
+
+def test_a_partition_that_is_added_while_workers_run_is_read(kafka: KafkaBroker) -> None:
+    transport, settings = kafka.transport(), kafka.settings()
+    transport.publish("facts", messages(10))
+    with working(kafka, Curious(settings, suite_settings(kafka.prefix)), settings):
+        wait_drained(transport, "g")
+        with admin_of(kafka) as admin:
+            admin.create_partitions({f"{kafka.prefix}facts": PARTITIONS + 1})
+        with closing(KafkaProducer(bootstrap_servers=kafka.address)) as producer:
+            wait_until(lambda: len(producer.partitions_for(f"{kafka.prefix}facts")) > PARTITIONS)
+            producer.send(f"{kafka.prefix}facts", b"1000", b"theirs", partition=PARTITIONS).get(5)
+        wait_until(lambda: len(entries(kafka.database_url, "g")) == 11)
+        wait_until(lambda: ("facts", PARTITIONS) in transport.lag("g"))
 
 
 def test_a_slow_handler_is_no_group_that_stands_still(kafka: KafkaBroker, caplog: pytest.LogCaptureFixture) -> None:

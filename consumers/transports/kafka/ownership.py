@@ -14,18 +14,16 @@ from uuid import UUID
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 from kafka.structs import TopicPartition
 
-from consumers.transports.kafka.client_types import Admin, Consumer
+from consumers.transports.kafka.client_types import Admin
 from consumers.transports.kafka.clients import Clients
 from consumers.transports.kafka.publishing import Message, Publishing
-from consumers.transports.kafka.watching import bounds_of
+from consumers.transports.kafka.watching import Watching
 from consumers.transports.port import Unavailable
 from consumers.transports.settings import LogSettings
 
 logger = logging.getLogger(__name__)
 
 TOPIC = "installation"
-POLL_MS = 100
-MAX_RECORDS = 1
 
 
 def claim_topics(clients: Clients, settings: LogSettings, mine: UUID, seconds: float) -> None:
@@ -36,18 +34,20 @@ def claim_topics(clients: Clients, settings: LogSettings, mine: UUID, seconds: f
     Raises ``Unavailable`` when the topics belong to another installation, or when the brokers do not answer.
     """
     partition = TopicPartition(settings.stored_name(TOPIC), 0)
+    watching = Watching(clients, seconds)
     try:
         with closing(clients.admin()) as admin:
             _make(admin, partition.topic)
-        consumer = clients.watcher()
-        try:
-            if _is_empty(consumer, partition, seconds):
-                _write(clients, partition, mine, seconds)
-            owner = _first(consumer, partition, seconds)
-        finally:
-            consumer.close(autocommit=False, timeout_ms=int(seconds * 1000))
+        held = watching.bounds([partition]).get(partition)
+        if held is None:
+            raise Unavailable(f"no broker leads {partition.topic}")
+        if held.begin == held.end:
+            _write(clients, partition, mine, seconds)
+        owner = watching.value(partition, held.begin)
     except KafkaError as error:
         raise Unavailable(f"could not look whose topics those of {settings.prefix!r} are: {error}") from error
+    finally:
+        watching.close()
     if owner != str(mine).encode():
         raise Unavailable(
             f"the topics that begin with {settings.prefix!r} belong to another installation: set "
@@ -67,15 +67,6 @@ def _make(admin: Admin, name: str) -> None:
         logger.info("topic %s was made by another process", name)
 
 
-def _is_empty(consumer: Consumer, partition: TopicPartition, seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        for held in bounds_of(consumer, [partition], seconds).values():
-            return held.begin == held.end
-        time.sleep(POLL_MS / 1000)
-    raise KafkaError(f"no broker leads {partition.topic}")
-
-
 def _write(clients: Clients, partition: TopicPartition, mine: UUID, seconds: float) -> None:
     value = str(mine).encode()
     publishing = Publishing(clients, len(value))
@@ -84,13 +75,3 @@ def _write(clients: Clients, partition: TopicPartition, mine: UUID, seconds: flo
         publishing.send([message], time.monotonic() + seconds)
     finally:
         publishing.close()
-
-
-def _first(consumer: Consumer, partition: TopicPartition, seconds: float) -> bytes | None:
-    consumer.assign([partition])
-    consumer.seek_to_beginning(partition)
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        for records in consumer.poll(timeout_ms=POLL_MS, max_records=MAX_RECORDS).values():
-            return records[0].value
-    raise KafkaError(f"the first record of {partition.topic} did not come")

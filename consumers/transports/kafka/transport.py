@@ -18,7 +18,7 @@ from kafka.structs import TopicPartition
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from consumers.transports.dead_letters import hand_on, has_letters
+from consumers.transports.dead_letters import hand_on, owners_of_letters
 from consumers.transports.gauges import Gauge, Standing, read_gauges
 from consumers.transports.handling import Handling
 from consumers.transports.installation import KNOWN_SECONDS, may_publish_to_kafka
@@ -99,7 +99,7 @@ class KafkaTransport:
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
         """See the port. Sent in chunks; the next one goes when the brokers have the one before."""
         self._settings.stored_name(topic)
-        found = self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
+        found = self._found(topic)
         for record in records:
             checked_size(record.size, found)
         self._refuse_to_be_left()  # last: who leaves waits for the rest of this call
@@ -204,8 +204,7 @@ class KafkaTransport:
         Raises ``Unavailable``, and ``Refused`` for an illegal group or topic.
         """
         for topic in topics:
-            found = self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
-            self._ask(partial(standing.register, group=checked_group(group), topic=found))
+            self._ask(partial(standing.register, group=checked_group(group), topic=self._found(topic)))
 
     def adopt(self, group: str, topics: Collection[str]) -> None:
         """Goes on where a group has ended in the log, of which it has handled everything.
@@ -215,16 +214,19 @@ class KafkaTransport:
         """
         names = [self._settings.stored_name(topic) for topic in topics]
         self._ask(lambda conn: carry_sources(conn, LOG, TRANSPORT, group, names))
+        owners = self._ask(lambda conn: owners_of_letters(conn, LOG))
         for topic in topics:
-            if self._ask(lambda conn, topic=topic: has_letters(conn, LOG, group, topic)):
-                found = self._topics.look(topic, self._ask, self._kafka.answer_seconds)
-                where = partial(place_of, partitions=found.partitions)
+            if (group, topic) in owners:
+                where = partial(place_of, partitions=self._found(topic).partitions)
                 self._ask(lambda conn, topic=topic, where=where: hand_on(conn, LOG, TRANSPORT, group, topic, where))
 
     def close(self) -> None:
         """See the port."""
         self._publishing.close()
         self._watching.close()
+
+    def _found(self, topic: str) -> Topic:
+        return self._topics.known(topic) or self._topics.look(topic, self._ask, self._kafka.answer_seconds)
 
     def _refuse_to_be_left(self) -> None:
         """Raises ``Unavailable`` while or after the installation leaves Kafka."""

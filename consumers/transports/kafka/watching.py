@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from kafka.structs import TopicPartition
 
-from consumers.transports.kafka.client_types import Consumer
+from consumers.transports.kafka.client_types import Consumer, Fetched
 from consumers.transports.kafka.clients import Clients
 from consumers.transports.port import Unavailable
 
@@ -46,6 +46,14 @@ class Watching:
     def bounds(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Bounds]:
         """Without those that no broker leads. Raises ``Unavailable``."""
         return self._ask(lambda consumer: self._read_bounds(consumer, partitions)) if partitions else {}
+
+    def value(self, partition: TopicPartition, offset: int) -> bytes | None:
+        """The value of the record at an offset. Raises ``Unavailable``, also when it does not come in time."""
+        until = time.monotonic() + self._seconds
+        found = self._ask(lambda consumer: _first_records(consumer, {partition: offset}, until))
+        if not found:
+            raise Unavailable(f"the record {partition.topic}/{partition.partition}@{offset} did not come in time")
+        return found[partition].value
 
     def times(self, places: Collection[tuple[TopicPartition, int]]) -> Mapping[tuple[TopicPartition, int], float]:
         """When the brokers took the records at these offsets, in seconds since 1970.
@@ -90,7 +98,8 @@ class Watching:
         left = sorted(places)
         while left and time.monotonic() < until:
             turn = dict(left)
-            found |= {(partition, turn[partition]): at for partition, at in _first_times(consumer, turn, until).items()}
+            records = _first_records(consumer, turn, until)
+            found |= {(partition, turn[partition]): record.timestamp / 1000 for partition, record in records.items()}
             left = [place for place in left if place not in turn.items()]
         return found
 
@@ -100,17 +109,18 @@ class Watching:
             consumer.close(autocommit=False, timeout_ms=int(self._seconds * 1000))
 
 
-def _first_times(
+def _first_records(
     consumer: Consumer, offsets: Mapping[TopicPartition, int], until: float
-) -> Mapping[TopicPartition, float]:
+) -> Mapping[TopicPartition, Fetched]:
+    """The first record of each partition at its offset or after it; those that do not come in time are left out."""
     consumer.assign(list(offsets))
     for partition, offset in offsets.items():
         consumer.seek(partition, offset)
-    found: dict[TopicPartition, float] = {}
+    found: dict[TopicPartition, Fetched] = {}
     try:
         while len(found) < len(offsets) and time.monotonic() < until:
             for partition, records in consumer.poll(timeout_ms=POLL_MS, max_records=len(offsets)).items():
-                found.setdefault(partition, records[0].timestamp / 1000)
+                found.setdefault(partition, records[0])
                 consumer.pause(partition)
     finally:
         consumer.unsubscribe()
