@@ -22,9 +22,12 @@ from api.credentials import Credentials
 from api.failures import Failure
 from api.settings import Settings
 from commands.accounts import Accounts, FirstAccounts, new_key, new_token
+from commands.actions import Actions
 from commands.context import Context
+from commands.integrations import Integrations
 from commands.observations import Observations
 from commands.scanners import Scanners
+from commands.sealing import Seal
 from commands.store.application import STORE_OUTAGES, Store
 from commands.store.event_log import EventLog
 from commands.store.migrations import Migration, Migrations
@@ -84,6 +87,8 @@ class Runtime:
     blobs: Blobs
     secret: bytes
     scanners: Scanners
+    actions: Actions
+    integrations: Integrations
     observations: Observations
     accounts: Accounts
     clock: Callable[[], datetime] = now
@@ -131,6 +136,8 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
             blobs=blobs,
             secret=secret,
             scanners=Scanners(store, CATALOGUE),
+            actions=Actions(store, mail=settings.mail),
+            integrations=Integrations(store, Seal(secret)),
             observations=Observations(store, settings.observation_limits),
             accounts=Accounts(store, secret),
         )

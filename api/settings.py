@@ -16,7 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from commands.observations import ObservationLimits
 from consumers.capture.s3_place import SCHEME, S3Place
 from consumers.transports.settings import KafkaSettings
+from domain.delivery import check_address
 from domain.eligibility import EligibilityLimits
+from domain.errors import Invalid
 
 PREFIX = "REPLAY_VISION_"
 
@@ -63,6 +65,8 @@ class Settings(BaseSettings):
     in_flight_per_environment: Annotated[int, Field(ge=1, le=100_000)] = 300
     monthly_quota: _Count = 3000
     on_exhausted: Literal["wait", "skip"] = "wait"
+    smtp_url: Annotated[str, Field(pattern=r"^smtps?://[^\s]+$")] | None = None
+    mail_from: Annotated[str, Field(max_length=254)] | None = None
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
 
@@ -162,6 +166,29 @@ class Settings(BaseSettings):
             message = "it is not of the form http://host or https://host:port, with a host that there can be"
             raise ValueError(message)
         return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _address_of_sender(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                check_address(value)
+            except Invalid:
+                message = "it is not one e-mail address, such as reports@example.org"
+                raise ValueError(message) from None
+        return value
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if (self.smtp_url is None) != (self.mail_from is None):
+            message = f"{PREFIX}SMTP_URL and {PREFIX}MAIL_FROM must be set together"
+            raise ValueError(message)
+        return self
+
+    @property
+    def mail(self) -> bool:
+        """Whether reports can go out by e-mail."""
+        return self.smtp_url is not None
 
     @field_validator("secret_key")
     @classmethod

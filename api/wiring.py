@@ -40,6 +40,7 @@ def services_for(running: Runtime) -> Services:
     return Services(
         pool=running.pool,
         scanners=running.scanners,
+        actions=running.actions,
         observations=running.observations,
         limits=running.settings.observation_limits,
         transport=running.transport,

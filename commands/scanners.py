@@ -7,10 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+from commands.actions import ending
 from commands.context import Context, decide_again
 from commands.store.application import Store
-from commands.store.guards import ALIVE_SCANNER, claim, release, release_scanner, require, scanner_name
+from commands.store.guards import (
+    ALIVE_SCANNER,
+    actions_of,
+    claim,
+    release,
+    release_scanner,
+    require,
+    scanner_name,
+)
 from commands.store.recorder import Refused
+from domain.action import Action
 from domain.errors import Invalid, NotFound, StaleVersion
 from domain.scanner import Scanner
 
@@ -92,7 +102,7 @@ class Scanners:
     def delete(
         self, context: Context, scanner_id: UUID, expected_versions: Collection[int] | None = None
     ) -> int | None:
-        """Ends the scanner, frees its name and gives back what it has in flight.
+        """Ends the scanner and its actions, frees their names and gives back what it has in flight.
 
         `expected_versions` as for `edit`. Raises NotFound, StaleVersion.
         """
@@ -100,13 +110,18 @@ class Scanners:
         def attempt() -> int | None:
             scanner = self.load(context, scanner_id)
             _check_version(scanner, expected_versions)
+            bound = [self._store.load(Action, stream) for stream in self._store.owners(actions_of(scanner_id))]
+            actions = [action for action in bound if action.scanner == scanner_id and not action.deleted]
+            for action in actions:
+                action.delete(context.stamp())
             scanner.delete(context.stamp())
             guards = [
+                *(guard for action in actions for guard in ending(action)),
                 release(scanner_name(context.owned().environment_id), scanner.name, scanner_id),
                 release(ALIVE_SCANNER, str(scanner_id), scanner_id),
                 release_scanner(scanner_id),
             ]
-            return self._store.save(scanner, guards=guards)
+            return self._store.save(*actions, scanner, guards=guards)
 
         return decide_again(scanner_id, attempt)
 

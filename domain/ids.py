@@ -18,6 +18,10 @@ def user_stream(user_id: int) -> UUID:
     return uuid5(NAMESPACE, f"user/{user_id}")
 
 
+def integration_stream(integration_id: int) -> UUID:
+    return uuid5(NAMESPACE, f"integration/{integration_id}")
+
+
 def workflow_id(scanner_id: UUID, session_id: str) -> str:
     """The reference product's handle of one application of a scanner to a session (contract 4.1)."""
     return f"replay-vision-apply-scanner-{scanner_id}-{session_id}"

@@ -10,14 +10,14 @@ from pydantic import Field, JsonValue
 
 from domain.errors import Invalid, NotFound
 from domain.event import Aggregate, Event, FirstEvent, Stamp, stored
+from domain.names import check_name
 from domain.recordings_query import check_query
 from domain.scanner_types import SCANNER_TYPES, check_config
 from domain.values import same_value
 
-NAME_LENGTH = 255
 DESCRIPTION_LENGTH = 1000
 SMALLEST_RATE = 0.0001
-"""Lengths and the smallest sampling rate other than 0: contract 3.1."""
+"""The length and the smallest sampling rate other than 0: contract 3.1."""
 
 VERSIONED = ("scanner_config", "query", "sampling_rate", "provider", "model", "emits_signals")
 """A real change of any of these raises scanner_version by one (contract 3.4)."""
@@ -161,7 +161,7 @@ class Scanner(Aggregate):
 
         Fields come in the contract's order; the config is last, because its rules depend on the type (contract 2.2).
         """
-        _check_name(name)
+        check_name(name)
         _check_description(description)
         if scanner_type not in SCANNER_TYPES:
             raise Invalid("scanner_type", "invalid_choice", f'"{scanner_type}" is not a valid choice.')
@@ -192,7 +192,7 @@ class Scanner(Aggregate):
         """
         self._check_alive()
         if "name" in changes:
-            _check_name(changes["name"])
+            check_name(changes["name"])
         if "description" in changes:
             _check_description(changes["description"])
         versioned = self._check_versioned(changes)
@@ -248,13 +248,6 @@ class Scanner(Aggregate):
         if "scanner_config" in given or "scanner_type" in changes:
             check_config(self.scanner_type, given.get("scanner_config", self.scanner_config))
         return {name: value for name, value in given.items() if not same_value(value, getattr(self, name))}
-
-
-def _check_name(name: str) -> None:
-    if not name.strip():
-        raise Invalid("name", "blank", "This field may not be blank.")
-    if len(name) > NAME_LENGTH:
-        raise Invalid("name", "max_length", f"Ensure this field has no more than {NAME_LENGTH} characters.")
 
 
 def _check_description(description: str) -> None:

@@ -1,13 +1,15 @@
 """Every projection of this release."""
 
 from projections.accounts import ACCOUNTS
+from projections.actions import ACTIONS
 from projections.engine.projection import Projection
 from projections.history import HISTORY
+from projections.integrations import INTEGRATIONS
 from projections.observations import OBSERVATIONS
 from projections.quota import QUOTA
 from projections.scanners import SCANNERS
 
-PROJECTIONS: tuple[Projection, ...] = (SCANNERS, OBSERVATIONS, QUOTA, ACCOUNTS, HISTORY)
+PROJECTIONS: tuple[Projection, ...] = (SCANNERS, OBSERVATIONS, ACTIONS, QUOTA, ACCOUNTS, INTEGRATIONS, HISTORY)
 """In the order in which a page is fed to them: first those that writers wait for."""
 
 

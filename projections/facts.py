@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, observation, scanner
+from domain import accounts, action, integration, observation, scanner
 from domain.event import Event
 
 PASSING = frozenset({"grant", "gap", "try_failure"})
@@ -59,6 +59,10 @@ def _grant(event: accounts.QuotaGranted) -> Facts:
     return {"grant": {"amount": event.amount, "expires_at": _time(event.expires_at)}}
 
 
+def _action_changes(event: action.ActionReconfigured) -> Facts:
+    return dict(event.changes)
+
+
 def _requested(event: observation.ObservationRequested) -> Facts:
     version = event.scanner_snapshot.get("scanner_version")
     asked = _named("scanner_id", "session_id", "triggered_by", "triggered_by_user", "run", status="pending")(event)
@@ -98,6 +102,15 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     observation.ObservationFailed: _ended("failed"),
     observation.ObservationIneligible: _ended("ineligible"),
     observation.ObservationRetried: _named("run", "triggered_by_user", status="pending", try_number=0, error_reason=""),
+    action.ActionCreated: _named("name", "enabled", "next_run_at", "created_by", *action.CONFIGURED),
+    action.ActionRenamed: _named("name"),
+    action.ActionReconfigured: _action_changes,
+    action.ActionScheduled: _named("next_run_at"),
+    action.ActionEnabled: _named(enabled=True),
+    action.ActionDisabled: _named(enabled=False),
+    action.ActionDeleted: _named(deleted=True),
+    integration.IntegrationCreated: _named("integration_id", "kind"),
+    integration.IntegrationDeleted: _named(deleted=True),
     accounts.OrganizationCreated: _named("name", "monthly_quota"),
     accounts.QuotaSet: _named("monthly_quota"),
     accounts.QuotaGranted: _grant,

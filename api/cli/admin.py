@@ -12,6 +12,7 @@ import typer
 
 from api import bootstrap
 from api.bootstrap import Runtime, choose_transport, prepare, runtime
+from api.cli import integrations
 from api.cli.leaving import leave_kafka_command
 from api.cli.opening import AsJson, Home, database, opened, settings_for
 from commands.context import Context
@@ -29,6 +30,7 @@ app.add_typer(organization, name="organization")
 app.add_typer(environment, name="environment")
 app.add_typer(user, name="user")
 app.add_typer(key, name="key")
+app.add_typer(integrations.app, name="integration")
 
 app.command("leave-kafka")(leave_kafka_command)
 

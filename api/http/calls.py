@@ -1,7 +1,7 @@
 """One admitted request, as a route sees it, and the table row that a route is."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -44,6 +44,11 @@ class _ObjectId(Convertor[str]):
 register_url_convertor("object", _ObjectId())
 
 
+def object_id(text: str) -> UUID | None:
+    """An id as it is written in addresses and parameters; None for a malformed one."""
+    return UUID(text) if _UUID.fullmatch(text) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A request that passed authentication, scopes and tenancy; its body and filters are not looked at yet."""
@@ -67,12 +72,12 @@ class Call:
 
     def object_id(self, name: str) -> UUID:
         """An id from the path. Raises NotFound when it is malformed: the same answer as for an unknown one."""
-        text = self.request.path_params[name]
-        if not _UUID.fullmatch(text):
+        found = object_id(self.request.path_params[name])
+        if found is None:
             raise NotFound
-        return UUID(text)
+        return found
 
-    def body(self, model: type[B_], choices: Mapping[str, Iterable[str]] | None = None) -> B_:
+    def body(self, model: type[B_], choices: Mapping[str, Any] | None = None) -> B_:
         """The request body. Raises Refusal (no JSON) and Invalid (the first problem)."""
         return read(model, self.payload.value(), choices=choices)
 

@@ -258,6 +258,77 @@ class QuotaDocument(BaseModel):
     projected_monthly_observations: int
 
 
+class TriggerConfig(BaseModel):
+    """An iCalendar recurrence rule, and the IANA zone in whose local time it is meant."""
+
+    rrule: str | None = None
+    timezone: str | None = None
+
+
+class Selection(BaseModel):
+    """Which observations a report is about. Without `window_days`: since the last completed run."""
+
+    scanner_type: str | None = None
+    scanner_ids: list[str] | None = None
+    verdict: str | None = None
+    tags: list[str] | None = None
+    min_score: float | None = None
+    max_score: float | None = None
+    status: str | None = None
+    window_days: int | None = None
+
+
+class SynthesisConfig(BaseModel):
+    """How a report is written."""
+
+    prompt_guide: str | None = None
+
+
+class SlackTarget(BaseModel):
+    """A channel, by an integration of the environment."""
+
+    type: Literal["slack"]
+    integration_id: int
+    channel: str
+
+
+class WebhookTarget(BaseModel):
+    """An address of the caller's own."""
+
+    type: Literal["webhook"]
+    url: str
+
+
+class EmailTarget(BaseModel):
+    """1 to 20 addresses."""
+
+    type: Literal["email"]
+    to: list[str]
+
+
+class ActionDocument(BaseModel):
+    """Contract 8.1."""
+
+    model_config = ConfigDict(title="Action")
+
+    id: UUID
+    name: str
+    scanner: UUID
+    enabled: bool
+    trigger_type: Literal["schedule", "threshold"]
+    mode: Literal["group_summary", "per_observation"]
+    trigger_config: TriggerConfig
+    selection: Selection
+    synthesis_config: SynthesisConfig
+    delivery_config: list[SlackTarget | WebhookTarget | EmailTarget]
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    hog_flow_id: UUID | None
+    created_at: datetime
+    created_by: UserDocument | None
+    updated_at: datetime
+
+
 class ActorDocument(BaseModel):
     """Who did it (extensions "Audit")."""
 

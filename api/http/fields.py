@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -43,8 +44,20 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
     def given(self) -> dict[str, Any]:
-        """The fields that the request named, in declaration order."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        """The fields that the request named, in declaration order; bodies inside likewise."""
+        return {name: _plain(getattr(self, name)) for name in type(self).model_fields if name in self.model_fields_set}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Body):
+        return value.given()
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def without_defaults(schema: dict[str, Any]) -> None:
+    """What an edit leaves out stays as it is: the OpenAPI document must not promise a default."""
+    for described in schema["properties"].values():
+        described.pop("default", None)
 
 
 B_ = TypeVar("B_", bound=Body)
@@ -79,11 +92,11 @@ def _alone(check: Callable[[object], object]) -> Callable[[object, ValidationInf
     return checked
 
 
-def read(model: type[B_], document: object, *, choices: Mapping[str, Iterable[str]] | None = None) -> B_:
+def read(model: type[B_], document: object, *, choices: Mapping[str, Any] | None = None) -> B_:
     """The body as a `model`.
 
-    `choices` gives the values of fields whose choices are configuration. Raises domain.errors.Invalid for the first
-    problem: `field` is the path joined with `__`, or None for the whole body.
+    `choices` gives the values of fields whose choices are configuration, and by field name what `reference` asks.
+    Raises domain.errors.Invalid for the first problem: `field` is the path joined with `__`, None for the whole body.
     """
     if document is None:
         raise Invalid(None, "null", "No data provided")
@@ -158,34 +171,39 @@ def check_storable(text: str) -> None:
         raise problem("surrogate_characters_not_allowed", message)
 
 
-def text(max_length: int, *, blank: bool = False) -> Rule:
-    """A trimmed string of at most `max_length` characters; numbers are taken as their digits, booleans are not."""
+def text(max_length: int, *, blank: bool = False, check: Callable[[str], object] | None = None) -> Rule:
+    """A trimmed string of at most `max_length` characters; numbers are taken as their digits, booleans are not.
 
-    def check(value: object) -> str:
+    `check` raises domain.errors.Invalid.
+    """
+
+    def checked(value: object) -> str:
         cleaned = _as_text(value)
         if not cleaned and not blank:
             raise problem("blank", "This field may not be blank.")
         if len(cleaned) > max_length:
             raise problem("max_length", f"Ensure this field has no more than {max_length} characters.")
         check_storable(cleaned)
+        if check is not None:
+            _ask(check, cleaned)
         return cleaned
 
-    return Rule(_alone(check), {"maxLength": max_length, **({} if blank else {"minLength": 1})})
+    return Rule(_alone(checked), {"maxLength": max_length, **({} if blank else {"minLength": 1})})
 
 
-def several(most: int) -> Rule:
-    """A list of 1 to ``most`` items."""
+def several(most: int, *, least: int = 1) -> Rule:
+    """A list of ``least`` (0 or 1) to ``most`` items."""
 
     def check(value: object) -> object:
         _not_null(value)
         if isinstance(value, list):
-            if not value:
+            if len(value) < least:
                 raise problem("empty", "This list may not be empty.")
             if len(value) > most:
                 raise problem("max_length", f"Ensure this field has no more than {most} elements.")
         return value
 
-    return Rule(_alone(check), {"minItems": 1, "maxItems": most})
+    return Rule(_alone(check), {"minItems": least, "maxItems": most})
 
 
 def choice(*values: str) -> Rule:
@@ -209,8 +227,28 @@ def _chooser(values: Callable[[ValidationInfo], Iterable[str]]) -> Callable[[obj
     return check
 
 
+def reference(name: str) -> Rule:
+    """The id of an object that must be there: `read` is given under `name`, in `choices`, a function that knows."""
+
+    def check(value: object, info: ValidationInfo) -> UUID:
+        _not_null(value)
+        if isinstance(value, bool | dict | list | float):
+            raise problem("incorrect_type", f"Incorrect type. Expected pk value, received {_kind(value)}.")
+        try:
+            identifier = UUID(int=value) if isinstance(value, int) else UUID(str(value).strip())
+        except ValueError:
+            raise problem("invalid_input", f"“{echo(_short(value))}” is not a valid UUID.") from None
+        if not (info.context or {})[name](identifier):
+            raise problem("does_not_exist", f'Invalid pk "{identifier}" - object does not exist.')
+        return identifier
+
+    return Rule(check, {"format": "uuid"})
+
+
 def _short(value: object) -> str:
     """Lists, objects and huge integers are named by kind: printing them costs without bound."""
+    if isinstance(value, str):
+        return value
     return str(value) if isinstance(value, int) and value.bit_length() <= INTEGER_BITS else _kind(value)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
 from consumers.key_use import KeyUse
@@ -50,6 +51,7 @@ class Services:
 
     pool: Connections
     scanners: Scanners
+    actions: Actions
     observations: Observations
     limits: ObservationLimits
     transport: Transport

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from eventsourcing.application import AggregateNotFoundError, Repository
@@ -112,7 +112,7 @@ class Store:
         return [Outcome(None, TOO_LARGE) if group is None else Outcome(*next(answers)) for group in collected]
 
     def next_number(self, sequence: str) -> int:
-        """The next integer id: sequence is `environment_number` or `user_number`. Numbers may be skipped."""
+        """The next integer id of `environment_number`, `user_number` or `integration_number`; some may be skipped."""
         with self._datastore.get_connection() as connection:
             row = connection.execute("SELECT nextval(%s) AS n", (f"store.{sequence}",)).fetchone()
         return row["n"] if row else 0
@@ -124,6 +124,20 @@ class Store:
                 "SELECT owner FROM store.claim WHERE scope = %s AND key = %s", (scope, key)
             ).fetchone()
         return row["owner"] if row else None
+
+    def owners(self, scope: str) -> list[UUID]:
+        """Everybody who holds a key of the scope, in the order of their keys."""
+        with self._datastore.get_connection() as connection:
+            rows = connection.execute(
+                "SELECT owner FROM store.claim WHERE scope = %s ORDER BY key", (scope,)
+            ).fetchall()
+        return [row["owner"] for row in rows]
+
+    def private(self, reference: UUID) -> dict[str, Any] | None:
+        """The body of a private text; None when there is none or it was erased."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute("SELECT body FROM store.private_text WHERE id = %s", (reference,)).fetchone()
+        return row["body"] if row else None
 
     def standing(self, tenant: Tenant, scanner_id: UUID, period: str, at: datetime, default_quota: int) -> Standing:
         """The guard rows that a reservation would be held against, as of now."""

@@ -21,6 +21,30 @@ def scanner_name(environment_id: int) -> str:
     return f"scanner_name:{environment_id}"
 
 
+ALIVE_ACTION = "action"
+"""Claim scope: actions that exist. Key and owner are the action's id."""
+
+
+def action_name(environment_id: int) -> str:
+    """Claim scope of action names, exact and case-sensitive, per environment."""
+    return f"action_name:{environment_id}"
+
+
+def actions_of(scanner_id: UUID) -> str:
+    """Claim scope of the actions that are bound to a scanner. Key and owner are the action's id."""
+    return f"action_of:{scanner_id}"
+
+
+def integrations_of(environment_id: int, kind: str) -> str:
+    """Claim scope of an environment's integrations of one kind. The key is the integration's number."""
+    return f"integration:{environment_id}:{kind}"
+
+
+def erase(reference: UUID) -> Guard:
+    """Removes a private text and its salt."""
+    return {"op": "erase", "id": str(reference)}
+
+
 def absent(stream: UUID) -> Guard:
     """Refuses with `exists` when the stream has events."""
     return {"op": "absent", "stream": str(stream)}
@@ -72,7 +96,7 @@ def settle(*, scanner_id: UUID, period: str, refund: bool) -> Guard:
 
 
 def release_scanner(scanner_id: UUID) -> Guard:
-    """Gives back everything that the scanner has in flight."""
+    """Gives back everything that the scanner has in flight. Refuses with `version` while actions are bound to it."""
     return {"op": "release_scanner", "scanner_id": str(scanner_id)}
 
 

@@ -53,6 +53,7 @@ def _populated(running: Runtime, url: str, services: Any) -> Site:
         url=url,
         services=services,
         accounts=running.accounts,
+        integrations=running.integrations,
         system=system,
         organization_id=own.id,
         environment_id=first.id,

@@ -18,6 +18,7 @@ from api.http.app import create_app
 from api.http.services import Services
 from commands.accounts import Accounts
 from commands.context import Context
+from commands.integrations import Integrations
 from commands.observations import Lease, Success
 from domain.scanner_types import model_output, split_private
 from domain.tenant import Tenant
@@ -79,6 +80,7 @@ class Site:
     url: str
     services: Services
     accounts: Accounts
+    integrations: Integrations
     system: Context
     organization_id: UUID
     environment_id: int
@@ -107,7 +109,7 @@ class Site:
         """Returns when every projection has passed everything that is in the log now."""
         with self.services.pool.connection() as conn:
             head = conn.execute("SELECT coalesce(max(notification_id), 0) FROM store.events").fetchone()[0]
-        assert self.services.wait(head, ("accounts", "scanners", "observations", "quota", "history"))
+        assert self.services.wait(head, ("accounts", "scanners", "observations", "actions", "quota", "history"))
 
     def start(self, observation_id: str, subject: dict[str, Any] | None = None) -> Lease:
         """What a scan worker does first."""

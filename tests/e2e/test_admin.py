@@ -106,6 +106,23 @@ def test_a_rotated_token_stops_at_once(live: Live) -> None:
     assert live.post_recording(body.replace(made["project_token"].encode(), fresh.encode())).status == 200
 
 
+def test_slack_integrations_take_their_token_from_a_file_and_never_show_it(live: Live, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("xoxb-canary-token\n", encoding="utf-8")
+    words = ("admin", "integration", "create", "slack", "--environment", "1", "--token-file", str(token))
+    made = printed(live, *words)
+    assert made.keys() == {"id"}
+    assert isinstance(made["id"], int)
+    done = run(live, "admin", "integration", "list", "--json")
+    [listed] = json.loads(done.stdout)
+    assert {name: listed[name] for name in ("id", "type", "environment")} == {
+        "id": made["id"], "type": "slack", "environment": 1,
+    }  # fmt: skip
+    assert "canary" not in done.stdout + run(live, "admin", "integration", "list").stdout
+    assert printed(live, "admin", "integration", "delete", str(made["id"])) == {"deleted": made["id"]}
+    assert json.loads(run(live, "admin", "integration", "list", "--json").stdout) == []
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -113,6 +130,15 @@ def test_a_rotated_token_stops_at_once(live: Live) -> None:
         (("admin", "key", "create", "x", "--user", "nobody@example.org"), "no user"),
         (("admin", "key", "revoke", "phx_nothing0"), "no key"),
         (("admin", "environment", "create", "x", "--organization", "00000000-0000-0000-0000-000000000000"), "no organ"),
+        (("admin", "integration", "delete", "77"), "no integration 77"),
+        (
+            ("admin", "integration", "create", "slack", "--environment", "1", "--token-file", "no-such-file"),
+            "cannot be read",
+        ),
+        (
+            ("admin", "integration", "create", "slack", "--environment", "99", "--token-file", "LICENSE"),
+            "no environment 99",
+        ),
         (("sessions", "import", "no-such-file", "--environment", "1"), "not imported"),
         (("sessions", "import", "recordings", "--environment", "99"), "no environment"),
         (("projections", "rebuild", "nothing"), "no projection"),
@@ -126,7 +152,7 @@ def test_what_cannot_be_done_is_one_plain_line(live: Live, words: tuple[str, ...
 
 
 def test_projections_are_rebuilt_while_the_server_runs(live: Live) -> None:
-    for name in ("scanners", "observations", "accounts", "quota", "history"):
+    for name in ("scanners", "observations", "actions", "accounts", "integrations", "quota", "history"):
         done = run(live, "projections", "rebuild", name)
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.splitlines()) == 1, f"differences: {done.stdout}"

@@ -27,7 +27,9 @@ from pydantic import TypeAdapter
 
 from commands.store.mapper import EventMapper
 from domain.accounts import ApiKey, Environment, Organization, User
+from domain.action import Action
 from domain.event import Actor, Aggregate, Event, Stamp, TextRef
+from domain.integration import Integration
 from domain.observation import Observation
 from domain.scanner import Scanner
 
@@ -76,6 +78,7 @@ def histories() -> Iterator[Aggregate]:
     yield scanner
     yield deleted
     yield from _observations(stamps, scanner)
+    yield from _actions(stamps)
 
 
 def _accounts(stamps: Stamps) -> Iterator[Aggregate]:
@@ -129,6 +132,25 @@ def _scanners(stamps: Stamps) -> tuple[Scanner, Scanner]:
     )
     deleted.delete(stamps.next())
     return scanner, deleted
+
+
+def _actions(stamps: Stamps) -> Iterator[Aggregate]:
+    action = Action.create(
+        uuid5(NAMES, "action"),
+        stamps.next(),
+        name="Morning digest",
+        scanner=SCANNER,
+        trigger_config={"rrule": "FREQ=DAILY;BYHOUR=8;BYMINUTE=0;BYSECOND=0", "timezone": "Europe/Prague"},
+        synthesis_config={"prompt_guide": "By step."},
+        delivery_config=[{"type": "slack", "integration_id": 1, "channel": "#checkout"}],
+    )
+    action.edit(stamps.next(), {"name": "Digest", "selection": {"tags": ["a"]}, "enabled": False})
+    action.edit(stamps.next(), {"trigger_config": {}, "scanner": uuid5(NAMES, "other"), "enabled": True})
+    action.delete(stamps.next())
+    yield action
+    integration = Integration.create(1, stamps.next(), kind="slack", token=text("token"))
+    integration.delete(stamps.next())
+    yield integration
 
 
 def _observations(stamps: Stamps, scanner: Scanner) -> Iterator[Observation]:

@@ -93,3 +93,13 @@ def test_the_start_ends_with_one_line(command: str, tmp_path: Path) -> None:
     done = started(command, HOME=str(file), SECRET_KEY="the-secret")
     assert (done.returncode, done.stderr) == (1, f"replay-vision: {PREFIX}HOME: {file} is not a folder\n")
     assert file.read_text() == "precious"
+
+
+def test_mail_needs_a_server_and_a_sender() -> None:
+    both = f"{PREFIX}SMTP_URL and {PREFIX}MAIL_FROM must be set together"
+    assert refused(smtp_url="smtp://localhost:25") == both
+    assert refused(mail_from="reports@example.org") == both
+    assert not Settings().mail
+    assert Settings(smtp_url="smtps://user:p@mail.example.org", mail_from="reports@example.org").mail
+    assert refused(smtp_url="http://x", mail_from="reports@example.org").startswith(f"{PREFIX}SMTP_URL: ")
+    assert refused(smtp_url="smtp://x", mail_from="Reports").startswith(f"{PREFIX}MAIL_FROM: it is not one e-mail")

@@ -9,10 +9,11 @@ import pytest
 import projections.queries
 
 FOLDER = Path(projections.queries.__file__).parent
-TENANT_TABLE = re.compile(r"\b(read_scanners|read_observations|read_quota|read_history|capture|selection)\.\w+")
+TENANT_TABLE = re.compile(r"\b(read_(scanners|actions|integrations|observations|quota|history)|capture|selection)\.\w+")
 OWNED = re.compile(r"\b(environment_id|organization_id)\b")
 
 EXEMPT = {
+    "integrations.list_integrations": "for the operator, who may name an environment",
     "quota.quota_with_grants": "for the operator, who names the organization",
     "quota._quota": "its two callers say whose",
     "sessions.settle_number_at": "as last_settle_number",

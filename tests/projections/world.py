@@ -11,9 +11,12 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 
 from commands.accounts import Accounts, FirstAccounts
+from commands.actions import Actions
 from commands.context import Context
+from commands.integrations import Integrations
 from commands.observations import Lease, ObservationLimits, Observations, Success
 from commands.scanners import Scanners
+from commands.sealing import Seal
 from commands.store.application import Store
 from commands.store.event_log import EventLog
 from domain.event import Actor
@@ -60,6 +63,8 @@ class World:
     scanners: Scanners
     observations: Observations
     accounts: Accounts
+    actions: Actions
+    integrations: Integrations
 
     @classmethod
     def create(cls, store: Store, limits: ObservationLimits | None = None) -> "World":
@@ -73,6 +78,8 @@ class World:
             Scanners(store, CATALOGUE),
             Observations(store, limits or ObservationLimits()),
             accounts,
+            Actions(store, mail=True),
+            Integrations(store, Seal(b"secret")),
         )
         first = _first(tenant.organization_id)
         accounts.set_up(Context(Actor(type="system", role="bootstrap"), clock(), uuid4()), first)
@@ -84,6 +91,9 @@ class World:
 
     def admin(self) -> Context:
         return Context(Actor(type="system", role="admin"), self.clock(), uuid4())
+
+    def action(self, scanner_id: UUID, name: str = "Digest", **fields: Any) -> UUID:
+        return self.actions.create(self.context(), name=name, scanner=scanner_id, **fields).action.id
 
     def scanner(self, name: str = "Checkout", scanner_type: str = "monitor", **fields: Any) -> UUID:
         given = {"scanner_config": CONFIGS[scanner_type], "model": "builtin", "provider": "builtin", **fields}

@@ -34,6 +34,12 @@ steps = st.lists(
             "name": name, "description": st.text(max_size=5), "enabled": st.booleans(),
             "sampling_rate": st.sampled_from([0, 0.5, 1.0]), "emits_signals": st.booleans(),
         })),
+        st.tuples(st.just("act"), name, small),
+        st.tuples(st.just("redirect"), small, st.fixed_dictionaries({}, optional={
+            "name": name, "enabled": st.booleans(), "trigger_config": st.sampled_from([{}, {"rrule": "FREQ=DAILY"}]),
+            "selection": st.sampled_from([{}, {"tags": ["x"]}]),
+        })),
+        st.tuples(st.sampled_from(["drop", "connect", "disconnect"]), small, small),
         st.tuples(st.just("observe"), small, sessions),
         st.tuples(st.just("start"), small, small),
         st.tuples(st.sampled_from(["succeed", "fail", "ineligible", "abandon", "retry"]), small, small),
@@ -62,6 +68,8 @@ class Play:
         self.world = world
         self.connection = connection
         self.scanners: list[tuple[UUID, str]] = []
+        self.actions: list[UUID] = []
+        self.integrations: list[int] = []
         self.observations: list[tuple[UUID, str]] = []
         self.leases: dict[UUID, Lease] = {}
         self.tries: dict[UUID, int] = {}
@@ -78,6 +86,25 @@ class Play:
     def edit(self, which: int, changes: dict[str, Any]) -> None:
         if self.scanners:
             self.world.scanners.edit(self.world.context(), self._scanner(which)[0], changes)
+
+    def act(self, called: str, which: int) -> None:
+        if self.scanners:
+            self.actions.append(self.world.action(self._scanner(which)[0], called))
+
+    def redirect(self, which: int, changes: dict[str, Any]) -> None:
+        if self.actions:
+            self.world.actions.edit(self.world.context(), self.actions[which % len(self.actions)], changes)
+
+    def drop(self, which: int, _: int) -> None:
+        if self.actions:
+            self.world.actions.delete(self.world.context(), self.actions[which % len(self.actions)])
+
+    def connect(self, _: int, __: int) -> None:
+        self.integrations.append(self.world.integrations.create(self.world.admin(), 1, "slack", "xoxb-1")[0])
+
+    def disconnect(self, _: int, __: int) -> None:
+        if self.integrations:
+            self.world.integrations.delete(self.world.admin(), self.integrations.pop())
 
     def observe(self, which: int, sessions: list[str]) -> None:
         if self.scanners:
@@ -184,6 +211,8 @@ ENFORCED = "SELECT period, used FROM store.quota_usage WHERE used > 0 ORDER BY p
 COUNTED = "SELECT scanner_id, period, count(*) FROM read_quota.charge WHERE in_flight GROUP BY 1, 2 ORDER BY 1, 2"
 TABLES = {
     "accounts": "member",
+    "actions": "action",
+    "integrations": "integration",
     "history": "entry",
     "observations": "observation",
     "quota": "usage",
@@ -201,6 +230,8 @@ def test_the_comparison_would_notice(fast_server: Server, projection: Any) -> No
         try:
             world = World.create(store)
             world.observe(world.scanner(), "s1")
+            world.action(world.scanner("Other"))
+            world.integrations.create(world.admin(), 1, "slack", "xoxb-1")
         finally:
             store.close()
         catch_up(connection)

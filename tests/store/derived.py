@@ -15,10 +15,19 @@ import psycopg
 
 from commands.accounts import email_key
 from commands.store.event_log import EventLog
-from commands.store.guards import ALIVE_SCANNER, scanner_name
+from commands.store.guards import (
+    ALIVE_ACTION,
+    ALIVE_SCANNER,
+    action_name,
+    actions_of,
+    integrations_of,
+    scanner_name,
+)
 from domain.accounts import ApiKeyIssued, EnvironmentCreated, OrganizationCreated, QuotaGranted, QuotaSet, UserCreated
+from domain.action import ActionCreated, ActionDeleted, ActionReconfigured, ActionRenamed
 from domain.event import Event
 from domain.ids import environment_stream
+from domain.integration import IntegrationCreated, IntegrationDeleted
 from domain.observation import (
     ObservationFailed,
     ObservationIneligible,
@@ -101,6 +110,8 @@ class _Fold:
                 self.rows.claims.add((ALIVE_SCANNER, str(event.originator_id), event.originator_id))
             case ScannerDeleted():
                 self._delete(event.originator_id)
+            case ActionCreated() | ActionRenamed() | ActionReconfigured() | ActionDeleted():
+                self._action(event)
             case ObservationRequested() | ObservationRetried():
                 self._reserve(event)
             case ObservationSucceeded():
@@ -128,6 +139,11 @@ class _Fold:
                 row = self._connection.execute(body, (event.profile.id,)).fetchone()
                 assert row is not None, "the profile was erased"
                 self.rows.claims.add(("user_email", email_key(row[0]), stream))
+            case IntegrationCreated():
+                scope = integrations_of(event.environment_id or 0, event.kind)
+                self.rows.claims.add((scope, str(event.integration_id), stream))
+            case IntegrationDeleted():
+                self.rows.claims = {claim for claim in self.rows.claims if claim[2] != stream}
             case ApiKeyIssued():
                 self.rows.claims.add(("api_key", event.prefix, stream))
             case _:
@@ -147,6 +163,30 @@ class _Fold:
         for observation, (owner, _, _) in list(self._running.items()):
             if owner == scanner:
                 self._end(observation, refund=True)
+
+    def _action(self, event: ActionCreated | ActionRenamed | ActionReconfigured | ActionDeleted) -> None:
+        stream, environment = event.originator_id, event.environment_id or 0
+        own = {claim for claim in self.rows.claims if claim[2] == stream}
+        self.rows.claims -= own
+        match event:
+            case ActionCreated():
+                assert (ALIVE_SCANNER, str(event.scanner), event.scanner) in self.rows.claims, "no scanner"
+                own = {
+                    (action_name(environment), event.name, stream),
+                    (ALIVE_ACTION, str(stream), stream),
+                    (actions_of(event.scanner), str(stream), stream),
+                }
+            case ActionRenamed():
+                own = {claim for claim in own if claim[0] != action_name(environment)}
+                own.add((action_name(environment), event.name, stream))
+            case ActionReconfigured():
+                if "scanner" in event.changes:
+                    own = {claim for claim in own if not claim[0].startswith("action_of:")}
+                    own.add((actions_of(UUID(str(event.changes["scanner"]))), str(stream), stream))
+            case ActionDeleted():
+                return
+        assert not {claim[:2] for claim in own} & {claim[:2] for claim in self.rows.claims}, "one name for two actions"
+        self.rows.claims |= own
 
     def _reserve(self, event: ObservationRequested | ObservationRetried) -> None:
         assert event.organization_id is not None

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from commands.accounts import Accounts
+from commands.actions import Actions
 from commands.context import Context
 from commands.observations import Lease, ObservationLimits, Observations, Success
 from commands.scanners import Scanners
@@ -51,6 +52,7 @@ class World:
     store: Store
     accounts: Accounts
     scanners: Scanners
+    actions: Actions
     context: Context
     limits: ObservationLimits
 
@@ -73,6 +75,9 @@ class World:
 
     def scanner(self, name: str = "Dead ends", **fields: Any) -> UUID:
         return self.scanners.create(self.context, name=name, **{**SCANNER, **fields}).scanner.id
+
+    def action(self, scanner_id: UUID, name: str = "Digest", **fields: Any) -> UUID:
+        return self.actions.create(self.context, name=name, scanner=scanner_id, **fields).action.id
 
     def started(self, scanner_id: UUID, session_id: str, context: Context | None = None) -> Lease:
         """Requests an observation and begins its first try."""
@@ -114,4 +119,12 @@ def build_world(
     organization = accounts.create_organization(admin, "Acme", quota)
     environment = accounts.create_environment(admin, organization.id, "Web")
     context = Context(PERSON, NOW, uuid4(), Tenant(environment.id, organization.id))
-    return World(conninfo, store, accounts, Scanners(store, CATALOGUE), context, limits or ObservationLimits())
+    return World(
+        conninfo,
+        store,
+        accounts,
+        Scanners(store, CATALOGUE),
+        Actions(store, mail=True),
+        context,
+        limits or ObservationLimits(),
+    )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import get_args
 
 from consumers.scanning.providers.port import FailureKind
+from domain.action import CONFIGURED
 from domain.scanner import VERSIONED
 from domain.scanner_types import PRIVATE_KEYS
 
@@ -25,6 +26,15 @@ EVENTS = {
     "UserCreated": "A user came into being.",
     "ApiKeyIssued": "An API key was issued to a user. The key itself is in no event.",
     "ApiKeyRevoked": "An API key was revoked and is no longer accepted.",
+    "IntegrationCreated": "An operator gave an environment a way into another product. Its token is in no event.",
+    "IntegrationDeleted": "An integration ended; its token is erased.",
+    "ActionCreated": "An action was created: a report about a scanner's observations, on a schedule.",
+    "ActionRenamed": "An action got another name.",
+    "ActionReconfigured": "What an action gathers, when, how it writes or where it delivers was changed.",
+    "ActionScheduled": "An action is due at another time, since its rule, its time zone or its trigger was changed.",
+    "ActionEnabled": "An action runs on its schedule again.",
+    "ActionDisabled": "An action no longer runs on its schedule.",
+    "ActionDeleted": "An action ended for good, by itself or with its scanner.",
     "ScannerCreated": "A scanner, a standing question over session recordings, was created as its version 1.",
     "ScannerRenamed": "A scanner got another name. Its version stays.",
     "ScannerDescribed": "A scanner got another description. Its version stays.",
@@ -73,6 +83,22 @@ FIELDS = {
     "scopes": "What the key may do; `*` is everything.",
     "environment_ids": "The environments that the key is confined to; empty for all of its user's.",
     "ApiKeyIssued.expires_at": "When the key stops being accepted; null for never.",
+    "integration_id": "The integration's number.",
+    "IntegrationCreated.kind": "The other product: `slack`.",
+    "token": "Refers to the token, which lies encrypted beside the log.",
+    "ActionCreated.name": "The action's name, unique in its environment among those that are not deleted.",
+    "ActionRenamed.name": "The action's name, unique in its environment among those that are not deleted.",
+    "scanner": "The scanner whose observations it gathers.",
+    "ActionCreated.enabled": "Whether it runs on its schedule.",
+    "trigger_type": "What sets it off: `schedule`.",
+    "mode": "What it makes of the observations: `group_summary`.",
+    "trigger_config": "`rrule`, an iCalendar recurrence rule, and `timezone`, the IANA zone of its local times.",
+    "selection": "Which observations: of which scanners, with which outcome, out of how many days.",
+    "synthesis_config": "`prompt_guide`: what its owner asks of the report.",
+    "delivery_config": "Where the report goes, each item by its `type`: `slack`, `webhook` or `email`.",
+    "next_run_at": "When it runs next; null for never by itself.",
+    "ActionCreated.created_by": "The user who created it; null when nobody in particular did.",
+    "ActionReconfigured.changes": f"The new values of what changed, some of: {_listed(CONFIGURED)}.",
     "name": "The scanner's name, unique in its environment among those that are not deleted.",
     "description": "What its owner wrote about the scanner; may be empty.",
     "scanner_type": "`monitor`, `classifier`, `scorer` or `summarizer`. It never changes.",

@@ -1,8 +1,9 @@
-"""The history of a scanner: who changed what, when, from which value to which (extensions "Audit")."""
+"""The history of a scanner or an action: who changed what, when, from which value to which (extensions "Audit")."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response, StreamingResponse
@@ -21,16 +22,25 @@ ACTOR = Text("actor", "A user's id, a key's prefix, a role of the system, or one
 AFTER = Moment("after", "Only events recorded at this time or later.")
 BEFORE = Moment("before", "Only events recorded before this time.")
 CURSOR = Text("cursor", "From `next` or `previous` of another page.", 255)
+PARAMETERS = (TYPES, ACTOR, AFTER, BEFORE, CURSOR, LIMIT)
 
 
 def scanner_history(call: Call) -> Response:
     """A scanner's events, oldest first; also of a deleted one. `Accept: application/x-ndjson` streams all of them."""
-    scanner_id = call.object_id("scanner_id")
+    return _history(call, "scanner", call.object_id("scanner_id"))
+
+
+def action_history(call: Call) -> Response:
+    """An action's events, oldest first; also of a deleted one. `Accept: application/x-ndjson` streams all of them."""
+    return _history(call, "action", call.object_id("action_id"))
+
+
+def _history(call: Call, kind: str, stream: UUID) -> Response:
     asked = page(call.request)
-    whole = history.HistoryFilters(stream=str(scanner_id))
+    whole = history.HistoryFilters(stream=str(stream))
     with call.services.pool.connection() as conn:
         first = history.page(conn, call.tenant, whole, limit=1).entries
-        if not first or first[0]["stream"]["type"] != "scanner":
+        if not first or first[0]["stream"]["type"] != kind:
             raise NotFound
         filters = _narrowed(whole, call.query)
         if prefers(call.request, NDJSON):
@@ -78,6 +88,16 @@ OPERATIONS = (
         answer=scanner_history,
         summary="List a scanner's history",
         success={200: CursorPage[HistoryEntry]},
-        parameters=(TYPES, ACTOR, AFTER, BEFORE, CURSOR, LIMIT),
+        parameters=PARAMETERS,
+    ),
+    Operation(
+        method="GET",
+        path="actions/{action_id:object}/history/",
+        name="actions_history_list",
+        scopes=("activity_log:read", "vision_action:read"),
+        answer=action_history,
+        summary="List an action's history",
+        success={200: CursorPage[HistoryEntry]},
+        parameters=PARAMETERS,
     ),
 )

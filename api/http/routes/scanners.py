@@ -11,14 +11,15 @@ from starlette.responses import Response
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.documents import Page, ScannerDocument
-from api.http.fields import Body, Flag, choice, configured_choice, document, number, text
+from api.http.fields import Body, Flag, choice, configured_choice, document, number, text, without_defaults
 from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
 from api.http.paging import page, paged
 from api.http.preconditions import expected_versions, tag
 from api.http.writes import done, written
 from domain.errors import NotFound
+from domain.names import NAME_LENGTH
 from domain.recordings_query import check_query
-from domain.scanner import DESCRIPTION_LENGTH, NAME_LENGTH, Scanner, check_rate
+from domain.scanner import DESCRIPTION_LENGTH, Scanner, check_rate
 from domain.scanner_types import SCANNER_TYPES
 from projections.queries import accounts, scanners
 
@@ -29,7 +30,7 @@ DELETE = ("replay_scanner:write",)
 SERVED_BY = ("scanners",)
 """Projections that a created or edited scanner shows up in."""
 
-EMPTIED = ("scanners", "observations", "quota")
+EMPTIED = ("scanners", "observations", "actions", "quota")
 """Projections that a deleted scanner leaves."""
 
 SEARCH = Text("search", "Part of the name, the description or the prompt, in any case.")
@@ -63,16 +64,10 @@ class CreateScanner(Body):
     emits_signals: Flag = False
 
 
-def _without_defaults(schema: dict[str, Any]) -> None:
-    """What an edit leaves out stays as it is: the OpenAPI document must not promise a default."""
-    for described in schema["properties"].values():
-        described.pop("default", None)
-
-
 class EditScanner(CreateScanner):
     """The same fields, none of them required."""
 
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     name: Annotated[str, text(NAME_LENGTH)] = ""
     scanner_type: Annotated[str, choice(*SCANNER_TYPES)] = ""

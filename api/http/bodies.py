@@ -1,0 +1,138 @@
+"""Bodies of actions (contract 8.1, extensions "Actions"): nested objects, and items that depend on their type."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from api.http.documents import EmailTarget, SlackTarget, WebhookTarget
+from api.http.fields import (
+    Body,
+    Flag,
+    choice,
+    integer,
+    number,
+    problem,
+    reference,
+    several,
+    text,
+    without_defaults,
+)
+from domain.action import MODES, TRIGGER_TYPES
+from domain.delivery import (
+    ADDRESS_LENGTH,
+    CHANNEL_LENGTH,
+    MOST_ADDRESSES,
+    MOST_TARGETS,
+    URL_LENGTH,
+    check_address,
+    check_webhook_url,
+)
+from domain.names import NAME_LENGTH
+from domain.schedule import RULE_LENGTH
+
+WORD_LENGTH = 400
+"""Characters of a word in a selection; what it says is not checked (contract 8.1)."""
+
+MOST_WORDS = 100
+GUIDE_LENGTH = 500
+ZONE_LENGTH = 100
+LARGEST_ID = 2**31 - 1
+
+ABSENT: Any = object()
+"""The value of a field that an item of another type does not have."""
+
+
+class TriggerBody(Body):
+    """Contract 8.1."""
+
+    rrule: Annotated[str, text(RULE_LENGTH)] = ""
+    timezone: Annotated[str, text(ZONE_LENGTH, blank=True)] = "UTC"
+
+
+class SelectionBody(Body):
+    """Contract 8.1."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
+    scanner_type: Annotated[str, text(WORD_LENGTH, blank=True)] = ""
+    scanner_ids: Annotated[list[Annotated[str, text(WORD_LENGTH)]], several(MOST_WORDS, least=0)] = Field(default=[])
+    verdict: Annotated[str, text(WORD_LENGTH, blank=True)] = ""
+    tags: Annotated[list[Annotated[str, text(WORD_LENGTH)]], several(MOST_WORDS, least=0)] = Field(default=[])
+    min_score: Annotated[float, number()] = 0.0
+    max_score: Annotated[float, number()] = 0.0
+    status: Annotated[str, text(WORD_LENGTH, blank=True)] = ""
+    window_days: Annotated[int, integer(-LARGEST_ID, LARGEST_ID)] = 1
+
+
+class SynthesisBody(Body):
+    """Contract 8.1."""
+
+    prompt_guide: Annotated[str, text(GUIDE_LENGTH, blank=True)] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyFor:
+    """Metadata of a field of items of one type: required there, dropped elsewhere. `type` must be declared before."""
+
+    kind: str
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_wrap_validator_function(self._check, handler(source))
+
+    def _check(self, value: object, handler: Callable[[object], object], info: ValidationInfo) -> object:
+        if info.data.get("type") != self.kind:
+            return ABSENT
+        if value is ABSENT:
+            raise problem("required", "This field is required.")
+        return handler(value)
+
+
+def _absent() -> Any:
+    return Field(default=ABSENT, validate_default=True)
+
+
+class TargetBody(Body):
+    """An item of delivery_config: what it must hold depends on its type."""
+
+    type: Annotated[str, choice("slack", "webhook", "email")]
+    integration_id: Annotated[int, integer(1, LARGEST_ID), OnlyFor("slack")] = _absent()
+    channel: Annotated[str, text(CHANNEL_LENGTH), OnlyFor("slack")] = _absent()
+    url: Annotated[str, text(URL_LENGTH, check=check_webhook_url), OnlyFor("webhook")] = _absent()
+    to: Annotated[
+        list[Annotated[str, text(ADDRESS_LENGTH, check=check_address)]], several(MOST_ADDRESSES), OnlyFor("email")
+    ] = _absent()
+
+    def given(self) -> dict[str, Any]:
+        """The fields of its type."""
+        return {name: value for name, value in super().given().items() if value is not ABSENT}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"oneOf": [target.model_json_schema() for target in (SlackTarget, WebhookTarget, EmailTarget)]}
+
+
+class CreateAction(Body):
+    """Contract 8.1, in its order."""
+
+    name: Annotated[str, text(NAME_LENGTH)]
+    scanner: Annotated[UUID, reference("scanner")]
+    enabled: Flag = True
+    trigger_type: Annotated[str, choice(*TRIGGER_TYPES)] = "schedule"
+    mode: Annotated[str, choice(*MODES)] = "group_summary"
+    trigger_config: TriggerBody = TriggerBody()
+    selection: SelectionBody = SelectionBody()
+    synthesis_config: SynthesisBody = SynthesisBody()
+    delivery_config: Annotated[list[TargetBody], several(MOST_TARGETS, least=0)] = Field(default=[])
+
+
+class EditAction(CreateAction):
+    """The same fields, none of them required."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
+
+    name: Annotated[str, text(NAME_LENGTH)] = ""
+    scanner: Annotated[UUID, reference("scanner")] = UUID(int=0)

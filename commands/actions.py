@@ -1,0 +1,184 @@
+"""Writing actions: create, edit, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from commands.context import Context, decide_again
+from commands.store.application import Store
+from commands.store.guards import (
+    ALIVE_ACTION,
+    ALIVE_SCANNER,
+    Guard,
+    action_name,
+    actions_of,
+    claim,
+    integrations_of,
+    release,
+    require,
+)
+from commands.store.recorder import Refused
+from domain.action import Action
+from domain.errors import Invalid, NotFound, StaleVersion
+from domain.scanner import Scanner
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenAction:
+    """The action as it now stands and the log position of the write, None when nothing changed."""
+
+    action: Action
+    position: int | None
+
+
+class Actions:
+    """Command service. Every method takes a Context with a tenant; actions of other tenants raise NotFound."""
+
+    def __init__(self, store: Store, *, mail: bool, new_id: Callable[[], UUID] = uuid4) -> None:
+        """`mail`: whether this installation can send e-mail (operator interface, REPLAY_VISION_SMTP_URL)."""
+        self._store = store
+        self._mail = mail
+        self._new_id = new_id
+
+    def create(self, context: Context, **fields: Any) -> WrittenAction:
+        """Creates an action from the fields of `Action.create`.
+
+        Raises Invalid: on `name` when it is taken, on `scanner` when there is none, on `delivery_config` for an
+        integration that the environment does not have.
+        """
+        tenant = context.owned()
+        self._check_scanner(context, fields["scanner"])
+        self._check_mail(fields)
+        action = Action.create(self._new_id(), context.stamp(), **fields)
+        guards = [
+            require(ALIVE_SCANNER, str(action.scanner)),
+            claim(action_name(tenant.environment_id), action.name, action.id),
+            *_integrations(tenant.environment_id, fields),
+            claim(ALIVE_ACTION, str(action.id), action.id),
+            claim(actions_of(action.scanner), str(action.id), action.id),
+        ]
+        try:
+            return WrittenAction(action, self._store.save(action, guards=guards))
+        except Refused as refused:
+            raise _refusal(refused, action.scanner) from refused
+
+    def edit(
+        self,
+        context: Context,
+        action_id: UUID,
+        changes: Mapping[str, Any],
+        expected_versions: Collection[int] | None = None,
+    ) -> WrittenAction:
+        """Applies changes (fields of contract 8.1) to the action as it is when they are saved.
+
+        `expected_versions` are stream versions that the caller has seen, None to edit whatever is there.
+        Raises NotFound, Invalid (as `create`), StaleVersion, Conflict.
+        """
+        environment_id = context.owned().environment_id
+        if "scanner" in changes:
+            self._check_scanner(context, changes["scanner"])
+        self._check_mail(changes)
+
+        def attempt() -> WrittenAction:
+            action = self.load(context, action_id)
+            _check_version(action, expected_versions)
+            name, scanner = action.name, action.scanner
+            action.edit(context.stamp(), dict(changes))
+            guards = [require(ALIVE_ACTION, str(action_id)), *_integrations(environment_id, changes)]
+            if action.scanner != scanner:
+                guards += [
+                    require(ALIVE_SCANNER, str(action.scanner)),
+                    release(actions_of(scanner), str(action_id), action_id),
+                    claim(actions_of(action.scanner), str(action_id), action_id),
+                ]
+            if action.name != name:
+                scope = action_name(environment_id)
+                guards += [release(scope, name, action_id), claim(scope, action.name, action_id)]
+            return WrittenAction(action, self._store.save(action, guards=guards))
+
+        try:
+            return decide_again(action_id, attempt)
+        except Refused as refused:
+            raise _refusal(refused, changes.get("scanner")) from refused
+
+    def delete(self, context: Context, action_id: UUID, expected_versions: Collection[int] | None = None) -> int | None:
+        """Ends the action and frees its name. `expected_versions` as for `edit`. Raises NotFound, StaleVersion."""
+
+        def attempt() -> int | None:
+            action = self.load(context, action_id)
+            _check_version(action, expected_versions)
+            action.delete(context.stamp())
+            return self._store.save(action, guards=ending(action))
+
+        return decide_again(action_id, attempt)
+
+    def load(self, context: Context, action_id: UUID) -> Action:
+        """The action as of now. Raises NotFound when it is unknown, deleted or another tenant's."""
+        action = self._store.load(Action, action_id)
+        if action.deleted or action.environment_id != context.owned().environment_id:
+            raise NotFound
+        return action
+
+    def _check_scanner(self, context: Context, scanner_id: UUID) -> None:
+        """Whose it is; that it is still there when the action is saved is a guard."""
+        try:
+            scanner = self._store.load(Scanner, scanner_id)
+        except NotFound as error:
+            raise unknown_scanner(scanner_id) from error
+        if scanner.deleted or scanner.environment_id != context.owned().environment_id:
+            raise unknown_scanner(scanner_id)
+
+    def _check_mail(self, fields: Mapping[str, Any]) -> None:
+        for number, item in enumerate(_items(fields)):
+            if item.get("type") == "email" and not self._mail:
+                message = (
+                    "This server cannot send e-mail: REPLAY_VISION_SMTP_URL and REPLAY_VISION_MAIL_FROM are unset."
+                )
+                raise Invalid(f"delivery_config__{number}__type", "invalid_input", message)
+
+
+def ending(action: Action) -> list[Guard]:
+    """Frees everything that an action holds, in the append that deletes it."""
+    environment_id = action.environment_id or 0
+    return [
+        release(action_name(environment_id), action.name, action.id),
+        release(ALIVE_ACTION, str(action.id), action.id),
+        release(actions_of(action.scanner), str(action.id), action.id),
+    ]
+
+
+def _items(fields: Mapping[str, Any]) -> Sequence[Mapping[str, JsonValue]]:
+    return fields.get("delivery_config") or []
+
+
+def _integrations(environment_id: int, fields: Mapping[str, Any]) -> list[Guard]:
+    numbers = {str(item["integration_id"]) for item in _items(fields) if item.get("type") == "slack"}
+    return [require(integrations_of(environment_id, "slack"), number) for number in sorted(numbers)]
+
+
+def _check_version(action: Action, expected: Collection[int] | None) -> None:
+    if expected is not None and action.version not in expected:
+        raise StaleVersion("This action was changed since it was read.")
+
+
+def _refusal(refused: Refused, scanner: object) -> Exception:
+    if refused.refusal.startswith("taken:action_name"):
+        return Invalid("name", "invalid_input", "An action with this name already exists.")
+    if refused.refusal == f"missing:{ALIVE_SCANNER}":
+        return unknown_scanner(scanner)
+    if refused.refusal.startswith("missing:integration"):
+        message = "Every integration_id must be a Slack integration of this project."
+        return Invalid("delivery_config", "invalid_input", message)
+    if refused.refusal == f"missing:{ALIVE_ACTION}":
+        return NotFound()
+    return refused
+
+
+def unknown_scanner(scanner: object) -> Invalid:
+    """The framework's words for a reference to something that is not there (contract 8.1)."""
+    return Invalid("scanner", "does_not_exist", f'Invalid pk "{scanner}" - object does not exist.')

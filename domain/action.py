@@ -1,0 +1,238 @@
+"""An action: "and then" of a scanner. On a schedule it gathers observations, writes a report and delivers it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from domain.errors import Invalid, NotFound
+from domain.event import Aggregate, Event, FirstEvent, Stamp, stored
+from domain.names import check_name
+from domain.schedule import check_timezone, next_run
+from domain.values import same_value
+
+TRIGGER_TYPES = ("schedule", "threshold")
+MODES = ("group_summary", "per_observation")
+REFUSED = {"trigger_type": "threshold", "mode": "per_observation"}
+"""Words that the contract knows and refuses (contract 8.1)."""
+
+DEFAULT_TIMEZONE = "UTC"
+CONFIGURED = (
+    "scanner", "trigger_type", "mode", "trigger_config", "selection", "synthesis_config", "delivery_config",
+)  # fmt: skip
+"""What ActionReconfigured may change; objects and lists are replaced whole."""
+
+Objects = dict[str, JsonValue]
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+@stored
+class ActionCreated(FirstEvent):
+    """`scanner` is the scanner's id; `next_run_at` None: it never runs by itself."""
+
+    TOPIC = "ActionCreated"
+    name: str
+    scanner: UUID
+    enabled: bool
+    trigger_type: str
+    mode: str
+    trigger_config: Objects
+    selection: Objects
+    synthesis_config: Objects
+    delivery_config: list[Objects]
+    next_run_at: datetime | None
+    created_by: int | None
+
+    def apply(self, aggregate: Action) -> None:
+        for name in ("name", "enabled", "next_run_at", "created_by", *CONFIGURED):
+            setattr(aggregate, name, getattr(self, name))
+
+
+@stored
+class ActionRenamed(Event):
+    TOPIC = "ActionRenamed"
+    name: str
+
+    def apply(self, aggregate: Action) -> None:
+        aggregate.name = self.name
+
+
+@stored
+class ActionReconfigured(Event):
+    """`changes` holds the new values of those CONFIGURED fields that really changed, the scanner's id as text."""
+
+    TOPIC = "ActionReconfigured"
+    changes: Objects
+
+    def apply(self, aggregate: Action) -> None:
+        for name, value in self.changes.items():
+            setattr(aggregate, name, UUID(str(value)) if name == "scanner" else value)
+
+
+@stored
+class ActionScheduled(Event):
+    """When it runs next, after its rule, its time zone or its trigger was changed. None: never by itself."""
+
+    TOPIC = "ActionScheduled"
+    next_run_at: datetime | None
+
+    def apply(self, aggregate: Action) -> None:
+        aggregate.next_run_at = self.next_run_at
+
+
+@stored
+class ActionEnabled(Event):
+    TOPIC = "ActionEnabled"
+
+    def apply(self, aggregate: Action) -> None:
+        aggregate.enabled = True
+
+
+@stored
+class ActionDisabled(Event):
+    TOPIC = "ActionDisabled"
+
+    def apply(self, aggregate: Action) -> None:
+        aggregate.enabled = False
+
+
+@stored
+class ActionDeleted(Event):
+    TOPIC = "ActionDeleted"
+
+    def apply(self, aggregate: Action) -> None:
+        aggregate.deleted = True
+
+
+# --- state and decisions --------------------------------------------------------------------------------------------
+
+
+@stored
+class Action(Aggregate):
+    TOPIC = "action"
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.scanner = UUID(int=0)
+        self.enabled = True
+        self.trigger_type = "schedule"
+        self.mode = "group_summary"
+        self.trigger_config: Objects = {}
+        self.selection: Objects = {}
+        self.synthesis_config: Objects = {}
+        self.delivery_config: list[Objects] = []
+        self.next_run_at: datetime | None = None
+        self.created_by: int | None = None
+        self.deleted = False
+
+    @classmethod
+    def create(  # noqa: PLR0913 - the contract's fields
+        cls,
+        action_id: UUID,
+        stamp: Stamp,
+        *,
+        name: str,
+        scanner: UUID,
+        enabled: bool = True,
+        trigger_type: str = "schedule",
+        mode: str = "group_summary",
+        trigger_config: Objects | None = None,
+        selection: Objects | None = None,
+        synthesis_config: Objects | None = None,
+        delivery_config: list[Objects] | None = None,
+    ) -> Self:
+        """A new action. Raises Invalid for the first field that breaks a rule of contract 8.1.
+
+        What is left out has the contract's default, which for the selection is a window of one day.
+        """
+        check_name(name)
+        _check_words({"trigger_type": trigger_type, "mode": mode})
+        schedule = _with_timezone(trigger_config or {})
+        return cls._begin(
+            ActionCreated,
+            action_id,
+            stamp,
+            name=name,
+            scanner=scanner,
+            enabled=enabled,
+            trigger_type=trigger_type,
+            mode=mode,
+            trigger_config=schedule,
+            selection={"window_days": 1} if selection is None else selection,
+            synthesis_config=synthesis_config or {},
+            delivery_config=delivery_config or [],
+            next_run_at=_due(schedule, stamp.recorded_at, stamp.recorded_at),
+            created_by=stamp.actor.user_id,
+        )
+
+    def edit(self, stamp: Stamp, changes: dict[str, Any]) -> None:
+        """Applies the given fields of contract 8.1; records only what really changes, so a repeat records nothing.
+
+        A changed rule, time zone or trigger is due next after now. Raises Invalid (with the field) and NotFound when
+        the action is deleted.
+        """
+        self._check_alive()
+        if "name" in changes:
+            check_name(changes["name"])
+        _check_words(changes)
+        configured = self._changed(changes)
+        rescheduled = "trigger_type" in configured or "trigger_config" in configured
+        schedule = configured.get("trigger_config", self.trigger_config)
+        due = _due(schedule, self.created_on, stamp.recorded_at) if rescheduled else None
+        if "name" in changes and changes["name"] != self.name:
+            self._record(ActionRenamed, stamp, name=changes["name"])
+        if configured:
+            self._record(ActionReconfigured, stamp, changes=configured)
+        if rescheduled:
+            self._record(ActionScheduled, stamp, next_run_at=due)
+        if "enabled" in changes and changes["enabled"] != self.enabled:
+            self._record(ActionEnabled if changes["enabled"] else ActionDisabled, stamp)
+
+    def delete(self, stamp: Stamp) -> None:
+        """Ends the action for good. Raises NotFound when it is already deleted."""
+        self._check_alive()
+        self._record(ActionDeleted, stamp)
+
+    @property
+    def updated_at(self) -> datetime:
+        return self.modified_on
+
+    def _changed(self, changes: dict[str, Any]) -> dict[str, Any]:
+        given = {name: changes[name] for name in CONFIGURED if name in changes}
+        if "trigger_config" in given:
+            given["trigger_config"] = _with_timezone(given["trigger_config"])
+        if "scanner" in given:
+            given["scanner"] = str(given["scanner"])
+        stands = {name: getattr(self, name) for name in given} | {"scanner": str(self.scanner)}
+        return {name: value for name, value in given.items() if not same_value(value, stands[name])}
+
+    def _check_alive(self) -> None:
+        if self.deleted:
+            raise NotFound
+
+
+def _check_words(given: dict[str, Any]) -> None:
+    for field, choices in (("trigger_type", TRIGGER_TYPES), ("mode", MODES)):
+        if field not in given:
+            continue
+        if given[field] not in choices:
+            raise Invalid(field, "invalid_choice", f'"{given[field]}" is not a valid choice.')
+        if given[field] == REFUSED[field]:
+            raise Invalid(field, "invalid_input", f'"{given[field]}" is not supported yet.')
+
+
+def _with_timezone(config: Objects) -> Objects:
+    """A rule always has a time zone of its own, also after an edit that names none (contract 10, row 10)."""
+    return {**config, "timezone": config.get("timezone", DEFAULT_TIMEZONE)} if "rrule" in config else config
+
+
+def _due(config: Objects, start: datetime, now: datetime) -> datetime | None:
+    timezone = str(config.get("timezone", DEFAULT_TIMEZONE))
+    if "rrule" not in config:
+        check_timezone(timezone)
+        return None
+    return next_run(str(config["rrule"]), timezone, start, now)

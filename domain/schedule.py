@@ -1,0 +1,237 @@
+"""Recurrence rules: what the schedule of an action may say, and when it is due next (contract 8.1).
+
+A rule is expanded by python-dateutil in naive local time, from the action's creation, and each occurrence is turned
+into UTC, so that 09:00 stays 09:00 when the clocks change. The library steps from the start of a rule through every
+period up to the year 9999, which a hostile or an old rule turns into seconds or hours. Two things bound that work:
+
+* The expansion begins near the time asked for, at the beginning of a period of the rule: what a rule leaves to its
+  start (day, hour, minute) is written out before, so that only the count of periods matters.
+* It runs 400 years times n later, where the calendar is the same day for day and the library's last year is near.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import islice, takewhile
+from zoneinfo import ZoneInfo, available_timezones
+
+from dateutil.parser import ParserError, parse
+from dateutil.rrule import rrulestr
+
+from domain.errors import Invalid
+
+RULE_LENGTH = 2000
+"""Characters of a rule."""
+
+LARGEST_COUNT = 10_000
+LARGEST_INTERVAL = 100_000
+TIMES_A_DAY = 288
+"""Bounds of the work and of how often an action runs: every five minutes, as often as the reference product looks."""
+
+_FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
+_TOO_FREQUENT = ("MINUTELY", "SECONDLY")
+_WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_PICK_DAYS = ("BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYWEEKDAY")
+_CYCLE_YEARS = 400
+_LAST_START = 9_899
+_AROUND = timedelta(hours=26)
+"""More than any zone has ever moved its clocks at once, a change of the date line included."""
+
+_NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+_NO_RULE = (ValueError, TypeError, OverflowError, AttributeError, KeyError, IndexError)
+"""What the library raises for a text that is no rule."""
+
+Parts = dict[str, str]
+
+
+def check_timezone(timezone: str) -> None:
+    """Raises Invalid on `trigger_config__timezone` unless it is an IANA name."""
+    if timezone not in _zones():
+        raise Invalid("trigger_config__timezone", "invalid_input", "This is not the name of a time zone.")
+
+
+def next_run(rrule: str, timezone: str, start: datetime, after: datetime) -> datetime | None:
+    """The first occurrence strictly after a time, in UTC; None when there is none left.
+
+    `start` is when the rule begins: the action's creation. Raises Invalid on `trigger_config__rrule` for a rule that is
+    refused, on `trigger_config__timezone` for an unknown zone.
+    """
+    check_timezone(timezone)
+    zone = ZoneInfo(timezone)
+    begin = _local(start, zone)
+    try:
+        parts = _parts(rrule, begin)
+        _check(parts)
+        end = _end(parts, begin, zone)
+        parts = _explicit(parts, begin)
+        return _first_after(parts, begin, end, zone, max(after, start))
+    except _NO_RULE as error:
+        raise _refused(str(error)) from error
+
+
+def _first_after(
+    parts: Parts, begin: datetime, end: datetime | None, zone: ZoneInfo, after: datetime
+) -> datetime | None:
+    """Order in local time is order in UTC but for the hours around a change of the clocks, which are all looked at."""
+    here = _local(after, zone)
+    changing = (after + _AROUND).astimezone(zone).utcoffset() != (after - _AROUND).astimezone(zone).utcoffset()
+    since = here - 2 * _AROUND if changing else here
+    occurrences = (at for at in _expand(parts, _anchor(parts, begin, since)) if at >= max(since, begin))
+    if end is not None:
+        occurrences = takewhile(lambda at: at <= end, occurrences)
+    near: list[datetime] = []
+    for at in occurrences:
+        moment = at.replace(tzinfo=zone).astimezone(UTC)
+        if at > here + _AROUND or not changing:
+            if moment > after:
+                near.append(moment)
+                break
+        elif moment > after:
+            near.append(moment)
+    return min(near, default=None)
+
+
+# --- the text -------------------------------------------------------------------------------------------------------
+
+
+def _parts(rrule: str, begin: datetime) -> Parts:
+    """The rule's parts by name, in capitals. Raises Invalid, and what the library raises for what is no rule."""
+    if "DTSTART" in rrule.upper():
+        raise _refused("DTSTART is not allowed: the rule begins when the action is created.")
+    if len(rrule) > RULE_LENGTH:
+        raise _refused(f"Ensure this field has no more than {RULE_LENGTH} characters.")
+    text = rrule.strip().upper().removeprefix("RRULE:")
+    if len(text.split()) > 1 or ":" in text:
+        raise _refused("One recurrence rule is needed, without other properties.")
+    if "FREQ=" not in text:
+        raise _refused("A rule needs FREQ.")
+    if "COUNT=" in text and "UNTIL=" in text:
+        raise _refused("COUNT and UNTIL exclude each other.")
+    rrulestr(_without_zone(text), dtstart=begin)
+    return {name: value for name, _, value in (part.partition("=") for part in text.split(";"))}
+
+
+def _without_zone(text: str) -> str:
+    """The library takes an end in UTC only together with a start that has a zone."""
+    return ";".join(part.removesuffix("Z") if part.startswith("UNTIL=") else part for part in text.split(";"))
+
+
+def _check(parts: Parts) -> None:
+    """What the library takes and a schedule does not."""
+    frequency = parts.get("FREQ", "")
+    if frequency in _TOO_FREQUENT:
+        raise _refused(f"FREQ={frequency} is too frequent: HOURLY is the most frequent one.")
+    if frequency not in _FREQUENCIES:
+        raise _refused("FREQ must be one of " + ", ".join(_FREQUENCIES) + ".")
+    if not 1 <= int(parts.get("INTERVAL", "1")) <= LARGEST_INTERVAL:
+        raise _refused(f"INTERVAL must be from 1 to {LARGEST_INTERVAL}.")
+    if int(parts.get("COUNT", "0")) > LARGEST_COUNT:
+        raise _refused(f"COUNT must be at most {LARGEST_COUNT}.")
+    if "BYEASTER" in parts:
+        raise _refused("BYEASTER is not part of the standard.")
+    hours = _many(parts, "BYHOUR", 24 if frequency == "HOURLY" else 1)
+    in_an_hour = _many(parts, "BYMINUTE", 1) * _many(parts, "BYSECOND", 1)
+    if hours * in_an_hour > TIMES_A_DAY:
+        raise _refused(f"More than {TIMES_A_DAY} times a day is too frequent.")
+    if frequency == "HOURLY" and max((abs(int(at)) for at in _values(parts, "BYSETPOS")), default=0) > in_an_hour:
+        raise _refused("BYSETPOS names a place that no hour has.")
+
+
+def _values(parts: Parts, name: str) -> list[str]:
+    return parts[name].split(",") if name in parts else []
+
+
+def _many(parts: Parts, name: str, default: int) -> int:
+    return len(set(_values(parts, name))) or default
+
+
+def _refused(why: str) -> Invalid:
+    return Invalid("trigger_config__rrule", "invalid_input", why or "This is no recurrence rule.")
+
+
+# --- the expansion --------------------------------------------------------------------------------------------------
+
+
+def _explicit(parts: Parts, begin: datetime) -> Parts:
+    """The rule with everything that it leaves to its start written out, and without its end."""
+    written = {name: value for name, value in parts.items() if name not in ("COUNT", "UNTIL")}
+    frequency = parts["FREQ"]
+    if not any(name in parts for name in _PICK_DAYS):
+        if frequency == "YEARLY":
+            written.setdefault("BYMONTH", str(begin.month))
+        if frequency in ("YEARLY", "MONTHLY"):
+            written["BYMONTHDAY"] = str(begin.day)
+        if frequency == "WEEKLY":
+            written["BYDAY"] = _WEEKDAYS[begin.weekday()]
+    if frequency != "HOURLY":
+        written.setdefault("BYHOUR", str(begin.hour))
+    written.setdefault("BYMINUTE", str(begin.minute))
+    written.setdefault("BYSECOND", str(begin.second))
+    return written
+
+
+def _anchor(parts: Parts, begin: datetime, since: datetime) -> datetime:
+    """The beginning of a period of the rule, at most two intervals before `since` and not before that of `begin`."""
+    interval = int(parts.get("INTERVAL", "1"))
+    midnight = begin.replace(hour=0, minute=0, second=0)
+
+    def steps(periods: int) -> int:
+        return max(0, periods // interval - 1) * interval
+
+    match parts["FREQ"]:
+        case "YEARLY":
+            return midnight.replace(year=begin.year + steps(since.year - begin.year), month=1, day=1)
+        case "MONTHLY":
+            months = begin.month - 1 + steps((since.year - begin.year) * 12 + since.month - begin.month)
+            return midnight.replace(year=begin.year + months // 12, month=months % 12 + 1, day=1)
+        case "WEEKLY":
+            first = _WEEKDAYS.index(parts.get("WKST", "MO"))
+            monday = midnight - timedelta(days=(begin.weekday() - first) % 7)
+            return monday + timedelta(weeks=steps((since - monday).days // 7))
+        case "DAILY":
+            return midnight + timedelta(days=steps((since - midnight).days))
+        case _:
+            hour = begin.replace(minute=0, second=0)
+            return hour + timedelta(hours=steps((since - hour) // timedelta(hours=1)))
+
+
+def _expand(parts: Parts, anchor: datetime) -> Iterator[datetime]:
+    """The occurrences from the anchor on, as local times; ends after some centuries."""
+    years = (_LAST_START - anchor.year) // _CYCLE_YEARS * _CYCLE_YEARS
+    rule = rrulestr(
+        ";".join(f"{name}={value}" for name, value in parts.items()), dtstart=anchor.replace(year=anchor.year + years)
+    )
+    for at in rule:
+        yield at.replace(year=at.year - years)
+
+
+def _end(parts: Parts, begin: datetime, zone: ZoneInfo) -> datetime | None:
+    """The last local time that a rule with COUNT or UNTIL allows."""
+    if "UNTIL" in parts:
+        try:
+            until = parse(parts["UNTIL"])
+        except ParserError as error:
+            raise _refused(str(error)) from error
+        return until.astimezone(zone).replace(tzinfo=None) if until.tzinfo else until
+    if "COUNT" in parts:
+        return _counted(tuple(_explicit(parts, begin).items()), begin, int(parts["COUNT"]))
+    return None
+
+
+@lru_cache(maxsize=1024)
+def _counted(parts: tuple[tuple[str, str], ...], begin: datetime, count: int) -> datetime | None:
+    """The `count`-th occurrence; a time before all of them for none, and None when there are fewer."""
+    if count < 1:
+        return begin - timedelta(days=1)
+    return next(islice(_expand(dict(parts), begin), count - 1, None), None)
+
+
+def _local(at: datetime, zone: ZoneInfo) -> datetime:
+    return at.astimezone(zone).replace(tzinfo=None, microsecond=0)
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones()) - _NO_ZONES

@@ -1,0 +1,163 @@
+"""Which actions there are, what they gather and send, and when each is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+from psycopg import Connection
+from pydantic import JsonValue
+
+from domain.action import (
+    ActionCreated,
+    ActionDeleted,
+    ActionDisabled,
+    ActionEnabled,
+    ActionReconfigured,
+    ActionRenamed,
+    ActionScheduled,
+)
+from domain.event import Event
+from projections.engine.projection import Projection, Recorded
+from projections.engine.table import Table, text
+from projections.owner import environment_of, organization_of
+
+
+@dataclass(slots=True)
+class ActionRow:
+    """See tables/actions.sql. The `*_config` and `selection` are JSON text."""
+
+    environment_id: int
+    id: UUID
+    organization_id: UUID
+    scanner: UUID
+    name: str
+    enabled: bool
+    trigger_type: str
+    mode: str
+    trigger_config: str
+    selection: str
+    synthesis_config: str
+    delivery_config: str
+    next_run_at: datetime | None
+    last_run_at: datetime | None
+    created_by: int | None
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None
+    version: int
+
+
+_ACTION = Table(
+    "action",
+    ActionRow,
+    ("environment_id", "id"),
+    {
+        "environment_id": "integer",
+        "id": "uuid",
+        "organization_id": "uuid",
+        "scanner": "uuid",
+        "name": "text",
+        "enabled": "boolean",
+        "trigger_type": "text",
+        "mode": "text",
+        "trigger_config": "json",
+        "selection": "json",
+        "synthesis_config": "json",
+        "delivery_config": "json",
+        "next_run_at": "timestamptz",
+        "last_run_at": "timestamptz",
+        "created_by": "integer",
+        "created_at": "timestamptz",
+        "updated_at": "timestamptz",
+        "deleted_at": "timestamptz",
+        "version": "bigint",
+    },
+)
+
+
+def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
+    events = [item.event for item in recorded]
+    known = {event.originator_id for event in events if not isinstance(event, ActionCreated)}
+    rows = {row.id: row for row in _ACTION.load(connection, "id", known)} if known else {}
+    for event in events:
+        if isinstance(event, ActionCreated):
+            rows[event.originator_id] = _created(event)
+        else:
+            _change(rows[event.originator_id], event)
+    _ACTION.put(connection, list(rows.values()))
+
+
+def _created(event: ActionCreated) -> ActionRow:
+    return ActionRow(
+        environment_id=environment_of(event),
+        id=event.originator_id,
+        organization_id=organization_of(event),
+        scanner=event.scanner,
+        name=text(event.name),
+        enabled=event.enabled,
+        trigger_type=event.trigger_type,
+        mode=event.mode,
+        trigger_config=_json(event.trigger_config),
+        selection=_json(event.selection),
+        synthesis_config=_json(event.synthesis_config),
+        delivery_config=_json(list(event.delivery_config)),
+        next_run_at=event.next_run_at,
+        last_run_at=None,
+        created_by=event.created_by,
+        created_at=event.recorded_at,
+        updated_at=event.recorded_at,
+        deleted_at=None,
+        version=event.originator_version,
+    )
+
+
+def _change(row: ActionRow, event: Event) -> None:
+    row.version = event.originator_version
+    row.updated_at = event.recorded_at
+    match event:
+        case ActionRenamed():
+            row.name = text(event.name)
+        case ActionReconfigured():
+            for name, value in event.changes.items():
+                setattr(row, name, _column(name, value))
+        case ActionScheduled():
+            row.next_run_at = event.next_run_at
+        case ActionEnabled():
+            row.enabled = True
+        case ActionDisabled():
+            row.enabled = False
+        case ActionDeleted():
+            row.deleted_at = event.recorded_at
+        case _:
+            raise TypeError(f"{event.TOPIC} is no event of an action")
+
+
+def _column(name: str, value: JsonValue) -> object:
+    if name == "scanner":
+        return UUID(str(value))
+    return value if name in ("trigger_type", "mode") else _json(value)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+ACTIONS = Projection(
+    name="actions",
+    handles=frozenset(
+        {
+            ActionCreated,
+            ActionRenamed,
+            ActionReconfigured,
+            ActionScheduled,
+            ActionEnabled,
+            ActionDisabled,
+            ActionDeleted,
+        }
+    ),
+    apply=_apply,
+)

@@ -1,0 +1,136 @@
+"""Action: what may be created and edited, and what each decision records (contract 8.1)."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.action import (
+    Action,
+    ActionCreated,
+    ActionDeleted,
+    ActionDisabled,
+    ActionEnabled,
+    ActionReconfigured,
+    ActionRenamed,
+    ActionScheduled,
+)
+from domain.errors import Invalid, NotFound
+from tests.spec.given import NOW, STAMP, STREAM, Given, fact, given
+
+SCANNER = UUID("0197b0d1-0c1a-7b0b-9f7e-2b2b5d7f9a10")
+RULE: dict[str, Any] = {"rrule": "FREQ=DAILY;BYHOUR=8;BYMINUTE=0;BYSECOND=0", "timezone": "Europe/Prague"}
+TOMORROW = datetime(2026, 11, 24, 7, 0, tzinfo=UTC)
+FIELDS: dict[str, Any] = {
+    "name": "Digest",
+    "scanner": SCANNER,
+    "enabled": True,
+    "trigger_type": "schedule",
+    "mode": "group_summary",
+    "trigger_config": RULE,
+    "selection": {"window_days": 1},
+    "synthesis_config": {},
+    "delivery_config": [],
+}
+CREATED = fact(ActionCreated, **FIELDS, next_run_at=TOMORROW, created_by=17)
+DELETED = fact(ActionDeleted)
+
+
+def edit(**changes: Any) -> Any:
+    return given(Action, CREATED).when(lambda action: action.edit(STAMP, changes))
+
+
+def create(**fields: Any) -> Any:
+    begin: Given[Action] = given(Action)
+    return begin.when(lambda _: Action.create(STREAM, STAMP, **{"name": "Digest", "scanner": SCANNER, **fields}))
+
+
+def test_it_is_created_with_its_first_due_time() -> None:
+    create(trigger_config=RULE).then(CREATED)
+
+
+def test_without_a_rule_it_is_never_due() -> None:
+    create().then(
+        fact(ActionCreated, **{**FIELDS, "trigger_config": {}}, next_run_at=None, created_by=17),
+    )
+
+
+def test_no_default_is_shared_between_actions() -> None:
+    """Engine 10, trap 67."""
+    first = create().then(fact(ActionCreated, **{**FIELDS, "trigger_config": {}}, next_run_at=None, created_by=17))
+    first.selection["window_days"] = 30
+    create().then(fact(ActionCreated, **{**FIELDS, "trigger_config": {}}, next_run_at=None, created_by=17))
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "code"),
+    [
+        ({"name": " "}, "name", "blank"),
+        ({"name": "x" * 256}, "name", "max_length"),
+        ({"trigger_type": "threshold"}, "trigger_type", "invalid_input"),
+        ({"trigger_type": "x"}, "trigger_type", "invalid_choice"),
+        ({"mode": "per_observation"}, "mode", "invalid_input"),
+        ({"mode": "x"}, "mode", "invalid_choice"),
+        ({"trigger_config": {"rrule": "FREQ=MINUTELY"}}, "trigger_config__rrule", "invalid_input"),
+        ({"trigger_config": {"timezone": "x"}}, "trigger_config__timezone", "invalid_input"),
+    ],
+)
+def test_what_is_refused(fields: dict[str, Any], field: str, code: str) -> None:
+    create(**fields).then_refused(Invalid, field=field, code=code)
+    edit(**fields).then_refused(Invalid, field=field, code=code)
+
+
+def test_an_edit_records_what_really_changes() -> None:
+    other = UUID(int=5)
+    edit(name="Evening", scanner=other, enabled=False, mode="group_summary", selection={"window_days": 1}).then(
+        fact(ActionRenamed, name="Evening"),
+        fact(ActionReconfigured, changes={"scanner": str(other)}),
+        fact(ActionDisabled),
+    )
+    edit(**FIELDS).then_nothing()
+    edit().then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("trigger_config", "due"),
+    [
+        ({"rrule": "FREQ=HOURLY;BYMINUTE=0;BYSECOND=0", "timezone": "UTC"}, datetime(2026, 11, 23, 10, 0, tzinfo=UTC)),
+        ({**RULE, "timezone": "UTC"}, datetime(2026, 11, 24, 8, 0, tzinfo=UTC)),
+        ({}, None),
+    ],
+)
+def test_another_rule_or_zone_alone_is_due_anew(trigger_config: dict[str, Any], due: datetime | None) -> None:
+    edit(trigger_config=trigger_config).then(
+        fact(ActionReconfigured, changes={"trigger_config": trigger_config}),
+        fact(ActionScheduled, next_run_at=due),
+    )
+
+
+def test_a_rule_without_a_zone_means_utc_also_in_an_edit() -> None:
+    edit(trigger_config={"rrule": RULE["rrule"]}).then(
+        fact(ActionReconfigured, changes={"trigger_config": {**RULE, "timezone": "UTC"}}),
+        fact(ActionScheduled, next_run_at=datetime(2026, 11, 24, 8, 0, tzinfo=UTC)),
+    )
+
+
+def test_enabling_does_not_move_the_due_time() -> None:
+    enabled = given(Action, CREATED, fact(ActionDisabled)).when(lambda action: action.edit(STAMP, {"enabled": True}))
+    assert enabled.then(fact(ActionEnabled)).next_run_at == TOMORROW
+
+
+def test_a_deleted_action_takes_nothing() -> None:
+    given(Action, CREATED).when(lambda action: action.delete(STAMP)).then(DELETED)
+    gone = given(Action, CREATED, DELETED)
+    gone.when(lambda action: action.edit(STAMP, {"name": "x"})).then_refused(NotFound)
+    gone.when(lambda action: action.delete(STAMP)).then_refused(NotFound)
+
+
+def test_the_rule_begins_at_the_creation_and_not_at_the_edit() -> None:
+    """Every second week counts from the week of the creation."""
+    rule = {"rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU;BYHOUR=8;BYMINUTE=0;BYSECOND=0", "timezone": "UTC"}
+    edited = edit(trigger_config=rule).then(
+        fact(ActionReconfigured, changes={"trigger_config": rule}),
+        fact(ActionScheduled, next_run_at=datetime(2026, 11, 24, 8, 0, tzinfo=UTC)),
+    )
+    assert edited.created_on == NOW
