@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -264,6 +264,10 @@ class Observations:
         if observation.environment_id != context.owned().environment_id:
             raise NotFound
         return observation
+
+    def last_position(self, observation_ids: Collection[UUID]) -> int | None:
+        """Where in the log the last event of any of these observations lies."""
+        return self._store.last_position(observation_ids)
 
     def _change(
         self, context: Context, observation_id: UUID, decide: Callable[[Observation], list[Guard]]

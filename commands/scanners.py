@@ -125,6 +125,10 @@ class Scanners:
 
         return decide_again(scanner_id, attempt)
 
+    def last_position(self, scanner: Scanner) -> int | None:
+        """Where in the log the scanner's last change lies, which may be later than `scanner` knows."""
+        return self._store.last_position([scanner.id])
+
     def _check_model(self, provider: str, model: str) -> None:
         if provider not in self._catalogue:
             raise Invalid("provider", "invalid_choice", f'"{provider}" is not a valid choice.')

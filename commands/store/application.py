@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -155,6 +155,15 @@ class Store:
         ):
             row = cursor.execute(_STANDING, values).fetchone()
         return row or Standing(0, 0, 0, 0)
+
+    def last_position(self, stream_ids: Collection[UUID]) -> int | None:
+        """The log position of the last event of any of these streams, None when they have none."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(
+                "SELECT max(notification_id) AS position FROM store.events WHERE originator_id = ANY(%s)",
+                (list(stream_ids),),
+            ).fetchone()
+        return row["position"] if row else None
 
     def close(self) -> None:
         self._datastore.close()

@@ -54,6 +54,9 @@ _ENDED = """
 SELECT o.id FROM read_observations.observation o
 WHERE o.environment_id = %s AND o.id = ANY(%s) AND o.status IN ('succeeded', 'failed', 'ineligible')
 """
+_SHOWN = """
+SELECT o.id FROM read_observations.observation o WHERE o.environment_id = %s AND o.id = ANY(%s)
+"""
 _NEIGHBOUR = f"""
 SELECT o.id FROM read_observations.observation o
 WHERE {_VISIBLE} AND o.scanner_id = %(scanner_id)s
@@ -133,6 +136,13 @@ def ended(connection: Connection, tenant: Tenant, ids: Collection[UUID]) -> set[
     if not ids:
         return set()
     return {row[0] for row in connection.execute(_ENDED, (tenant.environment_id, list(ids)))}
+
+
+def shown(connection: Connection, tenant: Tenant, ids: Collection[UUID]) -> set[UUID]:
+    """Those of the observations that the read side has heard of."""
+    if not ids:
+        return set()
+    return {row[0] for row in connection.execute(_SHOWN, (tenant.environment_id, list(ids)))}
 
 
 def _neighbour(connection: Connection, tenant: Tenant, statement: bytes, document: Document) -> UUID | None:

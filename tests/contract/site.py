@@ -111,15 +111,22 @@ class Site:
             head = conn.execute("SELECT coalesce(max(notification_id), 0) FROM store.events").fetchone()[0]
         assert self.services.wait(head, ("accounts", "scanners", "observations", "actions", "quota", "history"))
 
-    def start(self, observation_id: str, subject: dict[str, Any] | None = None) -> Lease:
+    def start(self, observation_id: str, subject: dict[str, Any] | None = None, run: int = 1) -> Lease:
         """What a scan worker does first."""
-        lease = Lease(UUID(observation_id), 1, uuid4())
+        lease = Lease(UUID(observation_id), run, uuid4())
         self.services.observations.start(self._worker(), lease, try_number=1, subject=subject)
         return lease
 
-    def succeed(self, observation_id: str, scanner_type: str, config: dict[str, Any], answer: dict[str, Any]) -> None:
-        """What a scan worker does with a provider's answer, up to the projections."""
-        lease = self.start(observation_id, {"distinct_id": "visitor-88", "email": "v@example.org"})
+    def succeed(
+        self,
+        observation_id: str,
+        scanner_type: str,
+        config: dict[str, Any],
+        answer: dict[str, Any],
+        lease: Lease | None = None,
+    ) -> None:
+        """What a scan worker does with a provider's answer, up to the projections. Starts run 1 without a `lease`."""
+        lease = lease or self.start(observation_id, {"distinct_id": "visitor-88", "email": "v@example.org"})
         structured, private = split_private(model_output(scanner_type, config, answer, 100_000))
         success = Success(
             result=cast("dict[str, JsonValue]", structured),
@@ -139,14 +146,21 @@ class Site:
         self.services.observations.succeed(self._worker(), lease, success)
         self.standing()
 
-    def fail(self, observation_id: str, kind: str = "validation_failed", message: str = "no: good") -> None:
+    def fail(
+        self,
+        observation_id: str,
+        kind: str = "validation_failed",
+        message: str = "no: good",
+        lease: Lease | None = None,
+    ) -> None:
         """What a scan worker does when it gives up."""
-        self.services.observations.fail(self._worker(), self.start(observation_id), kind=kind, message=message)
+        lease = lease or self.start(observation_id)
+        self.services.observations.fail(self._worker(), lease, kind=kind, message=message)
         self.standing()
 
-    def judge_ineligible(self, observation_id: str) -> None:
+    def judge_ineligible(self, observation_id: str, lease: Lease | None = None) -> None:
         """What a scan worker does with a session that cannot be scanned."""
-        lease = self.start(observation_id)
+        lease = lease or self.start(observation_id)
         self.services.observations.judge_ineligible(self._worker(), lease, kind="too_short", message="3 s")
         self.standing()
 

@@ -1,6 +1,8 @@
 """Asking for scans: observe, bulk_observe and retry (contract 5, extensions "Observing")."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
+from uuid import UUID
 
 from starlette.responses import Response
 
@@ -46,7 +48,8 @@ def observe(call: Call) -> Response:
     answer = {"workflow_id": workflow_id(scanner_id, session_id), "observation_id": asked.observation_id}
     if asked.outcome == "exists":
         known = call.services.observations.load(context, asked.observation_id)
-        return Answer(answer, 202 if known.in_flight else 200)
+        headers = done(call, _unseen(call, [asked.observation_id]), SERVED_BY)
+        return Answer(answer, 202 if known.in_flight else 200, headers=headers)
     return Answer(answer, 202, headers=done(call, asked.position, SERVED_BY))
 
 
@@ -57,10 +60,10 @@ def bulk_observe(call: Call) -> Response:
     call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
     session_ids = call.body(BulkObserveBody).session_ids
     asked = call.services.observations.request(context, scanner_id, session_ids, "on_demand")
-    position = max((one.position for one in asked if one.position is not None), default=None)
-    headers = done(call, position, SERVED_BY)
+    known = [one.observation_id for one in asked if one.outcome == "exists"]
+    positions = [_unseen(call, known), *(one.position for one in asked)]
+    headers = done(call, max((one for one in positions if one is not None), default=None), SERVED_BY)
     with call.services.pool.connection() as conn:
-        known = [one.observation_id for one in asked if one.outcome == "exists"]
         ended = observations.ended(conn, call.tenant, known)
     results: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -77,6 +80,16 @@ def bulk_observe(call: Call) -> Response:
     return Answer({"started": started, "results": results}, 202, headers=headers)
 
 
+def _unseen(call: Call, observation_ids: Collection[UUID]) -> int | None:
+    """The log position up to which the read side has to come to show all of them; None when it does.
+
+    Somebody else has just requested them: whoever is told of an observation can read it.
+    """
+    with call.services.pool.connection() as conn:
+        missing = set(observation_ids) - observations.shown(conn, call.tenant, observation_ids)
+    return call.services.observations.last_position(missing) if missing else None
+
+
 def _outcome(asked: Requested, *, ended: bool, again: bool) -> str:
     if asked.outcome in SKIPPED:
         return SKIPPED[asked.outcome]
@@ -89,6 +102,7 @@ def retry(call: Call) -> Response:
     """Scans a failed or ineligible observation again: the same observation, its next run."""
     scanner_id, observation_id = call.object_id("scanner_id"), call.object_id("observation_id")
     context = call.context()
+    call.services.scanners.load(context, scanner_id)  # the observations of a deleted scanner are gone
     known = call.services.observations.load(context, observation_id)
     if known.scanner_id != scanner_id:
         raise NotFound

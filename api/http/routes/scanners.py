@@ -129,7 +129,7 @@ def edit_scanner(call: Call) -> Response:
     edited = call.services.scanners.edit(context, scanner_id, changes, expected_versions(call.request))
     return written(
         call,
-        edited.position,
+        edited.position or _unseen(call, edited.scanner),
         SERVED_BY,
         read=lambda: _find(call, scanner_id),
         own=lambda: _own(call, edited.scanner),
@@ -143,6 +143,15 @@ def delete_scanner(call: Call) -> Response:
     scanner_id = call.object_id("scanner_id")
     position = call.services.scanners.delete(call.context(), scanner_id, expected_versions(call.request))
     return Response(status_code=204, headers=done(call, position, EMPTIED))
+
+
+def _unseen(call: Call, scanner: Scanner) -> int | None:
+    """For an edit that changed nothing: where the change of others lies that made it one; None when it is shown."""
+    with suppress(*call.services.outages), call.services.pool.connection() as conn:
+        shown = scanners.version(conn, call.tenant, scanner.id)
+        if shown is None or shown < scanner.version:
+            return call.services.scanners.last_position(scanner)
+    return None
 
 
 def _find(call: Call, scanner_id: UUID) -> dict[str, Any] | None:

@@ -1,0 +1,116 @@
+"""The values that steps of `test_stateful.py` draw from: few, so that they meet again, and awkward."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import strategies as st
+
+from tests.contract.model import TYPES
+
+CONFIGS: dict[str, list[dict[str, Any]]] = {
+    "monitor": [{"prompt": "Did they give up?"}, {"prompt": "100% lost?", "allow_inconclusive": True}],
+    "classifier": [
+        {"prompt": "Which step?", "tags": ["pay", "Ship it"], "allow_freeform_tags": True},
+        {"prompt": "which one", "tags": ["pay", "other"], "multi_label": False},
+    ],
+    "scorer": [
+        {"prompt": "How hard?", "scale": {"min": 0, "max": 10}},
+        {"prompt": "HOW hard", "scale": {"min": 0, "max": 100, "label": "pain"}},
+    ],
+    "summarizer": [{"prompt": "What happened?"}, {"prompt": "Tell me", "length": "long"}],
+}
+QUERIES: list[dict[str, Any]] = [{}, {"operand": "OR"}]
+MODELS = [("builtin", "builtin"), ("google", "gemini-3-flash-preview")]
+
+number = st.integers(0, 11)
+place = st.integers(0, 1)
+kind = st.sampled_from(TYPES)
+name = st.sampled_from(["A", "a", " A ", "100%", "Éa", " "])
+text = st.sampled_from(["", "give", "100%"])
+session = st.sampled_from(["s1", "s2", "s3", "日本 s4"])
+limits = st.fixed_dictionaries({}, optional={"limit": st.sampled_from("0123"), "offset": st.sampled_from("0123")})
+scanner_queries = st.fixed_dictionaries(
+    {},
+    optional={
+        "search": st.sampled_from(["", " GIVE", "100%", "a", "é", "_"]),
+        "enabled": st.sampled_from(["enabled", "disabled", "enabled,disabled"]),
+        "scanner_type": st.sampled_from(["monitor", "scorer, classifier", ","]),
+        "emits_signals": st.sampled_from(["true", "false", "maybe"]),
+        "order_by": st.sampled_from(
+            [
+                sign + key
+                for sign in ("", "-")
+                for key in ("name", "created_at", "updated_at", "scanner_type", "enabled")
+            ]
+            + ["sampling_rate", "-sampling_rate", "created_by", "-created_by"]
+        ),
+    },
+)
+observation_queries = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": st.sampled_from(["pending,running", "succeeded", "failed,ineligible", ""]),
+        "triggered_by": st.sampled_from(["on_demand", "schedule"]),
+        "verdict": st.sampled_from(["yes", "no,inconclusive"]),
+        "tags": st.sampled_from(["pay", "late_night,other", "none"]),
+        "session_id": st.sampled_from(["s1", "s2,日本 s4,s9"]),
+        "order_by": st.sampled_from(
+            [
+                sign + key
+                for sign in ("", "-")
+                for key in ("created_at", "started_at", "completed_at", "status", "result_score", "scanner_version")
+            ]
+            + ["result_verdict", "-result_verdict"]
+        ),
+    },
+)
+changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": name,
+        "description": text,
+        "scanner_type": kind,
+        "scanner_config": place,
+        "query": place,
+        "sampling_rate": st.sampled_from([0.0, 0.5, 1.0]),
+        "models": place,
+        "enabled": st.booleans(),
+        "emits_signals": st.booleans(),
+    },
+)
+
+
+def fields_of(scanner_type: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a body from the numbers that were drawn for some of them."""
+    fields = dict(chosen)
+    if "scanner_config" in fields:
+        fields["scanner_config"] = CONFIGS[scanner_type][fields["scanner_config"]]
+    if "query" in fields:
+        fields["query"] = QUERIES[fields["query"]]
+    if "models" in fields:
+        fields["provider"], fields["model"] = MODELS[fields.pop("models")]
+    return fields
+
+
+def answer_of(snapshot: Mapping[str, Any], which: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(a provider's answer, what of it the model keeps)."""
+    config = snapshot["scanner_config"]
+    prose: dict[str, Any] = {"reasoning": "r", "confidence": 0.5}
+    match snapshot["scanner_type"]:
+        case "monitor":
+            verdicts = ["yes", "no", *(["inconclusive"] if config.get("allow_inconclusive") else [])]
+            kept: dict[str, Any] = {"verdict": verdicts[which % len(verdicts)]}
+            return {**prose, **kept}, kept
+        case "classifier":
+            several = config.get("multi_label", True) and which % 3 == 2
+            tags = config["tags"] if several else [config["tags"][which % 2]]
+            freeform = ["Late night", "fee"][: which % 3] if config.get("allow_freeform_tags") else []
+            kept = {"tags": tags, "tags_freeform": ["late_night", "fee"][: len(freeform)]}
+            return {**prose, "tags": tags, "tags_freeform": freeform}, kept
+        case "scorer":
+            top = config["scale"]["max"]
+            kept = {"score": [0, top, top / 4, 6.5, 3][which % 5]}
+            return {**prose, **kept}, kept
+        case _:
+            kept = {"title": f"Title {which}"}
+            return {**kept, "summary": "s", "confidence": 1}, kept

@@ -1,0 +1,108 @@
+"""Tenants that are filled with data of every kind, none of which can be mistaken for another's."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
+
+import httpx
+
+from api.http.calls import Operation
+from tests.contract.examples import READS, address, parameters
+from tests.contract.site import Site, observe, scanner
+
+
+@dataclass(frozen=True)
+class Filled:
+    """An environment, as `site` sees it, with its own user, whose key `key` is.
+
+    `mark` stands in each of its texts. `ids` has an object for each path parameter, `values` what its data would be
+    found by in a list, for each query parameter.
+    """
+
+    site: Site
+    email: str
+    key: str
+    mark: str
+    ids: Mapping[str, str]
+    values: Mapping[str, str]
+
+    @property
+    def environment_id(self) -> int:
+        return self.site.environment_id
+
+    def client(self) -> httpx.Client:
+        return self.site.client(self.key)
+
+    def seen(self, reads: Sequence[Operation] = READS) -> dict[str, bytes]:
+        """Everything that its owner is shown: each GET of its own objects."""
+        api = self.client()
+        addresses = [address(operation, self.environment_id, self.ids) for operation in reads]
+        answers = {path: api.get(self.site.url + path) for path in addresses}
+        assert {answer.status_code for answer in answers.values()} == {200}, answers
+        return {path: answer.content for path, answer in answers.items()}
+
+
+def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
+    """A user, scanners, observations of every status and free text, in the environment of `site` that is named."""
+    mark = f"mark{uuid4().hex[:12]}"
+    email = f"{mark}@example.org"
+    user = site.accounts.create_user(site.system, organization_id, email, f"{mark} first", f"{mark} last")
+    site.caught_up(user.position)
+    here = replace(site, organization_id=organization_id, environment_id=environment_id)
+    key = here.key(email=email)
+    api = here.client(key)
+    made = scanner(api, f"{mark} monitor", description=mark, scanner_config={"prompt": mark})
+    config = {"prompt": mark, "tags": [mark, "other"], "allow_freeform_tags": True}
+    tagging = scanner(api, f"{mark} tagging", scanner_type="classifier", scanner_config=config, enabled=False)
+    failed, judged, succeeded, _ = (observe(api, tagging["id"], f"{mark}-{number}") for number in range(4))
+    here.fail(failed, message=mark)
+    here.judge_ineligible(judged)
+    answer = {"reasoning": mark, "tags": [mark], "tags_freeform": [f"{mark} free"], "confidence": 0.5}
+    here.succeed(succeeded, "classifier", config, answer)
+    other = observe(api, made["id"], f"{mark}-0")
+    return Filled(
+        site=here,
+        email=email,
+        key=key,
+        mark=mark,
+        ids={
+            "scanner_id": tagging["id"],
+            "observation_id": failed,
+            "other_scanner_id": made["id"],
+            "other_observation_id": other,
+            "session_id": f"{mark}-0",
+        },
+        values={
+            "search": mark,
+            "session_id": f"{mark}-0",
+            "tags": mark,
+            "created_by": str(user.id),
+            "actor": str(user.id),
+            "type": "ScannerCreated",
+            "cursor": _cursor(api, tagging["id"]),
+        },
+    )
+
+
+def _cursor(api: httpx.Client, scanner_id: str) -> str:
+    api.patch(f"scanners/{scanner_id}/", json={"sampling_rate": 0.5}).raise_for_status()
+    page = api.get(f"scanners/{scanner_id}/history/?limit=1").json()
+    return httpx.URL(page["next"]).params["cursor"]
+
+
+def fresh(filled: Filled) -> dict[str, str]:
+    """Objects of a tenant's own that a test may use up: `ids` as of `fill`."""
+    api = filled.client()
+    made = scanner(api, str(uuid4()))
+    failed = observe(api, made["id"], str(uuid4()))
+    filled.site.fail(failed)
+    return {**filled.ids, "scanner_id": made["id"], "observation_id": failed}
+
+
+def unlike(filled: Filled, operation: Operation, wrong: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The ids of a request with some of the owner's ids replaced: one parameter each, and all of them."""
+    names = parameters(operation)
+    if not names:
+        return {}
+    replaced = {name: {**filled.ids, name: wrong[name]} for name in names}
+    return {**replaced, "+".join(names): {**filled.ids, **{name: wrong[name] for name in names}}}
