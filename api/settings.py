@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     in_flight_per_environment: Annotated[int, Field(ge=1, le=100_000)] = 300
     monthly_quota: _Count = 3000
     on_exhausted: Literal["wait", "skip"] = "wait"
+    rate_limit: Literal["off", "upstream"] = "off"
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
 

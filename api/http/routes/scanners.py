@@ -16,6 +16,7 @@ from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
 from api.http.paging import page, paged
 from api.http.preconditions import expected_versions, tag
 from api.http.writes import done, written
+from commands.store.once import Kept
 from domain.errors import NotFound
 from domain.recordings_query import check_query
 from domain.scanner import DESCRIPTION_LENGTH, NAME_LENGTH, Scanner, check_rate
@@ -103,15 +104,11 @@ def create_scanner(call: Call) -> Response:
     """Creates a scanner. Answers when the new scanner is in the lists."""
     body = call.body(CreateScanner, _choices(call))
     made = call.services.scanners.create(call.context(), **body.given())
-    return written(
-        call,
-        made.position,
-        SERVED_BY,
-        read=lambda: _find(call, made.scanner.id),
-        own=lambda: _own(call, made.scanner),
-        status=201,
-        headers=tag(made.scanner.version),
-    )
+    return _shown(call, made.scanner, made.position, 201)
+
+
+def created_again(call: Call, kept: Kept) -> Response:
+    return _shown(call, _as_written(call, kept), kept.position, 201)
 
 
 def retrieve_scanner(call: Call) -> Response:
@@ -132,15 +129,11 @@ def edit_scanner(call: Call) -> Response:
     call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
     changes = call.body(EditScanner, _choices(call)).given()
     edited = call.services.scanners.edit(context, scanner_id, changes, expected_versions(call.request))
-    return written(
-        call,
-        edited.position,
-        SERVED_BY,
-        read=lambda: _find(call, scanner_id),
-        own=lambda: _own(call, edited.scanner),
-        status=200,
-        headers=tag(edited.scanner.version),
-    )
+    return _shown(call, edited.scanner, edited.position, 200)
+
+
+def edited_again(call: Call, kept: Kept) -> Response:
+    return _shown(call, _as_written(call, kept), kept.position, 200)
 
 
 def delete_scanner(call: Call) -> Response:
@@ -148,6 +141,27 @@ def delete_scanner(call: Call) -> Response:
     scanner_id = call.object_id("scanner_id")
     position = call.services.scanners.delete(call.context(), scanner_id, expected_versions(call.request))
     return Response(status_code=204, headers=done(call, position, EMPTIED))
+
+
+def deleted_again(call: Call, kept: Kept) -> Response:
+    return Response(status_code=204, headers=done(call, kept.position, EMPTIED))
+
+
+def _shown(call: Call, scanner: Scanner, position: int | None, status: int) -> Response:
+    return written(
+        call,
+        position,
+        SERVED_BY,
+        read=lambda: _find(call, scanner.id),
+        own=lambda: _own(call, scanner),
+        status=status,
+        headers=tag(scanner.version),
+    )
+
+
+def _as_written(call: Call, kept: Kept) -> Scanner:
+    scanner_id, version = kept.written()
+    return call.services.scanners.as_of(call.context(), scanner_id, version)
 
 
 def _find(call: Call, scanner_id: UUID) -> dict[str, Any] | None:
@@ -207,6 +221,7 @@ OPERATIONS = (
         summary="Create a scanner",
         success={201: ScannerDocument},
         body=CreateScanner,
+        again=created_again,
     ),
     Operation(
         method="GET",
@@ -227,6 +242,7 @@ OPERATIONS = (
         success={200: ScannerDocument},
         failures=(409, 412),
         body=EditScanner,
+        again=edited_again,
     ),
     Operation(
         method="DELETE",
@@ -237,5 +253,6 @@ OPERATIONS = (
         summary="Delete a scanner",
         success={204: None},
         failures=(409, 412),
+        again=deleted_again,
     ),
 )
