@@ -26,14 +26,16 @@ class Expiry:
         pool: ConnectionPool[psycopg.Connection[Any]],
         expired: Mapping[str, Forget],
         clock: Callable[[], datetime],
+        seconds: float = SECONDS,
     ) -> None:
         self._pool = pool
         self._expired = expired
         self._clock = clock
+        self._seconds = seconds
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set; an outage of the database is waited out."""
-        while not stop.wait(SECONDS):
+        while not stop.wait(self._seconds):
             for what, forget in self._expired.items():
                 try:
                     self.clear(forget, stop)
