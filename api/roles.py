@@ -10,12 +10,15 @@ from functools import partial
 from threading import Event
 
 from api.bootstrap import Runtime
+from commands.store import once
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
+from consumers import rate_limits
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.capture.handler import SnapshotHandler
 from consumers.capture.settler import GROUP as SETTLER_GROUP
 from consumers.capture.settler import SettleHandler, capture_lag
+from consumers.expiry import Expiry
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
 from consumers.scanning.providers.builtin import BuiltinProvider
@@ -125,6 +128,8 @@ def _scheduler(running: Runtime) -> Iterator[Loop]:
     due = OnTick("sweep", sweep.run)
     yield "sweep ticks", _consume(running, SWEEPER_GROUP, due.handle)
     yield "sweep", due.run
+    expired = {"keys of repeated requests": once.forget, "rates of requests": rate_limits.forget}
+    yield "expiry", Expiry(running.pool, expired, running.clock).run
 
 
 ROLES: dict[str, Callable[[Runtime], Iterator[Loop]]] = {

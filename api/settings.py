@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     on_exhausted: Literal["wait", "skip"] = "wait"
     smtp_url: Annotated[str, Field(pattern=r"^smtps?://[^\s]+$")] | None = None
     mail_from: Annotated[str, Field(max_length=254)] | None = None
+    rate_limit: Literal["off", "upstream"] = "off"
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
 

@@ -11,6 +11,7 @@ from commands.accounts import hash_key
 from commands.store.event_log import EventLog
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
+from consumers.rate_limits import RateLimits
 from consumers.relay import Relay
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.transports.installation import may_publish_to_kafka
@@ -53,6 +54,7 @@ def services_for(running: Runtime) -> Services:
         catalogue=CATALOGUE,
         public_url=running.settings.links,
         outages=OUTAGES,
+        rates=RateLimits() if running.settings.rate_limit == "upstream" else None,
         capture_prefix=running.settings.capture_prefix,
         capture_origins=running.settings.capture_origins,
     )

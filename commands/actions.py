@@ -63,7 +63,7 @@ class Actions:
             claim(actions_of(action.scanner), str(action.id), action.id),
         ]
         try:
-            return WrittenAction(action, self._store.save(action, guards=guards))
+            return WrittenAction(action, self._store.save(action, guards=guards, once=context.once))
         except Refused as refused:
             raise _refusal(refused, action.scanner) from refused
 
@@ -99,7 +99,7 @@ class Actions:
             if action.name != name:
                 scope = action_name(environment_id)
                 guards += [release(scope, name, action_id), claim(scope, action.name, action_id)]
-            return WrittenAction(action, self._store.save(action, guards=guards))
+            return WrittenAction(action, self._store.save(action, guards=guards, once=context.once))
 
         try:
             return decide_again(action_id, attempt)
@@ -113,9 +113,20 @@ class Actions:
             action = self.load(context, action_id)
             _check_version(action, expected_versions)
             action.delete(context.stamp())
-            return self._store.save(action, guards=ending(action))
+            return self._store.save(action, guards=ending(action), once=context.once)
 
         return decide_again(action_id, attempt)
+
+    def last_position(self, action: Action) -> int | None:
+        """Where in the log the action's last change lies, which may be later than `action` knows."""
+        return self._store.last_position([action.id])
+
+    def as_of(self, context: Context, action_id: UUID, version: int) -> Action:
+        """The action as it was at a version of its stream, also when it was deleted since. Raises NotFound."""
+        action = self._store.load(Action, action_id, version)
+        if action.environment_id != context.owned().environment_id:
+            raise NotFound
+        return action
 
     def load(self, context: Context, action_id: UUID) -> Action:
         """The action as of now. Raises NotFound when it is unknown, deleted or another tenant's."""

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TypeVar
 from uuid import UUID
 
+from commands.store.once import Once
 from commands.store.recorder import Refused
 from domain.errors import Conflict
 from domain.event import Actor, Stamp
@@ -30,13 +31,17 @@ _TURNS = tuple(Lock() for _ in range(64))
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Who acts, for whom, when, and because of what. `tenant` is None for commands on organizations and users."""
+    """Who acts, for whom, when, and because of what. `tenant` is None for commands on organizations and users.
+
+    `once` is set for a request that must not be done twice; every save of a command takes it along.
+    """
 
     actor: Actor
     now: datetime
     correlation_id: UUID
     tenant: Tenant | None = None
     causation_id: str | None = None
+    once: Once | None = None
 
     def stamp(self) -> Stamp:
         return Stamp(

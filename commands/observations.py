@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,9 +14,11 @@ from pydantic import JsonValue
 from commands.context import Context, decide_again
 from commands.store.application import BULK, TOO_LARGE, Outcome, Save, Standing, Store
 from commands.store.guards import ALIVE_SCANNER, Guard, absent, require, reserve, settle
+from commands.store.once import KeptOutcome
 from commands.store.private_text import private_text
 from commands.store.recorder import Refused
 from domain.errors import EventTooLarge, LeaseLost, NotFound, QuotaExhausted, Throttled, VisionError
+from domain.ids import observation_id as stream_of
 from domain.observation import Observation, Trigger
 from domain.quota import Period
 from domain.scanner import Scanner
@@ -122,10 +124,21 @@ class Observations:
             )
             for observation in observations
         ]
-        outcomes = dict(zip(wanted, self._store.save_each(saves), strict=True))
-        answers = [_requested(session_id, ids[session_id], outcomes[session_id]) for session_id in wanted]
-        by_session = {answer.session_id: answer for answer in answers}
-        return [by_session[session_id] for session_id in session_ids]
+        outcomes = dict(zip(wanted, self._store.save_each(saves, once=context.once), strict=True))
+        return _in_order(session_ids, ids, outcomes)
+
+    def requested(
+        self, context: Context, scanner_id: UUID, session_ids: Sequence[str], kept: Sequence[KeptOutcome]
+    ) -> list[Requested]:
+        """What `request` returned for these sessions when it was done before, from the outcomes that it left.
+
+        Raises EventTooLarge for a session that it has no outcome of.
+        """
+        environment_id = context.owned().environment_id
+        ids = {session_id: stream_of(environment_id, scanner_id, session_id) for session_id in session_ids}
+        outcome_of = {one.stream: Outcome(one.position, one.refusal) for one in kept}
+        outcomes = {session_id: outcome_of.get(ids[session_id], Outcome(None, TOO_LARGE)) for session_id in ids}
+        return _in_order(session_ids, ids, outcomes)
 
     def check_admission(self, context: Context, scanner_id: UUID) -> None:
         """Whether a request on demand would be refused now, without writing anything: contract 5's first checks.
@@ -160,7 +173,7 @@ class Observations:
                 require(ALIVE_SCANNER, str(observation.scanner_id)),
                 self._reservation(context, observation.scanner_id, "on_demand"),
             ]
-            return observation, self._store.save(observation, guards=guards)
+            return observation, self._store.save(observation, guards=guards, once=context.once)
 
         try:
             return decide_again(observation_id, attempt)
@@ -275,7 +288,8 @@ class Observations:
         def attempt() -> Observation:
             observation = self.load(context, observation_id)
             guards = decide(observation)
-            self._store.save(observation, guards=[require(ALIVE_SCANNER, str(observation.scanner_id)), *guards])
+            alive = require(ALIVE_SCANNER, str(observation.scanner_id))
+            self._store.save(observation, guards=[alive, *guards], once=context.once)
             return observation
 
         try:
@@ -323,6 +337,11 @@ class Observations:
 
 def _settled(observation: Observation, *, refund: bool) -> Guard:
     return settle(scanner_id=observation.scanner_id, period=observation.period, refund=refund)
+
+
+def _in_order(session_ids: Sequence[str], ids: Mapping[str, UUID], outcomes: Mapping[str, Outcome]) -> list[Requested]:
+    by_session = {session_id: _requested(session_id, ids[session_id], outcomes[session_id]) for session_id in outcomes}
+    return [by_session[session_id] for session_id in session_ids]
 
 
 def _requested(session_id: str, observation_id: UUID, outcome: Outcome) -> Requested:

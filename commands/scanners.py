@@ -54,7 +54,7 @@ class Scanners:
             claim(ALIVE_SCANNER, str(scanner.id), scanner.id),
         ]
         try:
-            return WrittenScanner(scanner, self._store.save(scanner, guards=guards))
+            return WrittenScanner(scanner, self._store.save(scanner, guards=guards, once=context.once))
         except Refused as refused:
             raise _refusal(refused) from refused
 
@@ -82,7 +82,7 @@ class Scanners:
             if scanner.name != name:
                 scope = scanner_name(context.owned().environment_id)
                 guards += [release(scope, name, scanner_id), claim(scope, scanner.name, scanner_id)]
-            return WrittenScanner(scanner, self._store.save(scanner, guards=guards))
+            return WrittenScanner(scanner, self._store.save(scanner, guards=guards, once=context.once))
 
         try:
             return decide_again(scanner_id, attempt)
@@ -95,7 +95,7 @@ class Scanners:
         def attempt() -> int | None:
             scanner = self.load(context, scanner_id)
             scanner.skip_gap(context.stamp(), first, last, reason)
-            return self._store.save(scanner)
+            return self._store.save(scanner, once=context.once)
 
         return decide_again(scanner_id, attempt)
 
@@ -121,13 +121,20 @@ class Scanners:
                 release(ALIVE_SCANNER, str(scanner_id), scanner_id),
                 release_scanner(scanner_id),
             ]
-            return self._store.save(*actions, scanner, guards=guards)
+            return self._store.save(*actions, scanner, guards=guards, once=context.once)
 
         return decide_again(scanner_id, attempt)
 
     def last_position(self, scanner: Scanner) -> int | None:
         """Where in the log the scanner's last change lies, which may be later than `scanner` knows."""
         return self._store.last_position([scanner.id])
+
+    def as_of(self, context: Context, scanner_id: UUID, version: int) -> Scanner:
+        """The scanner as it was at a version of its stream, also when it was deleted since. Raises NotFound."""
+        scanner = self._store.load(Scanner, scanner_id, version)
+        if scanner.environment_id != context.owned().environment_id:
+            raise NotFound
+        return scanner
 
     def _check_model(self, provider: str, model: str) -> None:
         if provider not in self._catalogue:

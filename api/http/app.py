@@ -23,6 +23,9 @@ from api.http.routes import actions, capture, health, history, observations, obs
 from api.http.services import Services
 from domain.errors import VisionError
 
+NOUNS = (scanners, observing, observations, stats, quota, actions, history)
+"""Modules with the rows of the route table, each a tuple OPERATIONS."""
+
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -48,7 +51,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.add_middleware(Entrance)
-    for noun in (scanners, observing, observations, stats, quota, actions, history):
+    for noun in NOUNS:
         mount(app, noun.OPERATIONS)
     health.mount(app)
     capture.mount(app, services)
@@ -87,7 +90,7 @@ async def _refused_by_domain(_: Request, error: VisionError) -> Response:
 
 async def _outage(request: Request, error: Exception) -> Response:
     errors.log.warning("unavailable: %s [%s]", error, visit(request.scope).correlation_id)
-    return envelope(errors.unavailable())
+    return envelope(errors.outage(error))
 
 
 async def _unread(_: Request, __: RequestValidationError) -> Response:

@@ -44,11 +44,12 @@ class Caller:
         return Context(actor, now, self.correlation_id, self.tenant)
 
 
-def admit(request: Request, body: Payload, services: Services, scopes: Sequence[str]) -> Caller:
+def admit(request: Request, body: Payload, services: Services, scopes: Sequence[str], *, analytics: bool) -> Caller:
     """Lets a caller in who holds every one of `scopes` in the project of the path.
 
     Raises Refusal 406 (no JSON wanted), 401 (no key, unknown key), 403 (the first missing scope, a confined key, not a
-    member), 404 (no such project); Behind, an outage, when the read tables may lack what would let the caller in.
+    member), 404 (no such project); Throttled, over the project's rate limit for its kind of request; Behind, an outage,
+    when the read tables may lack what would let the caller in.
     """
     check_acceptable(request)
     key, source = _presented_key(request, body)
@@ -61,6 +62,8 @@ def admit(request: Request, body: Payload, services: Services, scopes: Sequence[
             # What would let the caller in may have come in between.
             holder, tenant = _known(conn, key, source, services, scopes, asked)
         services.key_use.note(conn, holder.prefix, services.clock())
+        if services.rates is not None:
+            services.rates.count(conn, tenant.environment_id, analytics=analytics)
     return Caller(tenant, holder.user_id, holder.prefix, visit(request.scope).correlation_id)
 
 

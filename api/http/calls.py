@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 from uuid import UUID
 
-from fastapi import Depends, Request
 from pydantic import BaseModel
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.datastructures import QueryParams
+from starlette.requests import Request
 from starlette.responses import Response
 
-from api.http.auth import Caller, admit
-from api.http.body import Payload, payload
+from api.http.auth import Caller
+from api.http.body import Payload
 from api.http.fields import Body, read
 from api.http.filters import Parameter
-from api.http.services import Services, services_of
+from api.http.services import Services
 from commands.context import Context
+from commands.store.once import Kept, Once
 from domain.errors import NotFound
 from domain.tenant import Tenant
 
@@ -57,6 +58,8 @@ class Call:
     services: Services
     caller: Caller
     payload: Payload
+    once: Once | None = None
+    """Set for a write with an `Idempotency-Key`."""
 
     @property
     def tenant(self) -> Tenant:
@@ -68,7 +71,7 @@ class Call:
 
     def context(self) -> Context:
         """What a command is told about this request, with the time now."""
-        return self.caller.context(self.services.clock())
+        return replace(self.caller.context(self.services.clock()), once=self.once)
 
     def object_id(self, name: str) -> UUID:
         """An id from the path. Raises NotFound when it is malformed: the same answer as for an unknown one."""
@@ -82,11 +85,16 @@ class Call:
         return read(model, self.payload.value(), choices=choices)
 
 
+Again = Callable[[Call, Kept], Response]
+"""Answers a write that was done before, when its first answer was lost: from what it left in the log."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Operation:
     """One row of the route table: address, what a caller needs, who answers, and what the OpenAPI document says.
 
-    `path` is below `/api/{environments|projects}/{environment_id}/vision`; `name` makes the operation id.
+    `path` is below `/api/{environments|projects}/{environment_id}/vision`; `name` makes the operation id. What writes
+    has an `again`, and takes an `Idempotency-Key` by that. `analytics` reads have rate limits of their own.
     """
 
     method: str
@@ -99,17 +107,6 @@ class Operation:
     failures: Sequence[int] = ()
     parameters: Sequence[Parameter] = ()
     body: type[Body] | None = None
+    again: Again | None = None
+    analytics: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-def endpoint(operation: Operation) -> Callable[..., Response]:
-    """The plain function that FastAPI runs in its thread pool."""
-
-    def answer(request: Request, body: Annotated[Payload, Depends(payload)]) -> Response:
-        services = services_of(request)
-        caller = admit(request, body, services, operation.scopes)
-        return operation.answer(Call(request, services, caller, body))
-
-    answer.__name__ = operation.name
-    answer.__doc__ = operation.answer.__doc__
-    return answer

@@ -15,6 +15,7 @@ from domain.errors import (
     Throttled,
     VisionError,
 )
+from projections.engine.completeness import Behind
 
 log = logging.getLogger("replay_vision.http")
 
@@ -22,6 +23,12 @@ ErrorType = Literal["validation_error", "authentication_error", "invalid_request
 
 ECHO_LIMIT = 200
 """How many characters of a caller's own value an error text repeats."""
+
+RETRY_SECONDS = 5
+"""When to come again while a part of the system is away or the server stops: `Retry-After` of a 503."""
+
+BEHIND_SECONDS = 1
+"""When to come again for what the read side has not taken in yet: it takes in thousands of events in that time."""
 
 
 class Refusal(Exception):
@@ -115,10 +122,20 @@ def unsupported_media_type(content_type: str) -> Refusal:
     return Refusal(415, "invalid_request", "unsupported_media_type", detail)
 
 
-def unavailable(detail: str = "The service is temporarily unavailable.", retry_after: int | None = None) -> Refusal:
+def repeated_otherwise() -> Refusal:
+    """A code of its own: unlike `conflict`, it says that the client has mixed up its keys."""
+    detail = "This Idempotency-Key was used for a request with another body."
+    return Refusal(409, "invalid_request", "idempotency_conflict", detail)
+
+
+def unavailable(detail: str = "The service is temporarily unavailable.", retry_after: int = RETRY_SECONDS) -> Refusal:
     """`retry_after` is in seconds."""
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return Refusal(503, "server_error", "error", detail, headers=headers)
+    return Refusal(503, "server_error", "error", detail, headers={"Retry-After": str(retry_after)})
+
+
+def outage(error: Exception) -> Refusal:
+    """The 503 of an exception that means "not now"."""
+    return unavailable(retry_after=BEHIND_SECONDS if isinstance(error, Behind) else RETRY_SECONDS)
 
 
 def server_error() -> Refusal:
@@ -155,7 +172,7 @@ def refusal_of(error: Exception, outages: tuple[type[Exception], ...]) -> Refusa
         return error
     if isinstance(error, VisionError):
         return from_domain(error)
-    return unavailable() if isinstance(error, outages) else None
+    return outage(error) if isinstance(error, outages) else None
 
 
 def envelope(refusal: Refusal) -> Answer:

@@ -6,8 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.http.calls import Operation, endpoint
+from api.http.calls import Operation
 from api.http.documents import Problem
+from api.http.endpoints import endpoint
+from api.http.repeats import HEADER, LONGEST_KEY, REPLAYED
 
 PREFIXES = (
     ("/api/environments/{environment_id}", "environments_vision"),
@@ -15,8 +17,9 @@ PREFIXES = (
 )
 """Both names of the same thing (contract 1), each with the start of its operation ids."""
 
-_ALWAYS = (401, 403, 404, 406, 503)
-_WITH_BODY = (400, 413, 415)
+_ALWAYS = (401, 403, 404, 406, 429, 503)
+_WITH_BODY = (400, 408, 413, 415)
+_WRITING = (400, 409)
 
 _MEANINGS = {
     400: "The request is malformed or breaks a rule.",
@@ -25,12 +28,33 @@ _MEANINGS = {
     403: "The key lacks a scope or may not enter the project.",
     404: "Unknown project or object.",
     406: "The client does not take JSON.",
-    409: "The object's present state does not allow it.",
+    408: "The body took too long to arrive.",
+    409: "The object's present state does not allow it, or the `Idempotency-Key` came with another body before.",
     412: "Somebody else has changed the object since the caller read it.",
     413: "The body is too large.",
     415: "The body is not JSON.",
-    429: "Too much of this is in flight.",
+    429: "Too many requests, or too much of this is in flight.",
     503: "The server cannot do this now.",
+}
+
+_RETRY_AFTER = {"schema": {"type": "integer", "minimum": 1}}
+_HEADERS: dict[int, dict[str, Any]] = {
+    429: {"Retry-After": {**_RETRY_AFTER, "description": "Seconds until there is room. Absent when nobody knows."}},
+    503: {"Retry-After": {**_RETRY_AFTER, "description": "Seconds after which to try again."}},
+}
+
+_KEY: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[ -~]+$"},
+    "description": (
+        "Makes this request safe to send again: for a day, the same request of the same user with the same key is "
+        "answered as the first was and changes nothing. Errors are not kept. Another body under the key is 409."
+    ),
+}
+_REPLAYED: dict[str, Any] = {
+    REPLAYED: {"schema": {"type": "string", "enum": ["true"]}, "description": "The answer of an earlier request."}
 }
 
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
@@ -72,11 +96,16 @@ def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
     described: dict[int | str, dict[str, Any]] = {}
     for status, model in operation.success.items():
         described[status] = {"description": "Success"} if model is None else {"description": "Success", "model": model}
+        if operation.again is not None:
+            described[status]["headers"] = _REPLAYED
     statuses = {*_ALWAYS, *operation.failures, *(_WITH_BODY if operation.body else ())}
+    statuses.update(_WRITING if operation.again is not None else ())
     if operation.parameters:
         statuses.add(400)
     for status in sorted(statuses):
         described[status] = {"description": _MEANINGS[status], "model": Problem}
+        if status in _HEADERS:
+            described[status]["headers"] = _HEADERS[status]
     return described
 
 
@@ -84,6 +113,7 @@ def _extra(operation: Operation, path: str) -> dict[str, Any]:
     names = [name.partition(":")[0] for name in re.findall(r"{(.*?)}", path)]
     parameters = [{"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]} for name in names]
     parameters += [parameter.describe() for parameter in operation.parameters]
+    parameters += [_KEY] if operation.again is not None else []
     extra: dict[str, Any] = {"parameters": parameters, "security": [{"key": list(operation.scopes)}]}
     if operation.body is not None:
         schema = operation.body.model_json_schema()

@@ -12,6 +12,7 @@ from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
 from consumers.key_use import KeyUse
+from consumers.rate_limits import RateLimits
 from consumers.transports.port import Transport
 
 
@@ -70,6 +71,8 @@ class Services:
     """Where clients reach this server, without a trailing slash. Links come from it, never from a Host header."""
     outages: tuple[type[Exception], ...]
     """Exceptions that mean "not now" (database or transport is away, the read side is behind) and become 503."""
+    rates: RateLimits | None = None
+    """How many requests a project may make; None for any number."""
     capture_prefix: str = ""
     """Path before a second copy of the capture routes, for sites whose visitors block the plain ones; "" for none."""
     capture_origins: Sequence[str] = ()

@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 
 from commands.store.guards import Guard
 from commands.store.mapper import EventMapper
+from commands.store.once import Once
 from commands.store.recorder import Datastore, EventRecorder, Group
 from domain.errors import EventTooLarge, NotFound
 from domain.event import Aggregate
@@ -76,39 +77,43 @@ class Store:
         self._events = EventStore(self._mapper, self.recorder)
         self._repository = Repository(self._events)
 
-    def load(self, aggregate_class: type[A], stream_id: UUID) -> A:
-        """The aggregate as of now. Raises NotFound when there is no such stream or it is of another kind."""
+    def load(self, aggregate_class: type[A], stream_id: UUID, version: int | None = None) -> A:
+        """The aggregate as of now, or as it was at a version of its stream.
+
+        Raises NotFound when there is no such stream or it is of another kind.
+        """
         try:
-            aggregate = self._repository.get(stream_id)
+            aggregate = self._repository.get(stream_id, version=version)
         except AggregateNotFoundError as error:
             raise NotFound from error
         if not isinstance(aggregate, aggregate_class):
             raise NotFound
         return aggregate
 
-    def save(self, *aggregates: Aggregate, guards: Sequence[Guard] = ()) -> int | None:
+    def save(self, *aggregates: Aggregate, guards: Sequence[Guard] = (), once: Once | None = None) -> int | None:
         """Stores everything the aggregates recorded, all or nothing.
 
         Returns the position of the last event, or None when nothing was recorded (then no guard runs either).
-        Raises Refused when a guard does not hold or somebody else changed the stream; EventTooLarge.
+        Raises Refused when a guard does not hold, somebody else changed the stream or `once` was done before (one
+        append for each); EventTooLarge.
         """
         stored = self._collect(aggregates)
         if not stored:
             return None
-        return self.recorder.insert_events(stored, guards=guards)[-1]
+        return self.recorder.insert_events(stored, guards=guards, once=once)[-1]
 
-    def save_each(self, saves: Sequence[Save]) -> list[Outcome]:
+    def save_each(self, saves: Sequence[Save], once: Once | None = None) -> list[Outcome]:
         """Stores up to BULK independent saves in one round trip; one outcome a save, in order.
 
         A save with an event over the store's cap is refused as `too_large` and leaves its neighbours alone. Raises
-        ValueError over the limit or for a save that recorded nothing.
+        ValueError over the limit or for a save that recorded nothing; Refused when `once` was done before.
         """
         collected = [self._collected(save) for save in saves]
         groups = [group for group in collected if group is not None]
         if len(saves) > BULK or not all(group.events for group in groups):
             message = f"a bulk save takes 1 to {BULK} saves that each recorded something"
             raise ValueError(message)
-        answers = iter(self.recorder.insert_groups(groups) if groups else [])
+        answers = iter(self.recorder.insert_groups(groups, once) if groups else [])
         return [Outcome(None, TOO_LARGE) if group is None else Outcome(*next(answers)) for group in collected]
 
     def next_number(self, sequence: str) -> int:

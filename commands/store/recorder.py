@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import orjson
 import psycopg
@@ -19,6 +19,7 @@ from psycopg import Connection
 from psycopg.rows import DictRow, dict_row, tuple_row
 
 from commands.store.guards import Guard
+from commands.store.once import REPEATED, Once, find
 
 CHANNEL = "store_events"
 """LISTEN on this channel to learn of an append; it carries no payload and may be missed, so poll as well."""
@@ -27,9 +28,16 @@ _REFUSED = "RV001"
 _STREAM_VERSION = "events_pkey"
 _LOCK_TIMEOUT_SECONDS = 10
 _APPEND = "SELECT * FROM store.append(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %s::jsonb)"
+_APPEND_ONCE = (
+    "SELECT * FROM store.append_once(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %s::jsonb, %s::jsonb)"
+)
 _APPEND_GROUPS = (
     "SELECT at, refusal FROM store.append_groups"
     "(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::integer[], %s::jsonb[]) ORDER BY group_number"
+)
+_APPEND_GROUPS_ONCE = (
+    "SELECT at, refusal FROM store.append_groups_once"
+    "(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::integer[], %s::jsonb[], %s::jsonb) ORDER BY group_number"
 )
 _STORED = (
     "SELECT e.notification_id, e.state FROM unnest(%b::uuid[], %b::bigint[]) WITH ORDINALITY AS u(id, version, n) "
@@ -40,7 +48,7 @@ _STORED = (
 class Refused(Exception):
     """A guard does not hold, or the stream has moved on.
 
-    `refusal` is `exists`, `no_quota`, `capped`, `taken:<scope>`, `missing:<scope>` or `version`.
+    `refusal` is `exists`, `no_quota`, `capped`, `taken:<scope>`, `missing:<scope>`, `version` or `repeated`.
     """
 
     def __init__(self, refusal: str) -> None:
@@ -82,51 +90,78 @@ class EventRecorder(PostgresApplicationRecorder):
         self.channel_name = CHANNEL
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], *, guards: Sequence[Guard] = (), **_: Any
+        self,
+        stored_events: Sequence[StoredEvent],
+        *,
+        guards: Sequence[Guard] = (),
+        once: Once | None = None,
+        **_: Any,
     ) -> Sequence[int]:
         """Stores the events of one save, all or none. Raises Refused, IntegrityError or OperationalError."""
         parameters = (*_columns(stored_events), orjson.dumps(guards).decode() if guards else None)
+        statement = _APPEND
+        if once is not None:
+            statement, parameters = _APPEND_ONCE, (*parameters, once.document())
         try:
-            return self._append(parameters)
+            return self._append(statement, parameters)
         except OperationalError as error:
             self._check_broken(error)
         if (before := self._stored(stored_events)) is not None:
             return before
         try:
-            return self._append(parameters)
+            return self._append(statement, parameters)
         except Refused:
             if (meanwhile := self._stored(stored_events)) is not None:
                 return meanwhile
             raise
 
-    def insert_groups(self, groups: Sequence[Group]) -> list[tuple[int | None, str | None]]:
-        """Stores many independent saves in one transaction. One (last position, refusal) a group, in order."""
+    def insert_groups(self, groups: Sequence[Group], once: Once | None = None) -> list[tuple[int | None, str | None]]:
+        """Stores many independent saves in one transaction. One (last position, refusal) a group, in order.
+
+        With `once`, Refused `repeated` when the key was used before; then nothing of any group is stored.
+        """
         try:
-            return self._append_groups(groups)
+            return self._append_groups(groups, once)
         except OperationalError as error:
             self._check_broken(error)
         last = [group.events[-1] for group in groups]
-        missing = [number for number, position in enumerate(self._positions(last)) if position is None]
-        answers = self._append_groups([groups[number] for number in missing]) if missing else []
+        before = self._positions(last)
+        missing = [number for number, position in enumerate(before) if position is None]
+        if once is not None and len(missing) < len(groups):
+            # The first attempt was stored, as a whole: what is missing of it was refused.
+            return self._outcomes(groups, once)
+        try:
+            answers = self._append_groups([groups[number] for number in missing], once) if missing else []
+        except Refused as refused:
+            if once is None or refused.refusal != REPEATED or self._positions(last) == before:
+                raise
+            return self._outcomes(groups, once)
         again = dict(zip(missing, answers, strict=True))
         return [
             again[number] if position is None else (position, None)
             for number, position in enumerate(self._positions(last))
         ]
 
-    def _append_groups(self, groups: Sequence[Group]) -> list[tuple[int | None, str | None]]:
+    def _append_groups(self, groups: Sequence[Group], once: Once | None) -> list[tuple[int | None, str | None]]:
         events = [event for group in groups for event in group.events]
         ends = list(accumulate(len(group.events) for group in groups))
         guards = [orjson.dumps(group.guards).decode() if group.guards else None for group in groups]
-        with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-            cursor.execute(_APPEND_GROUPS, (*_columns(events), ends, guards), prepare=True)
-            return cursor.fetchall()
+        parameters = (*_columns(events), ends, guards)
+        if once is None:
+            return self._fetched(_APPEND_GROUPS, parameters)
+        return self._fetched(_APPEND_GROUPS_ONCE, (*parameters, once.document()))
 
-    def _append(self, parameters: tuple[Any, ...]) -> list[int]:
+    def _append(self, statement: LiteralString, parameters: tuple[Any, ...]) -> list[int]:
+        return [row[0] for row in self._fetched(statement, parameters, binary=True)]
+
+    def _fetched(
+        self, statement: LiteralString, parameters: tuple[Any, ...], *, binary: bool | None = None
+    ) -> list[Any]:
+        """The rows of an append. Raises Refused for what the store refuses as a whole."""
         try:
             with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
-                cursor.execute(_APPEND, parameters, prepare=True, binary=True)
-                return [row[0] for row in cursor.fetchall()]
+                cursor.execute(statement, parameters, prepare=True, binary=binary)
+                return cursor.fetchall()
         except Exception as error:
             cause: BaseException | None = error.__cause__
             if isinstance(cause, psycopg.Error) and cause.sqlstate == _REFUSED:
@@ -134,6 +169,15 @@ class EventRecorder(PostgresApplicationRecorder):
             if isinstance(cause, psycopg.errors.UniqueViolation) and cause.diag.constraint_name == _STREAM_VERSION:
                 raise Refused("version") from error
             raise
+
+    def _outcomes(self, groups: Sequence[Group], once: Once) -> list[tuple[int | None, str | None]]:
+        """What became of groups whose append was stored although its connection broke."""
+        with self.datastore.get_connection() as connection:
+            kept = find(connection, once)
+        if kept is None or kept.request != once.request:
+            raise Refused(REPEATED)
+        by_stream = {str(one.stream): (one.position, one.refusal) for one in kept.outcomes}
+        return [by_stream[str(group.events[-1].originator_id)] for group in groups]
 
     def _check_broken(self, error: OperationalError) -> None:
         """Prepares for another attempt after a connection broke; raises `error` again when that was not it.

@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 
 from api.bootstrap import runtime
 from api.http.app import create_app
+from api.http.errors import RETRY_SECONDS
 from api.http.routes import capture
 from api.settings import Settings
 from api.wiring import services_for
@@ -95,7 +96,7 @@ def test_reads_are_quick_while_a_crowd_waits_for_brokers_that_are_away(site: Sit
         assert answer.headers["access-control-allow-origin"] == PAGE["Origin"]
     at_once = [answer for took, answer in posted if took < WAITING_SECONDS / 2]
     assert len(at_once) >= BROWSERS - WAITING - capture.threads(site.services)
-    assert {answer.headers["retry-after"] for answer in at_once} == {str(capture.RETRY_SECONDS)}
+    assert {answer.headers["retry-after"] for answer in at_once} == {str(RETRY_SECONDS)}
 
 
 def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +113,7 @@ def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.Mon
             answer = client.post("/s/", content=b"y" * 30_000, headers=PAGE)
             if answer.status_code != 503:
                 return False  # what the slow one has sent is not there yet
-            assert answer.headers["retry-after"] == str(capture.RETRY_SECONDS)
+            assert answer.headers["retry-after"] == str(RETRY_SECONDS)
             assert answer.headers["access-control-allow-origin"] == PAGE["Origin"]
             return refusal(answer) == (503, "server_error", "error", None)
 

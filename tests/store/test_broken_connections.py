@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
@@ -16,7 +17,8 @@ import pytest
 from eventsourcing.persistence import OperationalError, StoredEvent
 
 from commands.store.application import Store
-from commands.store.guards import absent, claim
+from commands.store.guards import absent, claim, require
+from commands.store.once import Once
 from commands.store.recorder import Datastore, EventRecorder, Group, Refused
 from domain.errors import VisionError
 from tests.store.derived import assert_derivable
@@ -93,7 +95,26 @@ def bulk(store: Store, events: list[StoredEvent]) -> list[int | None]:
     return [position for position, _ in answers]
 
 
-KINDS = pytest.mark.parametrize("save", [one, bulk])
+def once() -> Once:
+    now = datetime.now(UTC)
+    return Once(environment_id=1, owner=1, route="tests", key=str(uuid4()), digest=b"x" * 32, request=uuid4(), at=now)
+
+
+def one_once(store: Store, events: list[StoredEvent]) -> list[int]:
+    """The row of the request is in the append: a second attempt is refused as a repeat of the first."""
+    return list(store.recorder.insert_events(events, once=once()))
+
+
+def bulk_once(store: Store, events: list[StoredEvent]) -> list[int | None]:
+    """The last group is refused, which a second attempt must tell as well."""
+    groups = [Group([event], []) for event in events]
+    refused = Group([written()], [require("tests", "nobody has this")])
+    answers = store.recorder.insert_groups([*groups, refused], once())
+    assert [refusal for _, refusal in answers] == [None] * len(events) + ["missing:tests"]
+    return [position for position, _ in answers[:-1]]
+
+
+KINDS = pytest.mark.parametrize("save", [one, bulk, one_once, bulk_once])
 
 
 @KINDS

@@ -14,6 +14,7 @@ from api.http.filters import PAGING, Text
 from api.http.paging import page, paged
 from api.http.preconditions import expected_versions, tag
 from api.http.writes import done, written
+from commands.store.once import Kept
 from domain.action import Action
 from domain.errors import NotFound
 from projections.queries import accounts, actions
@@ -44,15 +45,11 @@ def create_action(call: Call) -> Response:
     """Creates an action: a report about a scanner's observations, on a schedule."""
     context = call.context()
     made = call.services.actions.create(context, **call.body(CreateAction, _references(call)).given())
-    return written(
-        call,
-        made.position,
-        SERVED_BY,
-        read=lambda: _find(call, made.action.id),
-        own=lambda: _own(call, made.action),
-        status=201,
-        headers=tag(made.action.version),
-    )
+    return _shown(call, made.action, made.position, 201)
+
+
+def created_again(call: Call, kept: Kept) -> Response:
+    return _shown(call, _as_written(call, kept), kept.position, 201)
 
 
 def retrieve_action(call: Call) -> Response:
@@ -73,15 +70,11 @@ def edit_action(call: Call) -> Response:
     call.services.actions.load(context, action_id)  # an unknown action is told before a bad body
     changes = call.body(EditAction, _references(call)).given()
     edited = call.services.actions.edit(context, action_id, changes, expected_versions(call.request))
-    return written(
-        call,
-        edited.position,
-        SERVED_BY,
-        read=lambda: _find(call, action_id),
-        own=lambda: _own(call, edited.action),
-        status=200,
-        headers=tag(edited.action.version),
-    )
+    return _shown(call, edited.action, edited.position or _unseen(call, edited.action), 200)
+
+
+def edited_again(call: Call, kept: Kept) -> Response:
+    return _shown(call, _as_written(call, kept), kept.position, 200)
 
 
 def delete_action(call: Call) -> Response:
@@ -89,6 +82,36 @@ def delete_action(call: Call) -> Response:
     action_id = call.object_id("action_id")
     position = call.services.actions.delete(call.context(), action_id, expected_versions(call.request))
     return Response(status_code=204, headers=done(call, position, SERVED_BY))
+
+
+def deleted_again(call: Call, kept: Kept) -> Response:
+    return Response(status_code=204, headers=done(call, kept.position, SERVED_BY))
+
+
+def _unseen(call: Call, action: Action) -> int | None:
+    """For an edit that changed nothing: where the change of others lies that made it one; None when it is shown."""
+    with suppress(*call.services.outages), call.services.pool.connection() as conn:
+        shown = actions.action(conn, call.tenant, action.id)
+        if shown is None or shown[0] < action.version:
+            return call.services.actions.last_position(action)
+    return None
+
+
+def _shown(call: Call, action: Action, position: int | None, status: int) -> Response:
+    return written(
+        call,
+        position,
+        SERVED_BY,
+        read=lambda: _find(call, action.id),
+        own=lambda: _own(call, action),
+        status=status,
+        headers=tag(action.version),
+    )
+
+
+def _as_written(call: Call, kept: Kept) -> Action:
+    action_id, version = kept.written()
+    return call.services.actions.as_of(call.context(), action_id, version)
 
 
 def _references(call: Call) -> dict[str, Any]:
@@ -155,6 +178,7 @@ OPERATIONS = (
         summary="Create an action",
         success={201: ActionDocument},
         body=CreateAction,
+        again=created_again,
     ),
     Operation(
         method="GET",
@@ -175,6 +199,7 @@ OPERATIONS = (
         success={200: ActionDocument},
         failures=(409, 412),
         body=EditAction,
+        again=edited_again,
     ),
     Operation(
         method="DELETE",
@@ -185,5 +210,6 @@ OPERATIONS = (
         summary="Delete an action",
         success={204: None},
         failures=(409, 412),
+        again=deleted_again,
     ),
 )

@@ -35,7 +35,6 @@ WAITING_SECONDS = 10.0
 """Browsers give up later than that."""
 BYTES_IN_HAND = 128 * 1024 * 1024
 """Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
-RETRY_SECONDS = 5
 
 log = logging.getLogger("replay_vision.http.capture")
 """Of its own, because `api.cli.logs` holds repeated warnings back: a crowd of browsers meets the same outage."""
@@ -83,7 +82,7 @@ def _poster(accepting: Accepting, line: Line) -> Callable[..., object]:
         except TimeoutError:
             response = _refused(unavailable("The request body took too long."))
         except Full:
-            response = _refused(unavailable("Too many recordings are being taken in.", RETRY_SECONDS))
+            response = _refused(unavailable("Too many recordings are being taken in."))
         response.headers.update(_cors(request))
         return response
 

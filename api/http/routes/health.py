@@ -9,10 +9,12 @@ from fastapi import FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.http.answers import Answer
+from api.http.errors import RETRY_SECONDS
 from api.http.services import Readiness, services_of
 
 LOOK_SECONDS = 5.0
 LATE = "the database does not answer"
+LATER = {"Retry-After": str(RETRY_SECONDS)}
 
 T = TypeVar("T")
 
@@ -33,13 +35,14 @@ async def readyz(request: Request) -> Response:
     """503 and the reasons when database, transport or projections are beyond their limits; warnings do not count."""
     state = await _in_time(services_of(request).readiness) or Readiness(ready=False, reasons=[LATE])
     body = {"ready": state.ready, "reasons": list(state.reasons), "warnings": list(state.warnings)}
-    return Answer(body, 200 if state.ready else 503, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store"}
+    return Answer(body, 200, headers=headers) if state.ready else Answer(body, 503, headers={**headers, **LATER})
 
 
 async def metrics() -> Response:
     """Prometheus text of this process; 503 when the database does not answer the questions in it."""
     text = await _in_time(generate_latest)
-    return Response(text, media_type=CONTENT_TYPE_LATEST) if text is not None else Response(LATE, 503)
+    return Response(text, media_type=CONTENT_TYPE_LATEST) if text is not None else Response(LATE, 503, headers=LATER)
 
 
 async def _in_time(look: Callable[[], T]) -> T | None:

@@ -1,6 +1,6 @@
 """Asking for scans: observe, bulk_observe and retry (contract 5, extensions "Observing")."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from api.http.fields import Body, several, text
 from api.http.writes import done
 from commands.observations import Requested
 from commands.store.application import BULK
+from commands.store.once import Kept
 from domain.errors import Invalid, NotFound
 from domain.ids import workflow_id
 from domain.observation import SESSION_ID_LENGTH
@@ -53,13 +54,28 @@ def observe(call: Call) -> Response:
     return Answer(answer, 202, headers=done(call, asked.position, SERVED_BY))
 
 
+def observed_again(call: Call, kept: Kept) -> Response:
+    scanner_id, session_id = call.object_id("scanner_id"), call.body(ObserveBody).session_id
+    answer = {"workflow_id": workflow_id(scanner_id, session_id), "observation_id": kept.outcomes[0].stream}
+    return Answer(answer, 202, headers=done(call, kept.position, SERVED_BY))
+
+
 def bulk_observe(call: Call) -> Response:
     """Asks for up to 200 sessions to be scanned. Always 202: what became of each is in `results`, in their order."""
     scanner_id = call.object_id("scanner_id")
     context = call.context()
     call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
     session_ids = call.body(BulkObserveBody).session_ids
-    asked = call.services.observations.request(context, scanner_id, session_ids, "on_demand")
+    return _told(call, call.services.observations.request(context, scanner_id, session_ids, "on_demand"))
+
+
+def bulk_observed_again(call: Call, kept: Kept) -> Response:
+    session_ids = call.body(BulkObserveBody).session_ids
+    scanner_id = call.object_id("scanner_id")
+    return _told(call, call.services.observations.requested(call.context(), scanner_id, session_ids, kept.outcomes))
+
+
+def _told(call: Call, asked: Sequence[Requested]) -> Response:
     known = [one.observation_id for one in asked if one.outcome == "exists"]
     positions = [_unseen(call, known), *(one.position for one in asked)]
     headers = done(call, max((one for one in positions if one is not None), default=None), SERVED_BY)
@@ -113,6 +129,13 @@ def retry(call: Call) -> Response:
     return Answer(answer, 202, headers=done(call, position, SERVED_BY))
 
 
+def retried_again(call: Call, kept: Kept) -> Response:
+    scanner_id, observation_id = call.object_id("scanner_id"), call.object_id("observation_id")
+    session_id = call.services.observations.load(call.context(), observation_id).session_id
+    answer = {"workflow_id": workflow_id(scanner_id, session_id), "observation_id": observation_id}
+    return Answer(answer, 202, headers=done(call, kept.position, SERVED_BY))
+
+
 OPERATIONS = (
     Operation(
         method="POST",
@@ -124,6 +147,7 @@ OPERATIONS = (
         success={202: ObserveDocument, 200: ObserveDocument},
         failures=(402, 429),
         body=ObserveBody,
+        again=observed_again,
     ),
     Operation(
         method="POST",
@@ -134,6 +158,7 @@ OPERATIONS = (
         summary="Scan several sessions now",
         success={202: BulkObserveDocument},
         body=BulkObserveBody,
+        again=bulk_observed_again,
     ),
     Operation(
         method="POST",
@@ -144,5 +169,6 @@ OPERATIONS = (
         summary="Scan a failed or ineligible session again",
         success={202: ObserveDocument},
         failures=(400, 402, 409, 429),
+        again=retried_again,
     ),
 )

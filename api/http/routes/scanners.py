@@ -16,6 +16,7 @@ from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
 from api.http.paging import page, paged
 from api.http.preconditions import expected_versions, tag
 from api.http.writes import done, written
+from commands.store.once import Kept
 from domain.errors import NotFound
 from domain.names import NAME_LENGTH
 from domain.recordings_query import check_query
@@ -98,15 +99,11 @@ def create_scanner(call: Call) -> Response:
     """Creates a scanner. Answers when the new scanner is in the lists."""
     body = call.body(CreateScanner, _choices(call))
     made = call.services.scanners.create(call.context(), **body.given())
-    return written(
-        call,
-        made.position,
-        SERVED_BY,
-        read=lambda: _find(call, made.scanner.id),
-        own=lambda: _own(call, made.scanner),
-        status=201,
-        headers=tag(made.scanner.version),
-    )
+    return _shown(call, made.scanner, made.position, 201)
+
+
+def created_again(call: Call, kept: Kept) -> Response:
+    return _shown(call, _as_written(call, kept), kept.position, 201)
 
 
 def retrieve_scanner(call: Call) -> Response:
@@ -127,15 +124,11 @@ def edit_scanner(call: Call) -> Response:
     call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
     changes = call.body(EditScanner, _choices(call)).given()
     edited = call.services.scanners.edit(context, scanner_id, changes, expected_versions(call.request))
-    return written(
-        call,
-        edited.position or _unseen(call, edited.scanner),
-        SERVED_BY,
-        read=lambda: _find(call, scanner_id),
-        own=lambda: _own(call, edited.scanner),
-        status=200,
-        headers=tag(edited.scanner.version),
-    )
+    return _shown(call, edited.scanner, edited.position or _unseen(call, edited.scanner), 200)
+
+
+def edited_again(call: Call, kept: Kept) -> Response:
+    return _shown(call, _as_written(call, kept), kept.position, 200)
 
 
 def delete_scanner(call: Call) -> Response:
@@ -145,6 +138,10 @@ def delete_scanner(call: Call) -> Response:
     return Response(status_code=204, headers=done(call, position, EMPTIED))
 
 
+def deleted_again(call: Call, kept: Kept) -> Response:
+    return Response(status_code=204, headers=done(call, kept.position, EMPTIED))
+
+
 def _unseen(call: Call, scanner: Scanner) -> int | None:
     """For an edit that changed nothing: where the change of others lies that made it one; None when it is shown."""
     with suppress(*call.services.outages), call.services.pool.connection() as conn:
@@ -152,6 +149,23 @@ def _unseen(call: Call, scanner: Scanner) -> int | None:
         if shown is None or shown < scanner.version:
             return call.services.scanners.last_position(scanner)
     return None
+
+
+def _shown(call: Call, scanner: Scanner, position: int | None, status: int) -> Response:
+    return written(
+        call,
+        position,
+        SERVED_BY,
+        read=lambda: _find(call, scanner.id),
+        own=lambda: _own(call, scanner),
+        status=status,
+        headers=tag(scanner.version),
+    )
+
+
+def _as_written(call: Call, kept: Kept) -> Scanner:
+    scanner_id, version = kept.written()
+    return call.services.scanners.as_of(call.context(), scanner_id, version)
 
 
 def _find(call: Call, scanner_id: UUID) -> dict[str, Any] | None:
@@ -211,6 +225,7 @@ OPERATIONS = (
         summary="Create a scanner",
         success={201: ScannerDocument},
         body=CreateScanner,
+        again=created_again,
     ),
     Operation(
         method="GET",
@@ -231,6 +246,7 @@ OPERATIONS = (
         success={200: ScannerDocument},
         failures=(409, 412),
         body=EditScanner,
+        again=edited_again,
     ),
     Operation(
         method="DELETE",
@@ -241,5 +257,6 @@ OPERATIONS = (
         summary="Delete a scanner",
         success={204: None},
         failures=(409, 412),
+        again=deleted_again,
     ),
 )

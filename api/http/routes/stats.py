@@ -79,6 +79,7 @@ OPERATIONS = (
         answer=scanner_stats,
         summary="Count scanners",
         success={200: ScannerStatsDocument},
+        analytics=True,
     ),
     Operation(
         method="GET",
@@ -88,6 +89,7 @@ OPERATIONS = (
         answer=observation_stats_of,
         summary="Sum up a scanner's observations",
         success={200: ObservationStatsDocument},
+        analytics=True,
         parameters=(*listed.FILTERS, listed.ORDER, RECENT),
     ),
 )
