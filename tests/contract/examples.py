@@ -44,6 +44,12 @@ EXAMPLES = {
     "scanners_partial_update": Example(lambda _: {"description": f"edited {uuid4()}"}),
     "scanners_observe_create": Example(lambda _: {"session_id": f"example {uuid4()}"}),
     "scanners_bulk_observe_create": Example(lambda _: {"session_ids": [f"example {uuid4()}"]}),
+    "actions_create": Example(
+        lambda ids: {"name": f"example {uuid4()}", "scanner": ids["scanner_id"]}, refers={"scanner": "scanner_id"}
+    ),
+    "actions_partial_update": Example(
+        lambda ids: {"name": f"edited {uuid4()}", "scanner": ids["scanner_id"]}, refers={"scanner": "scanner_id"}
+    ),
     "observations_list": Example(query=lambda ids: "session_id=" + ids["session_id"]),
 }
 

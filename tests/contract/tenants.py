@@ -55,6 +55,7 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
     config = {"prompt": mark, "tags": [mark, "other"], "allow_freeform_tags": True}
     tagging = scanner(api, f"{mark} tagging", scanner_type="classifier", scanner_config=config, enabled=False)
     failed, judged, succeeded, _ = (observe(api, tagging["id"], f"{mark}-{number}") for number in range(4))
+    digest = action(api, tagging["id"], f"{mark} digest")
     here.fail(failed, message=mark)
     here.judge_ineligible(judged)
     answer = {"reasoning": mark, "tags": [mark], "tags_freeform": [f"{mark} free"], "confidence": 0.5}
@@ -68,24 +69,35 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
         ids={
             "scanner_id": tagging["id"],
             "observation_id": failed,
+            "action_id": digest,
             "other_scanner_id": made["id"],
             "other_observation_id": other,
             "session_id": f"{mark}-0",
         },
         values={
             "search": mark,
+            "scanner": tagging["id"],
             "session_id": f"{mark}-0",
             "tags": mark,
             "created_by": str(user.id),
             "actor": str(user.id),
             "type": "ScannerCreated",
-            "cursor": _cursor(api, tagging["id"]),
+            "cursor": _cursor(here, api, tagging["id"]),
         },
     )
 
 
-def _cursor(api: httpx.Client, scanner_id: str) -> str:
+def action(api: httpx.Client, scanner_id: str, name: str) -> str:
+    """Creates an action of a scanner; its id."""
+    response = api.post("actions/", json={"name": name, "scanner": scanner_id})
+    assert response.status_code == 201, response.text
+    identifier: str = response.json()["id"]
+    return identifier
+
+
+def _cursor(site: Site, api: httpx.Client, scanner_id: str) -> str:
     api.patch(f"scanners/{scanner_id}/", json={"sampling_rate": 0.5}).raise_for_status()
+    site.standing()
     page = api.get(f"scanners/{scanner_id}/history/?limit=1").json()
     return httpx.URL(page["next"]).params["cursor"]
 
@@ -95,8 +107,9 @@ def fresh(filled: Filled) -> dict[str, str]:
     api = filled.client()
     made = scanner(api, str(uuid4()))
     failed = observe(api, made["id"], str(uuid4()))
+    digest = action(api, made["id"], str(uuid4()))
     filled.site.fail(failed)
-    return {**filled.ids, "scanner_id": made["id"], "observation_id": failed}
+    return {**filled.ids, "scanner_id": made["id"], "observation_id": failed, "action_id": digest}
 
 
 def unlike(filled: Filled, operation: Operation, wrong: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -10,8 +10,8 @@ from api.http.app import NOUNS
 from api.http.calls import Operation
 
 COMMANDS = Path(__file__).resolve().parents[2] / "commands"
-FILES = sorted(path for path in COMMANDS.glob("*.py") if path.name != "accounts.py")
-"""Accounts are written by administrators on the command line, never by a route."""
+FILES = sorted(path for path in COMMANDS.glob("*.py") if path.name not in ("accounts.py", "integrations.py"))
+"""Those two are written by administrators on the command line, never by a route."""
 
 READING = frozenset({"scanners_estimate_create"})
 """Operations that change nothing although their method is not GET."""
