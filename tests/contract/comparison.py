@@ -64,11 +64,11 @@ class Comparison:
         if scanned.id in self.model.scanners:
             self._learn(scanned)
         for environment_id in self.apis:
-            rows = self.model.within(environment_id)
-            self.page(environment_id, "scanners/", {}, views.scanners(rows, {}))
-            same(self.get(environment_id, "scanners/stats/"), views.scanner_stats(rows))
-            told = self.get(environment_id, "scanners/creators/")["creators"]
-            same([user["id"] for user in told], views.creators(rows))
+            self.page(environment_id, "scanners/", {}, views.scanners(self.model.within(environment_id), {}))
+        rows = self.model.within(scanned.environment_id)
+        same(self.get(scanned.environment_id, "scanners/stats/"), views.scanner_stats(rows))
+        told = self.get(scanned.environment_id, "scanners/creators/")["creators"]
+        same([user["id"] for user in told], views.creators(rows))
         quota = self.get(scanned.environment_id, "quota/")
         used, limit = self.model.used, self.model.quota
         same(

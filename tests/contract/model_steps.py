@@ -23,9 +23,14 @@ QUERIES: list[dict[str, Any]] = [{}, {"operand": "OR"}]
 MODELS = [("builtin", "builtin"), ("google", "gemini-3-flash-preview")]
 
 number = st.integers(0, 11)
+"""Which of several; they are counted round."""
+
+BURIED = 7
+"""The number that stands for something deleted."""
+
 place = st.integers(0, 1)
 kind = st.sampled_from(TYPES)
-name = st.sampled_from(["A", "a", " A ", "100%", "Éa", " "])
+name = st.sampled_from(["A", "a", " A ", "100%", "Éa", "monitor to begin with", " "])
 text = st.sampled_from(["", "give", "100%"])
 session = st.sampled_from(["s1", "s2", "s3", "日本 s4"])
 limits = st.fixed_dictionaries({}, optional={"limit": st.sampled_from("0123"), "offset": st.sampled_from("0123")})
@@ -69,7 +74,7 @@ changes = st.fixed_dictionaries(
     optional={
         "name": name,
         "description": text,
-        "scanner_type": kind,
+        "scanner_type": st.integers(0, 3),
         "scanner_config": place,
         "query": place,
         "sampling_rate": st.sampled_from([0.0, 0.5, 1.0]),
@@ -83,6 +88,9 @@ changes = st.fixed_dictionaries(
 def fields_of(scanner_type: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a body from the numbers that were drawn for some of them."""
     fields = dict(chosen)
+    if "scanner_type" in fields:  # mostly the scanner's own: another is refused whatever else there is
+        other = TYPES[(TYPES.index(scanner_type) + 1) % len(TYPES)]
+        fields["scanner_type"] = other if fields["scanner_type"] == 0 else scanner_type
     if "scanner_config" in fields:
         fields["scanner_config"] = CONFIGS[scanner_type][fields["scanner_config"]]
     if "query" in fields:
