@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.contract.model import TYPES
+from tests.contract.model_views import OBSERVATION_ORDERS, SCANNER_ORDERS
 
 CONFIGS: dict[str, list[dict[str, Any]]] = {
     "monitor": [{"prompt": "Did they give up?"}, {"prompt": "100% lost?", "allow_inconclusive": True}],
@@ -41,14 +42,7 @@ scanner_queries = st.fixed_dictionaries(
         "enabled": st.sampled_from(["enabled", "disabled", "enabled,disabled"]),
         "scanner_type": st.sampled_from(["monitor", "scorer, classifier", ","]),
         "emits_signals": st.sampled_from(["true", "false", "maybe"]),
-        "order_by": st.sampled_from(
-            [
-                sign + key
-                for sign in ("", "-")
-                for key in ("name", "created_at", "updated_at", "scanner_type", "enabled")
-            ]
-            + ["sampling_rate", "-sampling_rate", "created_by", "-created_by"]
-        ),
+        "order_by": st.sampled_from(SCANNER_ORDERS),
     },
 )
 observation_queries = st.fixed_dictionaries(
@@ -59,14 +53,7 @@ observation_queries = st.fixed_dictionaries(
         "verdict": st.sampled_from(["yes", "no,inconclusive"]),
         "tags": st.sampled_from(["pay", "late_night,other", "none"]),
         "session_id": st.sampled_from(["s1", "s2,日本 s4,s9"]),
-        "order_by": st.sampled_from(
-            [
-                sign + key
-                for sign in ("", "-")
-                for key in ("created_at", "started_at", "completed_at", "status", "result_score", "scanner_version")
-            ]
-            + ["result_verdict", "-result_verdict"]
-        ),
+        "order_by": st.sampled_from(OBSERVATION_ORDERS),
     },
 )
 changes = st.fixed_dictionaries(

@@ -26,7 +26,7 @@ from tests.contract.site import Site, served
 EXAMPLES_VARIABLE = "REPLAY_VISION_STATEFUL_EXAMPLES"
 EXAMPLES = int(os.environ.get(EXAMPLES_VARIABLE, "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 20,
+    max_examples=EXAMPLES or 12,
     stateful_step_count=40,
     derandomize=not EXAMPLES,
     database=None,
