@@ -18,6 +18,13 @@ class Comparison:
 
     model: Model
     apis: Mapping[int, httpx.Client]
+    _turn: int = 0
+
+    def _next_order(self, orders: Sequence[str]) -> dict[str, str]:
+        """Each order in its turn, and the default one."""
+        self._turn += 1
+        order_by = ["", *orders][self._turn % (len(orders) + 1)]
+        return {"order_by": order_by} if order_by else {}
 
     def check(self, response: httpx.Response, expected: Outcome) -> dict[str, Any]:
         body = response.json() if response.content else {}
@@ -64,11 +71,12 @@ class Comparison:
         if scanned.id in self.model.scanners:
             self._learn(scanned)
         for environment_id in self.apis:
-            rows = self.model.within(environment_id)
-            self.page(environment_id, "scanners/", {}, views.scanners(rows, {}))
-            same(self.get(environment_id, "scanners/stats/"), views.scanner_stats(rows))
-            told = self.get(environment_id, "scanners/creators/")["creators"]
-            same([user["id"] for user in told], views.creators(rows))
+            query = self._next_order(views.SCANNER_ORDERS)
+            self.page(environment_id, "scanners/", query, views.scanners(self.model.within(environment_id), query))
+        rows = self.model.within(scanned.environment_id)
+        same(self.get(scanned.environment_id, "scanners/stats/"), views.scanner_stats(rows))
+        told = self.get(scanned.environment_id, "scanners/creators/")["creators"]
+        same([user["id"] for user in told], views.creators(rows))
         quota = self.get(scanned.environment_id, "quota/")
         used, limit = self.model.used, self.model.quota
         same(
@@ -95,8 +103,9 @@ class Comparison:
     def _scanner(self, scanned: Scanned, observed: Observed | None) -> None:
         environment_id, path = scanned.environment_id, f"scanners/{scanned.id}/"
         self._document(scanned, self.get(environment_id, path))
-        rows = views.observations(scanned.observations.values(), {})
-        self.page(environment_id, f"{path}observations/", {}, rows)
+        query = self._next_order(views.OBSERVATION_ORDERS)
+        rows = views.observations(scanned.observations.values(), query)
+        self.page(environment_id, f"{path}observations/", query, rows)
         self.stats(scanned, {})
         if observed is not None:
             told = self.get(environment_id, f"observations/{observed.id}/")

@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.contract.model import TYPES
+from tests.contract.model_views import OBSERVATION_ORDERS, SCANNER_ORDERS
 
 CONFIGS: dict[str, list[dict[str, Any]]] = {
     "monitor": [{"prompt": "Did they give up?"}, {"prompt": "100% lost?", "allow_inconclusive": True}],
@@ -23,9 +24,14 @@ QUERIES: list[dict[str, Any]] = [{}, {"operand": "OR"}]
 MODELS = [("builtin", "builtin"), ("google", "gemini-3-flash-preview")]
 
 number = st.integers(0, 11)
+"""Which of several; they are counted round."""
+
+BURIED = 7
+"""The number that stands for something deleted."""
+
 place = st.integers(0, 1)
 kind = st.sampled_from(TYPES)
-name = st.sampled_from(["A", "a", " A ", "100%", "Éa", " "])
+name = st.sampled_from(["A", "a", " A ", "100%", "Éa", "monitor to begin with", " "])
 text = st.sampled_from(["", "give", "100%"])
 session = st.sampled_from(["s1", "s2", "s3", "日本 s4"])
 limits = st.fixed_dictionaries({}, optional={"limit": st.sampled_from("0123"), "offset": st.sampled_from("0123")})
@@ -36,14 +42,7 @@ scanner_queries = st.fixed_dictionaries(
         "enabled": st.sampled_from(["enabled", "disabled", "enabled,disabled"]),
         "scanner_type": st.sampled_from(["monitor", "scorer, classifier", ","]),
         "emits_signals": st.sampled_from(["true", "false", "maybe"]),
-        "order_by": st.sampled_from(
-            [
-                sign + key
-                for sign in ("", "-")
-                for key in ("name", "created_at", "updated_at", "scanner_type", "enabled")
-            ]
-            + ["sampling_rate", "-sampling_rate", "created_by", "-created_by"]
-        ),
+        "order_by": st.sampled_from(SCANNER_ORDERS),
     },
 )
 observation_queries = st.fixed_dictionaries(
@@ -54,14 +53,7 @@ observation_queries = st.fixed_dictionaries(
         "verdict": st.sampled_from(["yes", "no,inconclusive"]),
         "tags": st.sampled_from(["pay", "late_night,other", "none"]),
         "session_id": st.sampled_from(["s1", "s2,日本 s4,s9"]),
-        "order_by": st.sampled_from(
-            [
-                sign + key
-                for sign in ("", "-")
-                for key in ("created_at", "started_at", "completed_at", "status", "result_score", "scanner_version")
-            ]
-            + ["result_verdict", "-result_verdict"]
-        ),
+        "order_by": st.sampled_from(OBSERVATION_ORDERS),
     },
 )
 changes = st.fixed_dictionaries(
@@ -69,7 +61,7 @@ changes = st.fixed_dictionaries(
     optional={
         "name": name,
         "description": text,
-        "scanner_type": kind,
+        "scanner_type": st.integers(0, 3),
         "scanner_config": place,
         "query": place,
         "sampling_rate": st.sampled_from([0.0, 0.5, 1.0]),
@@ -83,6 +75,9 @@ changes = st.fixed_dictionaries(
 def fields_of(scanner_type: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a body from the numbers that were drawn for some of them."""
     fields = dict(chosen)
+    if "scanner_type" in fields:  # mostly the scanner's own: another is refused whatever else there is
+        other = TYPES[(TYPES.index(scanner_type) + 1) % len(TYPES)]
+        fields["scanner_type"] = other if fields["scanner_type"] == 0 else scanner_type
     if "scanner_config" in fields:
         fields["scanner_config"] = CONFIGS[scanner_type][fields["scanner_config"]]
     if "query" in fields:

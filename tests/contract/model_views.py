@@ -42,6 +42,8 @@ _SCANNER_KEYS: dict[str, Callable[[Scanned], Any]] = {
     },
 }
 
+SCANNER_ORDERS = [sign + key for key in _SCANNER_KEYS for sign in ("", "-")]
+
 
 def scanners(rows: Iterable[Scanned], query: Query) -> list[Scanned]:
     """The rows of a list without its paging (contract 3.5)."""
@@ -89,6 +91,8 @@ _OBSERVATION_KEYS: dict[str, Callable[[Observed], Any]] = {
     "scanner_version": lambda row: row.snapshot["scanner_version"],
     **{name: (lambda row, name=name: row.times[name]) for name in ("created_at", "started_at", "completed_at")},
 }
+
+OBSERVATION_ORDERS = [sign + key for key in _OBSERVATION_KEYS for sign in ("", "-")]
 
 
 def observations(rows: Iterable[Observed], query: Query) -> list[Observed]:

@@ -13,21 +13,21 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from commands.observations import ObservationLimits, Observations
 from domain.errors import LeaseLost
 from tests.contract import model_steps as drawn
 from tests.contract import model_views as views
 from tests.contract.comparison import Comparison
-from tests.contract.model import TYPES, Model, Observed, Scanned, User
+from tests.contract.model import IN_FLIGHT, TYPES, Model, Observed, Scanned, User
 from tests.contract.site import Site, served
 
 EXAMPLES_VARIABLE = "REPLAY_VISION_STATEFUL_EXAMPLES"
 EXAMPLES = int(os.environ.get(EXAMPLES_VARIABLE, "0"))
 SETTINGS = settings(
-    max_examples=EXAMPLES or 10,
-    stateful_step_count=45,
+    max_examples=EXAMPLES or 12,
+    stateful_step_count=40,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
@@ -36,6 +36,8 @@ SETTINGS = settings(
 )
 LIMITS = ObservationLimits(per_scanner=3, per_environment=5, kept_per_scanner=0, kept_per_environment=0)
 QUOTA = 8
+FEW, MANY = 3, 8
+"""Scanners that there are at least and at most, so that steps meet each other."""
 
 
 class Machine(RuleBasedStateMachine):
@@ -63,6 +65,12 @@ class Machine(RuleBasedStateMachine):
         self.compared = Comparison(self.model, {at: clients[0] for at, clients in self.apis.items()})
         for at, made in enumerate(TYPES):
             self._create(at % 2, at % 2, made, {"name": f"{made} to begin with", "scanner_config": 0, "models": 0})
+        for scanned, ending in zip(
+            [*self.model.scanners.values()], ("fail", "judge_ineligible", "succeed"), strict=False
+        ):
+            self._observe(scanned, 0, "s1")
+            self._report(scanned.observations["s1"], ending, 0)
+            self.compared.everything(scanned)
 
     def _user(self, first: str, last: str) -> User:
         site, email = Machine.site, f"{uuid4()}@example.org"
@@ -79,21 +87,21 @@ class Machine(RuleBasedStateMachine):
     def _scanned(self, which: int) -> Scanned:
         """One of the scanners; now and then one that is deleted."""
         alive = [*self.model.scanners.values()]
-        if self.model.buried and (which == 0 or not alive):
+        if self.model.buried and (which == drawn.BURIED or not alive):
             return self.model.buried[-1]
         return alive[which % len(alive)]
 
-    def _observed(self, which: int) -> Observed | None:
-        """One of the observations; now and then one of a deleted scanner."""
-        alive = [*self.model.observations()]
+    def _observed(self, which: int, *statuses: str) -> Observed | None:
+        """One of the observations, first of those with one of `statuses`; now and then one of a deleted scanner."""
+        known = sorted(self.model.observations(), key=lambda one: one.status not in statuses)
         buried = [one for scanned in self.model.buried[-1:] for one in scanned.observations.values()]
-        known = buried if which == 0 and buried else alive
+        known = buried if which == drawn.BURIED and buried else known
         return known[which % len(known)] if known else None
 
     # --- steps ------------------------------------------------------------------------------------------------------
 
     def _create(self, where: int, who: int, scanner_type: str, chosen: Mapping[str, Any]) -> None:
-        body = drawn.fields_of(scanner_type, {**chosen, "scanner_type": scanner_type})
+        body = {**drawn.fields_of(scanner_type, chosen), "scanner_type": scanner_type}
         defaults = {"description": "", "query": {}, "sampling_rate": 1.0, "enabled": True, "emits_signals": False}
         environment_id = self.here[where].environment_id
         outcome, made = self.model.create(environment_id, self.users[who], {**defaults, **body})
@@ -103,6 +111,7 @@ class Machine(RuleBasedStateMachine):
             made.times = {key: datetime.fromisoformat(document[key]) for key in ("created_at", "updated_at")}
             assert made.times["created_at"] == made.times["updated_at"]
 
+    @precondition(lambda self: len(self.model.scanners) < MANY)
     @rule(
         where=drawn.place,
         who=drawn.place,
@@ -133,12 +142,12 @@ class Machine(RuleBasedStateMachine):
             scanned.times["updated_at"] = updated_at
         self.compared.everything(scanned)
 
+    @precondition(lambda self: len(self.model.scanners) > FEW)
     @rule(which=drawn.number)
     def delete(self, which: int) -> None:
         scanned = self._scanned(which)
-        self.compared.check(
-            self.apis[scanned.environment_id][0].delete(f"scanners/{scanned.id}/"), self.model.delete(scanned)
-        )
+        path = f"scanners/{scanned.id}/"
+        self.compared.check(self.apis[scanned.environment_id][0].delete(path), self.model.delete(scanned))
         self.compared.everything(scanned)
 
     @rule(
@@ -147,7 +156,9 @@ class Machine(RuleBasedStateMachine):
         session_id=st.one_of(drawn.session, drawn.session, st.sampled_from([" s1 ", " "])),
     )
     def observe(self, which: int, who: int, session_id: str) -> None:
-        scanned = self._scanned(which)
+        self._observe(self._scanned(which), who, session_id)
+
+    def _observe(self, scanned: Scanned, who: int, session_id: str) -> None:
         new = session_id.strip() not in scanned.observations
         outcome, observed = self.model.observe(scanned, self.users[who], session_id)
         path = f"scanners/{scanned.id}/observe/"
@@ -180,7 +191,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=drawn.number, who=drawn.place)
     def retry(self, which: int, who: int) -> None:
-        observed = self._observed(which)
+        observed = self._observed(which, "failed", "ineligible")
         if observed is None:
             return
         scanned = observed.scanner
@@ -197,7 +208,7 @@ class Machine(RuleBasedStateMachine):
     )
     def work(self, which: int, ending: str, answer: int) -> None:
         """What a scan worker does. Of a deleted scanner nothing can be reported any more (contract 3.4)."""
-        observed = self._observed(which)
+        observed = self._observed(which, *IN_FLIGHT)
         if observed is None or not observed.in_flight:
             return
         if observed.scanner.id not in self.model.scanners:
@@ -234,6 +245,16 @@ class Machine(RuleBasedStateMachine):
             here.judge_ineligible(observed.id, observed.lease)
             self.model.end(observed, "ineligible", "too_short:3 s")
         here.standing()
+
+    @rule(which=drawn.number, session_id=drawn.session, answer=drawn.number)
+    def scan(self, which: int, session_id: str, answer: int) -> None:
+        """A session from the request to the answer."""
+        scanned = self._scanned(which)
+        self._observe(scanned, answer % 2, session_id)
+        observed = scanned.observations.get(session_id)
+        if observed is not None and observed.in_flight and scanned.id in self.model.scanners:
+            self._report(observed, "succeed", answer)
+            self.compared.everything(scanned, observed)
 
     @rule(amount=st.integers(0, 12))
     def set_quota(self, amount: int) -> None:
