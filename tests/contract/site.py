@@ -39,8 +39,9 @@ MONITOR = {
 
 
 def refusal(response: httpx.Response) -> tuple[int, str, str, str | None]:
-    """(status, type, code, attr) of an answer in the envelope; fails for any other shape."""
+    """(status, type, code, attr) of an answer in the envelope; fails for any other shape, and for a bare 503."""
     body = response.json()
+    assert response.status_code != 503 or int(response.headers["retry-after"]) > 0
     extra = {"error"} if response.status_code == 503 else set()
     assert set(body) == ENVELOPE | extra, body
     assert isinstance(body["detail"], str), body
