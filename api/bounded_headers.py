@@ -1,10 +1,13 @@
-"""Limits on request heads, which the HTTP server has none for."""
+"""Limits on request heads, which the HTTP server has none for; what is no request is told in the envelope too."""
 
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.http.errors import Refusal, envelope
 
 HEAD_BYTES = 64 * 1024
 """Request line and headers together; browsers and proxies stay far below."""
@@ -12,7 +15,16 @@ HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
 """From the first byte of a request, or from connecting, to the end of its headers."""
 
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_TOO_LARGE = Refusal(431, "invalid_request", "request_too_large", f"The head is larger than {HEAD_BYTES} bytes.")
+_NO_REQUEST = Refusal(400, "invalid_request", "parse_error", "This is no HTTP request.")
+
+
+def _closing(refusal: Refusal) -> bytes:
+    """An answer outside the application, after which the connection is closed."""
+    answer = envelope(refusal)
+    headers = [b"%s: %s" % header for header in [*answer.raw_headers, (b"connection", b"close")]]
+    status = f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}".encode()
+    return b"\r\n".join([status, *headers, b"", bytes(answer.body)])
 
 
 class BoundedHeaders(HttpToolsProtocol):
@@ -52,6 +64,13 @@ class BoundedHeaders(HttpToolsProtocol):
                 return
         super().data_received(data)
 
+    def send_400_response(self, msg: str) -> None:
+        """Bytes that the parser does not take for a request. `msg` is the server's own text for it."""
+        del msg
+        self._forget_deadline()
+        self.transport.write(_closing(_NO_REQUEST))
+        self.transport.close()
+
     def _holds_whole_head(self, data: bytes) -> bool:
         """A small head with a large body behind it in the same chunk."""
         end = data.find(b"\r\n\r\n")
@@ -70,7 +89,7 @@ class BoundedHeaders(HttpToolsProtocol):
     def _refuse(self) -> None:
         self._forget_deadline()
         if not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
+            self.transport.write(_closing(_TOO_LARGE))
             self.transport.close()
 
     def _forget_deadline(self) -> None:

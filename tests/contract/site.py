@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import JsonValue
 
+from api.bounded_headers import BoundedHeaders
 from api.http.app import create_app
 from api.http.services import Services
 from commands.accounts import Accounts
@@ -39,8 +40,9 @@ MONITOR = {
 
 
 def refusal(response: httpx.Response) -> tuple[int, str, str, str | None]:
-    """(status, type, code, attr) of an answer in the envelope; fails for any other shape."""
+    """(status, type, code, attr) of an answer in the envelope; fails for any other shape, and for a bare 503."""
     body = response.json()
+    assert response.status_code != 503 or int(response.headers["retry-after"]) > 0
     extra = {"error"} if response.status_code == 503 else set()
     assert set(body) == ENVELOPE | extra, body
     assert isinstance(body["detail"], str), body
@@ -52,7 +54,9 @@ def refusal(response: httpx.Response) -> tuple[int, str, str, str | None]:
 @contextmanager
 def serving(app: FastAPI) -> Generator[str]:
     """The address of a server on a free port. The access log is on, so that tests can look for keys in it."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=True, proxy_headers=False)
+    config = uvicorn.Config(
+        app, http=BoundedHeaders, host="127.0.0.1", port=0, log_config=None, access_log=True, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="http")
     thread.start()

@@ -124,10 +124,11 @@ def test_off_asks_nothing(site: Site, environment: int, tmp_path: Path) -> None:
 def test_a_database_that_goes_away_while_it_counts_is_a_503(site: Site, limited: str, environment: int) -> None:
     with client(site, limited, environment) as api, ThreadPoolExecutor(1) as thread:
         assert api.get("quota/").status_code == 200
-        with site.services.pool.connection() as conn, conn.transaction():
-            conn.execute("SELECT 1 FROM access.request_rate WHERE environment_id = %s FOR UPDATE", (environment,))
+        lend = site.services.pool.connection
+        with lend() as killer, lend() as holder, holder.transaction():
+            holder.execute("SELECT 1 FROM access.request_rate WHERE environment_id = %s FOR UPDATE", (environment,))
             blocked = thread.submit(api.get, "quota/")
-            wait_until(lambda: conn.execute(BLOCKED).fetchone() is not None, 10, "nothing waits for the row")
+            wait_until(lambda: killer.execute(BLOCKED).fetchone() is not None, 10, "nothing waits for the row")
             answer = blocked.result(20)
         assert refusal(answer) == (503, "server_error", "error", None)
         assert int(answer.headers["retry-after"]) > 0

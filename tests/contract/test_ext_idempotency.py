@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from threading import Event
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from api.http.services import Services
 from commands.store.once import KEPT_FOR, forget
 from tests.contract.site import MONITOR, Site, observe, refusal, scanner, served
 
@@ -266,6 +269,38 @@ def test_errors_are_not_kept(site: Site, api: httpx.Client, quota_of: Callable[[
     assert api.post("scanners/", json={**create, "name": fresh()}, headers=keyed(key)).status_code == 201
 
 
+def test_a_repeat_that_comes_while_the_first_is_still_at_it(site: Site, api: httpx.Client) -> None:
+    """It does not wait for the first: it answers for both."""
+    send, key = creating(site, api), fresh()
+    appending, go_on = Event(), Event()
+
+    def slow(position: int, projections: Sequence[str]) -> bool:
+        appending.set()
+        return go_on.wait(30) and site.services.wait(position, projections)
+
+    before = appended(site)
+    with at(site, replace(site.services, wait=slow)) as late, ThreadPoolExecutor(1) as thread:
+        first = thread.submit(send, late, key)
+        assert appending.wait(30)
+        again = send(api, key)
+        assert (again.status_code, again.headers[REPLAYED]) == (201, "true")
+        go_on.set()
+        assert same(first.result(30), again)
+        assert REPLAYED not in first.result().headers
+    assert same(send(api, key), again)
+    assert appended(site) - before == 1
+
+
+@contextmanager
+def at(site: Site, services: Services) -> Iterator[httpx.Client]:
+    """A client of a copy of the server over other services, in the site's environment."""
+    with served(services, Authorization=f"Bearer {site.key()}") as client:
+        client.base_url = httpx.URL(
+            f"{str(client.base_url).rstrip('/')}/api/environments/{site.environment_id}/vision/"
+        )
+        yield client
+
+
 def test_an_outage_before_the_append_and_one_after_it(site: Site, api: httpx.Client) -> None:
     (outage, *_) = site.services.outages
 
@@ -273,16 +308,10 @@ def test_an_outage_before_the_append_and_one_after_it(site: Site, api: httpx.Cli
         raise outage("away")
 
     send, key = creating(site, api), fresh()
-    base = f"/api/environments/{site.environment_id}/vision/"
-    authorization = api.headers["authorization"]
     before = appended(site)
-    with served(replace(site.services, scanners=_Away(away)), Authorization=authorization) as late:
-        late.base_url = httpx.URL(f"{str(late.base_url).rstrip('/')}{base}")
-        refused = send(late, key)
-        assert refusal(refused)[0] == 503
-        assert int(refused.headers["retry-after"]) > 0
-    with served(replace(site.services, wait=away), Authorization=authorization) as late:
-        late.base_url = httpx.URL(f"{str(late.base_url).rstrip('/')}{base}")
+    with at(site, replace(site.services, scanners=cast("Any", _Away(away)))) as late:
+        assert refusal(send(late, key))[0] == 503
+    with at(site, replace(site.services, wait=away)) as late:
         made = send(late, key)
         assert made.status_code == 201
     assert same(send(api, key), made)
@@ -328,11 +357,7 @@ def test_a_key_is_looked_at_after_the_caller(site: Site) -> None:
 def tomorrow(site: Site) -> Iterator[httpx.Client]:
     """The same site a day later."""
     clock = site.services.clock
-    services = replace(site.services, clock=lambda: clock() + KEPT_FOR)
-    with served(services, Authorization=f"Bearer {site.key()}") as client:
-        client.base_url = httpx.URL(
-            f"{str(client.base_url).rstrip('/')}/api/environments/{site.environment_id}/vision/"
-        )
+    with at(site, replace(site.services, clock=lambda: clock() + KEPT_FOR)) as client:
         yield client
 
 
