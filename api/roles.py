@@ -24,6 +24,8 @@ from consumers.scanning.requests import JobMaker
 from consumers.scanning.scan import Scanning
 from consumers.scanning.worker import Reaper, ScanWorker
 from consumers.scheduler import Ticker
+from consumers.selection.estimate import GROUP as ESTIMATOR_GROUP
+from consumers.selection.estimate import Estimates, Refresh
 from consumers.selection.sweep import Sweep, SweepRules
 from consumers.selection.watermarks import GROUP as SELECTION_GROUP
 from consumers.selection.watermarks import WatermarkKeeper
@@ -50,6 +52,7 @@ TOPIC_OF = {
     REAPER_GROUP: "ticks",
     SELECTION_GROUP: "events",
     SWEEPER_GROUP: "ticks",
+    ESTIMATOR_GROUP: "ticks",
 }
 """Every consumer group of the product, and what it consumes."""
 
@@ -58,6 +61,7 @@ SCAN_WORKERS = 4
 
 SETTLE_TICK_SECONDS = 30.0
 REAP_TICK_SECONDS = 15.0
+ESTIMATE_TICK_SECONDS = 900.0
 
 
 def ticks(settle_seconds: float, sweep_seconds: float) -> dict[str, float]:
@@ -66,6 +70,7 @@ def ticks(settle_seconds: float, sweep_seconds: float) -> dict[str, float]:
         "settle": max(1.0, min(SETTLE_TICK_SECONDS, settle_seconds / 4, sweep_seconds)),
         "sweep": max(1.0, sweep_seconds),
         "reap": REAP_TICK_SECONDS,
+        "estimate": max(1.0, min(ESTIMATE_TICK_SECONDS, 3 * sweep_seconds)),
     }
 
 
@@ -125,6 +130,10 @@ def _scheduler(running: Runtime) -> Iterator[Loop]:
     due = OnTick("sweep", sweep.run)
     yield "sweep ticks", _consume(running, SWEEPER_GROUP, due.handle)
     yield "sweep", due.run
+    refresh = Refresh(running.pool, Estimates(running.pool, settings.eligibility, running.clock))
+    aging = OnTick("estimate", refresh.run)
+    yield "estimate ticks", _consume(running, ESTIMATOR_GROUP, aging.handle)
+    yield "estimates", aging.run
 
 
 ROLES: dict[str, Callable[[Runtime], Iterator[Loop]]] = {

@@ -13,6 +13,7 @@ from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
 from consumers.relay import Relay
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
+from consumers.selection.estimate import Estimates
 from consumers.transports.installation import may_publish_to_kafka
 from consumers.transports.port import Unavailable
 from projections.engine.parking import lag
@@ -42,6 +43,7 @@ def services_for(running: Runtime) -> Services:
         scanners=running.scanners,
         observations=running.observations,
         limits=running.settings.observation_limits,
+        estimates=Estimates(running.pool, running.settings.eligibility, running.clock),
         transport=running.transport,
         wait=lambda position, projections: wait_for(running.pool, projections, position, WAIT_SECONDS),
         clock=running.clock,

@@ -246,6 +246,18 @@ class BulkObserveDocument(BaseModel):
     results: list[BulkObserved]
 
 
+class EstimateDocument(BaseModel):
+    """Contract 6. The count is exact, and before sampling."""
+
+    model_config = ConfigDict(title="Estimate")
+
+    matched_sessions_in_window: int
+    window_days: int
+    estimated_observations_per_month: int
+    sampling_rate: float
+    other_enabled_scanners_monthly: int
+
+
 class QuotaDocument(BaseModel):
     """Contract 7."""
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
 from consumers.key_use import KeyUse
+from consumers.selection.estimate import Estimates
 from consumers.transports.port import Transport
 
 
@@ -52,6 +53,7 @@ class Services:
     scanners: Scanners
     observations: Observations
     limits: ObservationLimits
+    estimates: Estimates
     transport: Transport
     wait: Waiting
     clock: Callable[[], datetime]

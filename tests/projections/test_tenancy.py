@@ -15,6 +15,7 @@ OWNED = re.compile(r"\b(environment_id|organization_id)\b")
 EXEMPT = {
     "quota.quota_with_grants": "for the operator, who names the organization",
     "quota._quota": "its two callers say whose",
+    "estimates.due": "for the refresh, which goes over all environments",
     "sessions.settle_number_at": "as last_settle_number",
     "sessions.last_settle_number": "a counter over all environments that tells nothing of any",
 }
