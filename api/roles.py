@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
-from api.bootstrap import Runtime
+from api.bootstrap import PROVIDERS, Runtime
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
@@ -18,7 +18,6 @@ from consumers.capture.settler import GROUP as SETTLER_GROUP
 from consumers.capture.settler import SettleHandler, capture_lag
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
-from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.requests import JobMaker
 from consumers.scanning.scan import Scanning
@@ -106,7 +105,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         running.pool,
         running.observations,
         running.blobs,
-        {"builtin": BuiltinProvider()},
+        {name: make() for name, make in PROVIDERS.items()},
         running.settings.eligibility,
         running.clock,
     )

@@ -19,7 +19,19 @@ from api.http.answers import Answer
 from api.http.entrance import Entrance, visit
 from api.http.errors import Refusal, envelope
 from api.http.mounting import mount
-from api.http.routes import capture, estimate, health, history, observations, observing, quota, scanners, stats
+from api.http.routes import (
+    capture,
+    estimate,
+    gaps,
+    health,
+    history,
+    observations,
+    observing,
+    quota,
+    scanner_health,
+    scanners,
+    stats,
+)
 from api.http.services import Services
 from domain.errors import VisionError
 
@@ -48,7 +60,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.add_middleware(Entrance)
-    for noun in (scanners, estimate, observing, observations, stats, quota, history):
+    for noun in (scanners, estimate, scanner_health, gaps, observing, observations, stats, quota, history):
         mount(app, noun.OPERATIONS)
     health.mount(app)
     capture.mount(app, services)

@@ -39,6 +39,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
         "description": "Id of the environment (project), or `@current` for the first one that the key may use.",
     },
     "scanner_id": {"schema": {"type": "string", "format": "uuid"}, "description": "Id of a scanner."},
+    "gap_id": {"schema": {"type": "string", "format": "uuid"}, "description": "Id of a gap in a schedule."},
     "observation_id": {"schema": {"type": "string", "format": "uuid"}, "description": "Id of an observation."},
 }
 

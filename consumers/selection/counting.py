@@ -94,6 +94,8 @@ def matched_in(
     query: dict[str, Any],
     limits: EligibilityLimits,
     ranges: Sequence[tuple[int, int]],
+    *,
+    seconds: float = COUNT_SECONDS,
 ) -> list[int]:
     """For each range of settle numbers, both ends included: the environment's sessions in it that match.
 
@@ -103,7 +105,7 @@ def matched_in(
     if matching is None or not ranges:
         return [0] * len(ranges)
     values |= {"firsts": [first for first, _ in ranges], "lasts": [last for _, last in ranges]}
-    with _bounded(connection, COUNT_SECONDS) as bounded:
+    with _bounded(connection, seconds) as bounded:
         rows = bounded.execute(_IN_RANGES.format(matching=matching).encode(), values).fetchall()
     return [row[0] for row in rows]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from consumers.selection.counting import COUNT_SECONDS, Matched, TooSlow, matched
+from consumers.selection.counting import COUNT_SECONDS, Matched, TooSlow, matched, matched_in
 from domain.eligibility import EligibilityLimits
 from domain.scanner import Scanner
 from domain.tenant import Tenant
@@ -99,6 +99,11 @@ class Estimates:
         """What the query matches in the look-back. Raises TooSlow; psycopg.OperationalError in an outage."""
         with self.pool.connection() as connection:
             return matched(connection, tenant, query, self.limits, self.clock(), seconds=self.seconds)
+
+    def matched_in(self, tenant: Tenant, query: dict[str, Any], ranges: Sequence[tuple[int, int]]) -> list[int]:
+        """As `counting.matched_in`. Raises as `matched`."""
+        with self.pool.connection() as connection:
+            return matched_in(connection, tenant, query, self.limits, ranges, seconds=self.seconds)
 
     def keep(self, tenant: Tenant, scanner: Scanner, *, switched_on: bool = False) -> None:
         """After a save: works out the estimate when there is none, or none of the scanner's present inputs.

@@ -1,7 +1,7 @@
 """Works through gaps of schedules that somebody has asked for after all (extensions "Observing").
 
-A gap is worked through as the schedule would have done it: what the scanner's present query, sampling and rate want,
-page by page, within quota and caps. What cannot be had stands still and goes on by itself, whatever `on_exhausted` says.
+A gap is worked through as the schedule would have done it: what the scanner's present query and rate want, page by
+page, within quota and caps. What cannot be had stands still and goes on by itself, whatever `on_exhausted` says.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (gap_id) DO NOTHING
 _OPEN = """
 SELECT r.gap_id, r.scanner_id, r.environment_id, r.organization_id, r.settle_number, r.last_number
 FROM selection.redrive r JOIN selection.watermark w ON w.scanner_id = r.scanner_id AND w.enabled
-ORDER BY r.requested_at, r.gap_id LIMIT %s
+ORDER BY r.requested_at, r.settle_number, r.gap_id LIMIT %s
 """
 _ADVANCE = "UPDATE selection.redrive SET settle_number = %s WHERE gap_id = %s AND settle_number = %s"
 _END = "DELETE FROM selection.redrive WHERE gap_id = %s"

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from consumers.selection.counting import Matched
-from consumers.selection.estimate import Estimates, Refresh, monthly
+from consumers.selection.estimate import Refresh, monthly
 from projections.queries.estimates import Inputs, stored
 from tests.contract.recorded import Place, new_place
 from tests.contract.site import Site, refusal, scanner, served
@@ -412,9 +412,3 @@ def test_20_edits_at_once_leave_the_estimate_of_the_last_one(place: Place) -> No
         thread.join()
     last = place.api.get(f"scanners/{made}/").json()
     assert last["estimated_monthly_observations"] == len(last["query"]["session_ids"])
-
-
-def test_an_estimate_never_waits_long_for_a_connection(site: Site) -> None:
-    """The worker of the saves is the worker of the refresh: one rule, one bound."""
-    assert isinstance(site.services.estimates, Estimates)
-    assert site.services.estimates.seconds <= 10
