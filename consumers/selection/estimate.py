@@ -32,6 +32,8 @@ Pool = ConnectionPool[psycopg.Connection[TupleRow]]
 
 GROUP = "estimator"
 
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError)
+
 MONTH_DAYS = 30
 
 STALE_AFTER = timedelta(days=1)
@@ -117,7 +119,7 @@ class Estimates:
                 known = estimates.stored(connection, tenant, scanner.id)
                 if known is None or not _fits(known, inputs, self.clock() if switched_on else None):
                     self.work_out(connection, inputs)
-        except (TooSlow, psycopg.OperationalError, psycopg.InterfaceError) as error:
+        except (TooSlow, *OUTAGES) as error:
             log.warning("a scanner was saved without a new estimate: %s", error, extra={"scanner": str(scanner.id)})
         except Exception:
             log.exception("a scanner was saved without a new estimate", extra={"scanner": str(scanner.id)})
@@ -154,7 +156,8 @@ class Refresh:
     def run(self) -> float | None:
         """Works for a slice of time: enabled scanners first, those without an estimate first, then the oldest.
 
-        Returns 0 when there is more to do, else None. A scanner whose count fails has its turn again later.
+        Returns 0 when there is more to do, else None. A scanner whose count fails has its turn again later. Raises when
+        the database is away.
         """
         deadline = time.monotonic() + SLICE_SECONDS
         now = self._worker.clock()
@@ -176,3 +179,7 @@ class Refresh:
                 self._worker.work_out(connection, inputs)
             except TooSlow as error:
                 log.warning("an estimate stays old: %s", error, extra={"scanner": str(inputs.scanner_id)})
+            except OUTAGES:
+                raise
+            except Exception:
+                log.exception("an estimate failed; the others go on", extra={"scanner": str(inputs.scanner_id)})

@@ -321,8 +321,10 @@ def test_a_result_of_old_inputs_is_dropped(site: Site, place: Place) -> None:
 
 def test_one_scanner_that_cannot_be_counted_does_not_stop_the_others(site: Site, place: Place) -> None:
     made = [scanner(place.api, f"n{number}")["id"] for number in range(3)]
+    broken = scanner(place.api, "broken")["id"]
     with site.services.pool.connection() as conn:
         conn.execute("DELETE FROM selection.estimate WHERE environment_id = %s", (place.environment_id,))
+        conn.execute("UPDATE read_scanners.scanner SET query = '[]' WHERE id = %s", (broken,))
         worker = replace(site.services.estimates, seconds=0.05)
         with conn.transaction():
             conn.execute("LOCK TABLE capture.session IN ACCESS EXCLUSIVE MODE")
