@@ -32,6 +32,8 @@ from commands.store.application import STORE_OUTAGES, Store
 from commands.store.event_log import EventLog
 from commands.store.migrations import Migration, Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
+from consumers.scanning.providers.builtin import BuiltinProvider
+from consumers.scanning.providers.port import Provider
 from consumers.transports.gauges import Measured
 from consumers.transports.installation import Unsafe, refuse_other, settle_on
 from consumers.transports.port import Transport, Unavailable
@@ -52,6 +54,9 @@ CATALOGUE = {
     "builtin": ("builtin",),
 }
 """Providers and models that scanners may name: the reference product's two (contract 3.1) and our own analyser."""
+
+PROVIDERS: dict[str, Callable[[], Provider]] = {"builtin": BuiltinProvider}
+"""Those that this installation can ask, and how each is made."""
 
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES, PoolTimeout, Unavailable, Behind)
 """What means "not now": the database or the transport is away, or the read side lacks what is asked. HTTP: 503."""

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
-from api.bootstrap import Runtime
+from api.bootstrap import PROVIDERS, Runtime
 from commands.store import once
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
@@ -21,12 +21,13 @@ from consumers.capture.settler import SettleHandler, capture_lag
 from consumers.expiry import Expiry
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
-from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.requests import JobMaker
 from consumers.scanning.scan import Scanning
 from consumers.scanning.worker import Reaper, ScanWorker
 from consumers.scheduler import Ticker
+from consumers.selection.estimate import GROUP as ESTIMATOR_GROUP
+from consumers.selection.estimate import Estimates, Refresh
 from consumers.selection.sweep import Sweep, SweepRules
 from consumers.selection.watermarks import GROUP as SELECTION_GROUP
 from consumers.selection.watermarks import WatermarkKeeper
@@ -53,6 +54,7 @@ TOPIC_OF = {
     REAPER_GROUP: "ticks",
     SELECTION_GROUP: "events",
     SWEEPER_GROUP: "ticks",
+    ESTIMATOR_GROUP: "ticks",
 }
 """Every consumer group of the product, and what it consumes."""
 
@@ -61,6 +63,7 @@ SCAN_WORKERS = 4
 
 SETTLE_TICK_SECONDS = 30.0
 REAP_TICK_SECONDS = 15.0
+ESTIMATE_TICK_SECONDS = 900.0
 
 
 def ticks(settle_seconds: float, sweep_seconds: float) -> dict[str, float]:
@@ -69,6 +72,7 @@ def ticks(settle_seconds: float, sweep_seconds: float) -> dict[str, float]:
         "settle": max(1.0, min(SETTLE_TICK_SECONDS, settle_seconds / 4, sweep_seconds)),
         "sweep": max(1.0, sweep_seconds),
         "reap": REAP_TICK_SECONDS,
+        "estimate": max(1.0, min(ESTIMATE_TICK_SECONDS, 3 * sweep_seconds)),
     }
 
 
@@ -104,7 +108,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         running.pool,
         running.observations,
         running.blobs,
-        {"builtin": BuiltinProvider()},
+        {name: make() for name, make in PROVIDERS.items()},
         running.settings.eligibility,
         running.clock,
     )
@@ -130,6 +134,10 @@ def _scheduler(running: Runtime) -> Iterator[Loop]:
     yield "sweep", due.run
     expired = {"keys of repeated requests": once.forget, "rates of requests": rate_limits.forget}
     yield "expiry", Expiry(running.pool, expired, running.clock).run
+    refresh = Refresh(running.pool, Estimates(running.pool, settings.eligibility, running.clock))
+    aging = OnTick("estimate", refresh.run)
+    yield "estimate ticks", _consume(running, ESTIMATOR_GROUP, aging.handle)
+    yield "estimates", aging.run
 
 
 ROLES: dict[str, Callable[[Runtime], Iterator[Loop]]] = {

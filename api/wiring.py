@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from api.bootstrap import CATALOGUE, OUTAGES, Runtime
+from api.bootstrap import CATALOGUE, OUTAGES, PROVIDERS, Runtime
 from api.http.services import Readiness, Services
 from commands.accounts import hash_key
 from commands.store.event_log import EventLog
@@ -14,6 +14,7 @@ from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.relay import Relay
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
+from consumers.selection.estimate import Estimates
 from consumers.transports.installation import may_publish_to_kafka
 from consumers.transports.port import Unavailable
 from projections.engine.parking import lag
@@ -32,6 +33,10 @@ FAILURES_TOLD = 3
 FAILURES_TOO_MANY = 10
 """Errors in a row of a group in one partition, which waits longer after each: 10 of them take two minutes."""
 
+PATIENCE_SWEEPS = 3
+PATIENCE_SECONDS = 60.0
+"""Sweeps that may pass over a session before its scanner no longer counts as healthy, and the least time for them."""
+
 TRANSPORT_LAG = 20_000
 """Records a consumer group may be behind."""
 
@@ -44,6 +49,7 @@ def services_for(running: Runtime) -> Services:
         actions=running.actions,
         observations=running.observations,
         limits=running.settings.observation_limits,
+        estimates=Estimates(running.pool, running.settings.eligibility, running.clock),
         transport=running.transport,
         wait=lambda position, projections: wait_for(running.pool, projections, position, WAIT_SECONDS),
         clock=running.clock,
@@ -52,6 +58,8 @@ def services_for(running: Runtime) -> Services:
         hash_key=partial(hash_key, running.secret),
         readiness=partial(_readiness, running),
         catalogue=CATALOGUE,
+        providers=frozenset(PROVIDERS),
+        patience=timedelta(seconds=max(PATIENCE_SECONDS, PATIENCE_SWEEPS * running.settings.sweep_seconds)),
         public_url=running.settings.links,
         outages=OUTAGES,
         rates=RateLimits() if running.settings.rate_limit == "upstream" else None,

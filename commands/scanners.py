@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -98,6 +99,23 @@ class Scanners:
             return self._store.save(scanner, once=context.once)
 
         return decide_again(scanner_id, attempt)
+
+    def redrive_gap(self, context: Context, scanner_id: UUID, gap: UUID) -> tuple[datetime, int | None]:
+        """Asks for the sessions of a gap after all.
+
+        Returns when that was asked for first, and the log position, None when it had been. Raises NotFound, Conflict.
+        """
+
+        def attempt() -> tuple[datetime, int | None]:
+            scanner = self.load(context, scanner_id)
+            at = scanner.redrive_gap(context.stamp(), gap)
+            guards = [require(ALIVE_SCANNER, str(scanner_id))]
+            return at, self._store.save(scanner, guards=guards, once=context.once)
+
+        try:
+            return decide_again(scanner_id, attempt)
+        except Refused as refused:
+            raise _refusal(refused) from refused
 
     def delete(
         self, context: Context, scanner_id: UUID, expected_versions: Collection[int] | None = None

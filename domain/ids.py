@@ -10,6 +10,11 @@ def observation_id(environment_id: int, scanner_id: UUID, session_id: str) -> UU
     return uuid5(NAMESPACE, f"observation/{environment_id}/{scanner_id}/{session_id}")
 
 
+def gap_id(scanner_id: UUID, first: int) -> UUID:
+    """A gap in a scanner's schedule, by the settle number that it begins with: gaps of a scanner never overlap."""
+    return uuid5(NAMESPACE, f"gap/{scanner_id}/{first}")
+
+
 def environment_stream(environment_id: int) -> UUID:
     return uuid5(NAMESPACE, f"environment/{environment_id}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -10,6 +11,7 @@ from pydantic import Field, JsonValue
 
 from domain.errors import Invalid, NotFound
 from domain.event import Aggregate, Event, FirstEvent, Stamp, stored
+from domain.ids import gap_id
 from domain.names import check_name
 from domain.recordings_query import check_query
 from domain.scanner_types import SCANNER_TYPES, check_config
@@ -21,6 +23,16 @@ SMALLEST_RATE = 0.0001
 
 VERSIONED = ("scanner_config", "query", "sampling_rate", "provider", "model", "emits_signals")
 """A real change of any of these raises scanner_version by one (contract 3.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Settle numbers, both ends included, that the schedule passed over, and when they were asked for after all."""
+
+    first: int
+    last: int
+    redriven_at: datetime | None = None
+
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -106,6 +118,20 @@ class SweepGapSkipped(Event):
     def apply(self, aggregate: Scanner) -> None:
         aggregate.gaps += 1
         aggregate.skipped_to = self.end
+        aggregate.skipped[str(gap_id(self.originator_id, self.start))] = Gap(self.start, self.end)
+
+
+@stored
+class SweepGapRedriven(Event):
+    """Somebody asked for the sessions of a gap after all. The ends are those of the SweepGapSkipped."""
+
+    TOPIC = "SweepGapRedriven"
+    gap_id: UUID
+    start: int = Field(alias="from")
+    end: int = Field(alias="to")
+
+    def apply(self, aggregate: Scanner) -> None:
+        aggregate.skipped[str(self.gap_id)] = Gap(self.start, self.end, self.recorded_at)
 
 
 @stored
@@ -138,6 +164,7 @@ class Scanner(Aggregate):
         self.scanner_version = 1
         self.gaps = 0
         self.skipped_to = 0
+        self.skipped: dict[str, Gap] = {}
         self.deleted = False
 
     @classmethod
@@ -210,6 +237,19 @@ class Scanner(Aggregate):
         self._check_alive()
         if last > self.skipped_to:
             self._record(SweepGapSkipped, stamp, start=max(first, self.skipped_to + 1), end=last, reason=reason)
+
+    def redrive_gap(self, stamp: Stamp, gap: UUID) -> datetime:
+        """Asks for the sessions of a gap after all; once. Returns when that was asked for first.
+
+        Raises NotFound for an unknown gap and when the scanner is deleted.
+        """
+        self._check_alive()
+        skipped = self.skipped.get(str(gap))
+        if skipped is None:
+            raise NotFound
+        if skipped.redriven_at is None:
+            self._record(SweepGapRedriven, stamp, gap_id=gap, start=skipped.first, end=skipped.last)
+        return skipped.redriven_at or stamp.recorded_at
 
     def delete(self, stamp: Stamp) -> None:
         """Ends the scanner for good. Raises NotFound when it is already deleted."""

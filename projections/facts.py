@@ -16,7 +16,7 @@ from pydantic import JsonValue
 from domain import accounts, action, integration, observation, scanner
 from domain.event import Event
 
-PASSING = frozenset({"grant", "gap", "try_failure"})
+PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure"})
 """Fields that tell of something that happened rather than of a state: their `before` is always null."""
 
 Facts = dict[str, JsonValue]
@@ -55,6 +55,10 @@ def _gap(event: scanner.SweepGapSkipped) -> Facts:
     return {"gap": {"from": event.start, "to": event.end, "reason": event.reason}}
 
 
+def _redriven(event: scanner.SweepGapRedriven) -> Facts:
+    return {"gap_redriven": {"id": str(event.gap_id), "from": event.start, "to": event.end}}
+
+
 def _grant(event: accounts.QuotaGranted) -> Facts:
     return {"grant": {"amount": event.amount, "expires_at": _time(event.expires_at)}}
 
@@ -91,6 +95,7 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     scanner.ScannerEnabled: _named(enabled=True),
     scanner.ScannerDisabled: _named(enabled=False),
     scanner.SweepGapSkipped: _gap,
+    scanner.SweepGapRedriven: _redriven,
     scanner.ScannerDeleted: _named(deleted=True),
     observation.ObservationRequested: _requested,
     observation.ScanStarted: _named("try_number", status="running"),

@@ -12,6 +12,7 @@ from psycopg import Connection
 from pydantic import JsonValue
 
 from domain.event import Event
+from domain.ids import gap_id
 from domain.scanner import (
     ScannerCreated,
     ScannerDeleted,
@@ -20,6 +21,7 @@ from domain.scanner import (
     ScannerEnabled,
     ScannerReconfigured,
     ScannerRenamed,
+    SweepGapRedriven,
     SweepGapSkipped,
 )
 from projections.engine.projection import Projection, Recorded
@@ -51,6 +53,10 @@ class ScannerRow:
     created_by: int | None
     created_at: datetime
     enabled_at: datetime
+    disabled_at: datetime | None
+    query_at: datetime
+    sampling_rate_at: datetime
+    provider_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
     version: int
@@ -79,6 +85,10 @@ _SCANNER = Table(
         "created_by": "integer",
         "created_at": "timestamptz",
         "enabled_at": "timestamptz",
+        "disabled_at": "timestamptz",
+        "query_at": "timestamptz",
+        "sampling_rate_at": "timestamptz",
+        "provider_at": "timestamptz",
         "updated_at": "timestamptz",
         "deleted_at": "timestamptz",
         "version": "bigint",
@@ -86,6 +96,37 @@ _SCANNER = Table(
     },
 )
 _AS_JSON = ("scanner_config", "query")
+_DATED = ("query", "sampling_rate", "provider")
+
+
+@dataclass(slots=True)
+class _Gap:
+    environment_id: int
+    id: UUID
+    scanner_id: UUID
+    first_number: int
+    last_number: int
+    reason: str
+    skipped_at: datetime
+    redriven_at: datetime | None
+
+
+_GAP = Table(
+    "gap",
+    _Gap,
+    ("environment_id", "id"),
+    {
+        "environment_id": "integer",
+        "id": "uuid",
+        "scanner_id": "uuid",
+        "first_number": "bigint",
+        "last_number": "bigint",
+        "reason": "text",
+        "skipped_at": "timestamptz",
+        "redriven_at": "timestamptz",
+    },
+)
+_FORGET_GAPS = "DELETE FROM gap WHERE scanner_id = ANY(%s)"
 
 
 def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
@@ -98,6 +139,40 @@ def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
         else:
             _change(rows[event.originator_id], event)
     _SCANNER.put(connection, list(rows.values()))
+    _apply_gaps(connection, events)
+
+
+def _apply_gaps(connection: Connection, events: Sequence[Event]) -> None:
+    redriven = {event.gap_id for event in events if isinstance(event, SweepGapRedriven)}
+    gaps = {gap.id: gap for gap in _GAP.load(connection, "id", redriven)} if redriven else {}
+    ended: set[UUID] = set()
+    for event in events:
+        match event:
+            case SweepGapSkipped():
+                gap = _skipped(event)
+                gaps[gap.id] = gap
+            case SweepGapRedriven():
+                gaps[event.gap_id].redriven_at = event.recorded_at
+            case ScannerDeleted():
+                ended.add(event.originator_id)
+            case _:
+                continue
+    _GAP.put(connection, [gap for gap in gaps.values() if gap.scanner_id not in ended])
+    if ended:
+        connection.execute(_FORGET_GAPS, (list(ended),))
+
+
+def _skipped(event: SweepGapSkipped) -> _Gap:
+    return _Gap(
+        environment_id=environment_of(event),
+        id=gap_id(event.originator_id, event.start),
+        scanner_id=event.originator_id,
+        first_number=event.start,
+        last_number=event.end,
+        reason=text(event.reason),
+        skipped_at=event.recorded_at,
+        redriven_at=None,
+    )
 
 
 def _created(event: ScannerCreated) -> ScannerRow:
@@ -119,6 +194,10 @@ def _created(event: ScannerCreated) -> ScannerRow:
         created_by=event.created_by,
         created_at=event.recorded_at,
         enabled_at=event.recorded_at,
+        disabled_at=None if event.enabled else event.recorded_at,
+        query_at=event.recorded_at,
+        sampling_rate_at=event.recorded_at,
+        provider_at=event.recorded_at,
         updated_at=event.recorded_at,
         deleted_at=None,
         version=event.originator_version,
@@ -136,12 +215,16 @@ def _change(row: ScannerRow, event: Event) -> None:
         case ScannerReconfigured():
             for name, value in event.changes.items():
                 setattr(row, name, _json(value) if name in _AS_JSON else value)
+                if name in _DATED:
+                    setattr(row, f"{name}_at", event.recorded_at)
             row.scanner_version = event.scanner_version
         case ScannerEnabled():
             row.enabled = True
             row.enabled_at = event.recorded_at
+            row.disabled_at = None
         case ScannerDisabled():
             row.enabled = False
+            row.disabled_at = event.recorded_at
         case ScannerDeleted():
             row.deleted_at = event.recorded_at
         case _:
@@ -178,6 +261,7 @@ SCANNERS = Projection(
             ScannerEnabled,
             ScannerDisabled,
             SweepGapSkipped,
+            SweepGapRedriven,
             ScannerDeleted,
         }
     ),

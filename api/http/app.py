@@ -19,11 +19,35 @@ from api.http.answers import Answer
 from api.http.entrance import Entrance, visit
 from api.http.errors import Refusal, envelope
 from api.http.mounting import mount
-from api.http.routes import actions, capture, health, history, observations, observing, quota, scanners, stats
+from api.http.routes import (
+    actions,
+    capture,
+    estimate,
+    gaps,
+    health,
+    history,
+    observations,
+    observing,
+    quota,
+    scanner_health,
+    scanners,
+    stats,
+)
 from api.http.services import Services
 from domain.errors import VisionError
 
-NOUNS = (scanners, observing, observations, stats, quota, actions, history)
+NOUNS = (
+    scanners,
+    estimate,
+    scanner_health,
+    gaps,
+    observing,
+    observations,
+    stats,
+    quota,
+    actions,
+    history,
+)
 """Modules with the rows of the route table, each a tuple OPERATIONS."""
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -246,6 +246,18 @@ class BulkObserveDocument(BaseModel):
     results: list[BulkObserved]
 
 
+class EstimateDocument(BaseModel):
+    """Contract 6. The count is exact, and before sampling."""
+
+    model_config = ConfigDict(title="Estimate")
+
+    matched_sessions_in_window: int
+    window_days: int
+    estimated_observations_per_month: int
+    sampling_rate: float
+    other_enabled_scanners_monthly: int
+
+
 class QuotaDocument(BaseModel):
     """Contract 7."""
 
@@ -256,6 +268,64 @@ class QuotaDocument(BaseModel):
     period_start: datetime
     period_end: datetime
     projected_monthly_observations: int
+
+
+class HealthReason(BaseModel):
+    """Why little or nothing comes of a scanner, and from when on, as far as it is known."""
+
+    code: Literal[
+        "quota_exhausted",
+        "in_flight_cap",
+        "provider_not_configured",
+        "provider_failing",
+        "unsupported_condition",
+        "disabled",
+        "sampling_zero",
+    ]
+    detail: str
+    since: datetime
+
+
+class LastDay(BaseModel):
+    """Observations that ended within the last 24 hours."""
+
+    succeeded: int
+    failed: int
+    ineligible: int
+
+
+class ScannerHealthDocument(BaseModel):
+    """Extensions "Observing"."""
+
+    model_config = ConfigDict(title="ScannerHealth")
+
+    status: Literal["ok", "waiting", "blocked", "disabled"]
+    reasons: list[HealthReason]
+    settled_behind: int
+    pending: int
+    running: int
+    last_day: LastDay
+    unsupported_conditions: list[str]
+
+
+class GapDocument(BaseModel):
+    """Extensions "Observing"."""
+
+    model_config = ConfigDict(title="Gap")
+
+    id: UUID
+    began: datetime = Field(alias="from")
+    ended: datetime = Field(alias="to")
+    reason: str
+    sessions: int
+    redriven_at: datetime | None
+
+
+class RedriveDocument(BaseModel):
+    """When the gap was asked for first."""
+
+    id: UUID
+    redriven_at: datetime
 
 
 class TriggerConfig(BaseModel):

@@ -341,6 +341,27 @@ def _as_flag(value: object) -> bool:
     raise problem("invalid_input", "Must be a valid boolean.")
 
 
+UUID_TEXT = 45
+"""Characters of the longest form of an id that is taken (`urn:uuid:...`)."""
+
+
+def identifier(*, null: bool = False) -> Rule:
+    """An id of an object, in any of the usual forms of a UUID; with `null` also none."""
+
+    def check(value: object) -> UUID | None:
+        if value is None and null:
+            return None
+        _not_null(value)
+        try:
+            if isinstance(value, str) and len(value) <= UUID_TEXT:
+                return UUID(value)
+        except ValueError:
+            pass
+        raise problem("invalid_input", "Must be a valid UUID.")
+
+    return Rule(_alone(check), {})
+
+
 Flag = Annotated[bool, Rule(_alone(_as_flag), {})]
 """A boolean, also as the words and digits of contract 2.2."""
 

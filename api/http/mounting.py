@@ -64,6 +64,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     },
     "scanner_id": {"schema": {"type": "string", "format": "uuid"}, "description": "Id of a scanner."},
     "action_id": {"schema": {"type": "string", "format": "uuid"}, "description": "Id of an action."},
+    "gap_id": {"schema": {"type": "string", "format": "uuid"}, "description": "Id of a gap in a schedule."},
     "observation_id": {"schema": {"type": "string", "format": "uuid"}, "description": "Id of an observation."},
 }
 

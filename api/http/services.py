@@ -1,6 +1,6 @@
 """Everything the HTTP room needs from the rooms beneath. `api.bootstrap` builds it; nothing is looked up elsewhere."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
+from consumers.selection.estimate import Estimates
 from consumers.transports.port import Transport
 
 
@@ -55,6 +56,7 @@ class Services:
     actions: Actions
     observations: Observations
     limits: ObservationLimits
+    estimates: Estimates
     transport: Transport
     wait: Waiting
     clock: Callable[[], datetime]
@@ -67,6 +69,10 @@ class Services:
     readiness: Callable[[], Readiness]
     catalogue: Mapping[str, Sequence[str]]
     """Provider to the ids of its models (contract 3.1)."""
+    providers: Collection[str]
+    """Those of the catalogue's providers that this installation can ask."""
+    patience: timedelta
+    """How long a session may wait for the schedule before a scanner no longer counts as healthy."""
     public_url: str
     """Where clients reach this server, without a trailing slash. Links come from it, never from a Host header."""
     outages: tuple[type[Exception], ...]

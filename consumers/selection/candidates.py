@@ -22,10 +22,11 @@ def unsupported_conditions(query: dict[str, Any]) -> list[str]:
     return sorted(key for key, value in query.items() if key not in ANSWERED and value not in (None, [], {}, False))
 
 
-def wanted(
-    scanner_id: UUID, query: dict[str, Any], sampling_rate: float, limits: EligibilityLimits, session: SettledSession
-) -> bool:
-    """Whether the schedule scans this session: query, eligibility, then sampling. Pure."""
+def matches(query: dict[str, Any], limits: EligibilityLimits, session: SettledSession) -> bool:
+    """Whether a scanner with this query looks at the session at all: query, then eligibility. Pure.
+
+    `counting.py` says the same in SQL; a property test holds the two together.
+    """
     if unsupported_conditions(query):
         return False
     session_ids, distinct_ids = query.get("session_ids"), query.get("distinct_ids")
@@ -33,6 +34,11 @@ def wanted(
         return False
     if distinct_ids is not None and not set(distinct_ids) & set(session.distinct_ids):
         return False
-    if ineligible(session.facts.recording_duration, session.facts.active_seconds, limits) is not None:
-        return False
-    return sampled(scanner_id, session.facts.id, sampling_rate)
+    return ineligible(session.facts.recording_duration, session.facts.active_seconds, limits) is None
+
+
+def wanted(
+    scanner_id: UUID, query: dict[str, Any], sampling_rate: float, limits: EligibilityLimits, session: SettledSession
+) -> bool:
+    """Whether the schedule scans this session: `matches`, then sampling. Pure."""
+    return matches(query, limits, session) and sampled(scanner_id, session.facts.id, sampling_rate)

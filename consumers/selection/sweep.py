@@ -17,7 +17,9 @@ from psycopg_pool import ConnectionPool
 from commands.context import Context
 from commands.observations import Observations
 from commands.scanners import Scanners
-from consumers.selection.candidates import PAGE, wanted
+from consumers.selection.asking import IN_FLIGHT_CAP, QUOTA_EXHAUSTED, ask
+from consumers.selection.candidates import PAGE
+from consumers.selection.redrive import Redriving
 from consumers.selection.watermarks import Watermark, advance, enabled_watermarks, note_waiting
 from domain.eligibility import EligibilityLimits
 from domain.errors import NotFound
@@ -34,8 +36,6 @@ SWEEP_SECONDS = 60
 
 AGAIN_SECONDS = 2.0
 
-_WAITING = {"no_quota": "quota_exhausted", "capped": "in_flight_cap"}
-
 
 @dataclass(frozen=True, slots=True)
 class SweepRules:
@@ -47,7 +47,7 @@ class SweepRules:
 
 
 class Sweep:
-    """One run over all enabled scanners.
+    """One run over all enabled scanners, then over the gaps that were asked for after all.
 
     Safe to repeat and to run twice at once: requests are unique by pair and watermarks move by compare-and-set.
     """
@@ -65,6 +65,7 @@ class Sweep:
         self._observations = observations
         self._rules = rules
         self._clock = clock
+        self._redriving = Redriving(pool, scanners, observations, rules.limits, clock)
 
     def run(self) -> float | None:
         """Sweeps until every scanner has caught up, waits, or the time is over.
@@ -83,6 +84,7 @@ class Sweep:
                 continue  # deleted since; its watermark goes with the event
             except Exception:
                 log.exception("a scanner's sweep failed; the others go on", extra={"scanner": str(mark.scanner_id)})
+        unfinished |= self._redriving.run(deadline)
         return AGAIN_SECONDS if unfinished or time.monotonic() >= deadline else None
 
     def _sweep_scanner(self, mark: Watermark, deadline: float) -> bool:
@@ -108,7 +110,7 @@ class Sweep:
                     mark = _at(mark, reached)
                 if waiting is not None:
                     note_waiting(connection, mark, waiting, now)
-                    return waiting == _WAITING["capped"]
+                    return waiting == IN_FLIGHT_CAP
             if len(page) < PAGE:
                 return False
         return True
@@ -118,23 +120,12 @@ class Sweep:
 
         Returns the settle number that is done with (None: nothing is), and what it waits for.
         """
-        chosen = [
-            session
-            for session in page
-            if wanted(scanner.id, scanner.query, scanner.sampling_rate, self._rules.limits, session)
-        ]
-        if not chosen:
-            return (page[-1].settle_number if page else None), None
-        answers = self._observations.request(context, scanner.id, [session.facts.id for session in chosen], "schedule")
-        stuck = next((i for i, answer in enumerate(answers) if answer.outcome in _WAITING), None)
-        if stuck is None:
-            return page[-1].settle_number, None
-        if answers[stuck].outcome == "no_quota" and self._rules.on_exhausted == "skip":
-            first, last = chosen[stuck].settle_number, page[-1].settle_number
-            self._scanners.skip_gap(context, scanner.id, first, last, "quota_exhausted")
-            return last, None
-        before = [session.settle_number for session in page if session.settle_number < chosen[stuck].settle_number]
-        return (before[-1] if before else None), _WAITING[answers[stuck].outcome]
+        asked = ask(self._observations, context, scanner, page, self._rules.limits)
+        if asked.stuck is None or asked.waiting_for != QUOTA_EXHAUSTED or self._rules.on_exhausted == "wait":
+            return asked.reached, asked.waiting_for
+        last = page[-1].settle_number
+        self._scanners.skip_gap(context, scanner.id, asked.stuck, last, asked.waiting_for)
+        return last, None
 
     def _context(self, mark: Watermark) -> Context:
         return Context(

@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from consumers.relayed import MALFORMED, Relayed, relayed
+from consumers.selection.redrive import begin, forget
 from consumers.transports.port import Poison, Record
 from projections.queries.sessions import settle_number_at
 
@@ -65,7 +66,7 @@ class Watermark:
 
 
 class WatermarkKeeper:
-    """Handles the events topic: scanners that begin, pause and end."""
+    """Handles the events topic: scanners that begin, pause and end, and gaps that are asked for after all."""
 
     def __init__(self, settle_interval: timedelta) -> None:
         self._settle = settle_interval
@@ -89,6 +90,9 @@ class WatermarkKeeper:
                 connection.execute(_STOP, (event.position, event.stream_id, event.position))
             case "ScannerDeleted":
                 connection.execute(_FORGET, (event.stream_id,))
+                forget(connection, event.stream_id)
+            case "SweepGapRedriven":
+                begin(connection, event)
             case _:
                 return
 

@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from domain.quota import Period
 from domain.tenant import Tenant
+from projections.queries.estimates import PLANNED
 from projections.queries.users import Document
 
 MOST_GRANTS = 1000
@@ -21,6 +22,7 @@ SELECT coalesce((SELECT a.monthly_quota FROM read_quota.allowance a WHERE a.orga
        coalesce((SELECT u.requested - u.refunded FROM read_quota.usage u
                  WHERE u.organization_id = %(organization_id)s AND u.period = %(period)s), 0)::bigint
 """
+_PROJECTED = PLANNED.encode()
 _GRANTS = """
 SELECT b.amount, b.expires_at FROM read_quota.bonus b WHERE b.organization_id = %s AND b.expires_at > %s
 ORDER BY b.expires_at, b.position LIMIT %s
@@ -49,6 +51,7 @@ def _quota(connection: Connection, organization_id: UUID, now: datetime, default
     }
     row = connection.execute(_QUOTA, values).fetchone()
     limit, used = row or (default_quota, 0)
+    projected = connection.execute(_PROJECTED, {"organization_id": organization_id, "left_out": None}).fetchone()
     return {
         "monthly_quota": limit,
         "usage_this_month": used,
@@ -56,6 +59,5 @@ def _quota(connection: Connection, organization_id: UUID, now: datetime, default
         "exhausted": used >= limit,
         "period_start": period.start,
         "period_end": period.end,
-        # A scanner without an estimate counts 0, and there are no estimates yet.
-        "projected_monthly_observations": 0,
+        "projected_monthly_observations": projected[0] if projected else 0,
     }

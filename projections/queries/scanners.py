@@ -29,17 +29,18 @@ ORDERS = {
 SETTLE = timedelta(seconds=2100)
 """The settle interval unless the caller has another (operator interface)."""
 
-# The watermark is state of the selection consumer. Until it has heard of a scanner, or of its being switched on, the
-# place where it will begin stands in (contract 3.4).
+# Watermark and estimate are state of the selection consumer. Until it has heard of a scanner, or of its being switched
+# on, the place where it will begin stands in (contract 3.4).
 _FROM = f"""
 FROM read_scanners.scanner s {USER_JOIN.format(column="s.created_by")}
 LEFT JOIN selection.watermark w ON w.scanner_id = s.id
+LEFT JOIN selection.estimate e ON e.scanner_id = s.id
 WHERE s.environment_id = %(environment_id)s AND s.deleted_at IS NULL
 """
 _SELECT = f"""
 SELECT s.id, s.name, s.description, s.scanner_type, s.scanner_config, s.query, s.sampling_rate, s.provider, s.model,
        s.enabled, s.emits_signals, s.scanner_version, greatest(w.swept_at, s.enabled_at - %(settle)s), s.created_at,
-       s.updated_at,
+       s.updated_at, e.monthly,
        {USER_COLUMNS}
 {_FROM}
 """
@@ -152,7 +153,7 @@ def _order(order_by: str) -> str:
 def _document(row: tuple[Any, ...]) -> Document:
     (
         scanner_id, name, description, scanner_type, scanner_config, query, sampling_rate, provider, model, enabled,
-        emits_signals, scanner_version, last_swept_at, created_at, updated_at, *creator,
+        emits_signals, scanner_version, last_swept_at, created_at, updated_at, monthly, *creator,
     ) = row  # fmt: skip
     return {
         "id": scanner_id,
@@ -167,8 +168,7 @@ def _document(row: tuple[Any, ...]) -> Document:
         "enabled": enabled,
         "emits_signals": emits_signals,
         "scanner_version": scanner_version,
-        # Estimates are worked out by the selection consumer; there are none yet.
-        "estimated_monthly_observations": None,
+        "estimated_monthly_observations": monthly,
         "last_swept_at": last_swept_at,
         "created_at": created_at,
         "created_by": user_document(*creator),

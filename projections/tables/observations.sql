@@ -36,6 +36,7 @@ CREATE TABLE observation (
 CREATE UNIQUE INDEX observation_id ON observation (id);
 CREATE INDEX observation_scanner ON observation (environment_id, scanner_id, created_at DESC, id);
 CREATE INDEX observation_status ON observation (environment_id, scanner_id, status, created_at DESC, id);
+CREATE INDEX observation_ended ON observation (environment_id, scanner_id, completed_at) WHERE completed_at IS NOT NULL;
 CREATE INDEX observation_session ON observation (environment_id, session_id, created_at DESC, id);
 
 -- Scanners that are deleted: their rows are hidden at once and dropped later, in bounded chunks.

@@ -19,6 +19,12 @@ CREATE TABLE scanner (
     created_at      timestamptz NOT NULL,
     -- Creation or the last time it was switched on: where its schedule begins.
     enabled_at      timestamptz NOT NULL,
+    -- Null while it is enabled.
+    disabled_at     timestamptz,
+    -- When the present value was given: since when it may keep a scanner from producing anything.
+    query_at        timestamptz NOT NULL,
+    sampling_rate_at timestamptz NOT NULL,
+    provider_at     timestamptz NOT NULL,
     updated_at      timestamptz NOT NULL,
     deleted_at      timestamptz,
     -- Version of the stream, for ETag and If-Match.
@@ -29,3 +35,19 @@ CREATE TABLE scanner (
 );
 CREATE UNIQUE INDEX scanner_id ON scanner (id);
 CREATE INDEX scanner_organization ON scanner (organization_id) WHERE deleted_at IS NULL AND enabled;
+
+-- Settle numbers, both ends included, that a scanner's schedule passed over, and when they were asked for after all.
+-- They go with their scanner.
+CREATE TABLE gap (
+    environment_id integer     NOT NULL,
+    id             uuid        NOT NULL,
+    scanner_id     uuid        NOT NULL,
+    first_number   bigint      NOT NULL,
+    last_number    bigint      NOT NULL,
+    reason         text        NOT NULL,
+    skipped_at     timestamptz NOT NULL,
+    redriven_at    timestamptz,
+    PRIMARY KEY (environment_id, id)
+);
+CREATE INDEX gap_id ON gap (id);
+CREATE INDEX gap_scanner ON gap (scanner_id, first_number);

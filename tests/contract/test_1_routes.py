@@ -89,7 +89,8 @@ def test_observations_stats_without_a_scanner_is_no_address(api: httpx.Client) -
 
 
 def test_estimate_is_never_taken_for_an_id(api: httpx.Client) -> None:
-    assert refusal(api.post("scanners/estimate/", json={})) == NOT_FOUND
+    assert set(api.post("scanners/estimate/", json={}).json()) > {"window_days"}
+    assert refusal(api.get("scanners/estimate/"))[0] == 405
 
 
 @pytest.mark.parametrize("path", ["", "nothing/", "scanners/x/y/z/", "scanners//", "../../../etc/passwd"])

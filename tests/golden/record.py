@@ -29,6 +29,7 @@ from commands.store.mapper import EventMapper
 from domain.accounts import ApiKey, Environment, Organization, User
 from domain.action import Action
 from domain.event import Actor, Aggregate, Event, Stamp, TextRef
+from domain.ids import gap_id
 from domain.integration import Integration
 from domain.observation import Observation
 from domain.scanner import Scanner
@@ -121,6 +122,7 @@ def _scanners(stamps: Stamps) -> tuple[Scanner, Scanner]:
     scanner.edit(stamps.next(), {"enabled": False})
     scanner.edit(stamps.next(), {"enabled": True, "emits_signals": True, "query": {}, "provider": "builtin"})
     scanner.skip_gap(stamps.next(), 4, 9, "quota_exhausted")
+    scanner.redrive_gap(stamps.next(), gap_id(SCANNER, 4))
     deleted = Scanner.create(
         uuid5(NAMES, "deleted"),
         stamps.next(),

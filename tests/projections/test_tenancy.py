@@ -16,6 +16,7 @@ EXEMPT = {
     "integrations.list_integrations": "for the operator, who may name an environment",
     "quota.quota_with_grants": "for the operator, who names the organization",
     "quota._quota": "its two callers say whose",
+    "estimates.due": "for the refresh, which goes over all environments",
     "sessions.settle_number_at": "as last_settle_number",
     "sessions.last_settle_number": "a counter over all environments that tells nothing of any",
 }

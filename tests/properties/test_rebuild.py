@@ -16,6 +16,7 @@ from commands.observations import Lease, ObservationLimits
 from commands.store.application import Store
 from commands.store.event_log import EventLog
 from domain.errors import VisionError
+from domain.ids import gap_id
 from projections.catalogue import PROJECTIONS
 from projections.engine.installing import install
 from projections.engine.rebuilding import rebuild
@@ -43,7 +44,7 @@ steps = st.lists(
         st.tuples(st.just("observe"), small, sessions),
         st.tuples(st.just("start"), small, small),
         st.tuples(st.sampled_from(["succeed", "fail", "ineligible", "abandon", "retry"]), small, small),
-        st.tuples(st.just("gap"), small, small),
+        st.tuples(st.sampled_from(["gap", "redrive"]), small, small),
         st.tuples(st.just("delete"), small, small),
         st.tuples(st.just("quota"), small, small),
         st.tuples(st.just("month"), small, small),
@@ -145,6 +146,11 @@ class Play:
     def gap(self, which: int, last: int) -> None:
         if self.scanners:
             self.world.scanners.skip_gap(self.world.context(), self._scanner(which)[0], 1, last, "quota_exhausted")
+
+    def redrive(self, which: int, first: int) -> None:
+        if self.scanners:
+            scanner_id = self._scanner(which)[0]
+            self.world.scanners.redrive_gap(self.world.context(), scanner_id, gap_id(scanner_id, first))
 
     def delete(self, which: int, _: int) -> None:
         if self.scanners:

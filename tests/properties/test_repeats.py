@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from domain.accounts import ApiKey, Environment, Organization
 from domain.errors import Conflict, Invalid, LeaseLost, NotFound
 from domain.event import Aggregate, Event, TextRef
+from domain.ids import gap_id
 from domain.observation import IN_FLIGHT, Observation
 from domain.scanner import VERSIONED, Scanner, ScannerReconfigured
 from tests.spec.given import NOW, STAMP, STREAM, fold
@@ -42,6 +43,7 @@ SCANNER_COMMANDS: st.SearchStrategy[Decision] = st.one_of(
         st.integers(1, 5),
         st.integers(0, 5),
     ),
+    st.integers(1, 5).map(lambda first: lambda scanner: scanner.redrive_gap(STAMP, gap_id(STREAM, first))),
     st.just(lambda scanner: scanner.delete(STAMP)),
 )
 

@@ -1,10 +1,13 @@
 """Scanner: what may be created and edited, and what each decision records (contract 3.1, 3.4)."""
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from domain.errors import Invalid, NotFound
+from domain.ids import gap_id
 from domain.scanner import (
     Scanner,
     ScannerCreated,
@@ -14,6 +17,7 @@ from domain.scanner import (
     ScannerEnabled,
     ScannerReconfigured,
     ScannerRenamed,
+    SweepGapRedriven,
     SweepGapSkipped,
 )
 from tests.spec.given import NOW, ORGANIZATION_ID, STAMP, STREAM, fact, given
@@ -291,6 +295,26 @@ def test_a_skipped_gap_is_noted() -> None:
     )
 
 
+GAP = gap_id(STREAM, 3)
+SKIPPED = fact(SweepGapSkipped, start=3, end=9, reason="quota_exhausted")
+REDRIVEN = fact(SweepGapRedriven, gap_id=GAP, start=3, end=9)
+
+
+def test_a_gap_is_redriven_once() -> None:
+    """Extensions "Observing": asking again records nothing, and says when it was asked for first."""
+    given(Scanner, CREATED, SKIPPED).when(lambda s: s.redrive_gap(STAMP, GAP)).then(REDRIVEN)
+    later = replace(STAMP, recorded_at=NOW + timedelta(hours=1))
+    given(Scanner, CREATED, SKIPPED, REDRIVEN).when(lambda s: s.redrive_gap(later, GAP)).then_nothing()
+    answers: list[datetime] = []
+    given(Scanner, CREATED, SKIPPED, REDRIVEN).when(lambda s: answers.append(s.redrive_gap(later, GAP)))
+    assert answers == [NOW]
+
+
+def test_an_unknown_gap_cannot_be_redriven() -> None:
+    unknown = gap_id(STREAM, 4)
+    given(Scanner, CREATED, SKIPPED).when(lambda s: s.redrive_gap(STAMP, unknown)).then_refused(NotFound)
+
+
 def test_deleting() -> None:
     assert given(Scanner, CREATED).when(lambda s: s.delete(STAMP)).then(DELETED).deleted
 
@@ -303,6 +327,7 @@ def test_deleting() -> None:
         lambda s: s.edit(STAMP, {"name": " "}),
         lambda s: s.delete(STAMP),
         lambda s: s.skip_gap(STAMP, 1, 2, "no_quota"),
+        lambda s: s.redrive_gap(STAMP, gap_id(STREAM, 1)),
     ],
 )
 def test_a_deleted_scanner_refuses_everything(decide: Any) -> None:

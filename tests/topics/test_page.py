@@ -83,6 +83,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"when it has {GZIP_FROM_BYTES} bytes or more" in SECTIONS["snapshots"].replace("\n", " ")
     ticks = api.roles.ticks(settle_seconds=2100, sweep_seconds=300)
     assert f"`settle` every {ticks['settle']:g} s" in SECTIONS[TICK_TOPIC]
+    assert f"`estimate` every {ticks['estimate']:g} s" in SECTIONS[TICK_TOPIC]
     assert f"`reap` every {ticks['reap']:g} s" in SECTIONS[TICK_TOPIC]
 
 

@@ -22,7 +22,7 @@ from domain.names import NAME_LENGTH
 from domain.recordings_query import check_query
 from domain.scanner import DESCRIPTION_LENGTH, Scanner, check_rate
 from domain.scanner_types import SCANNER_TYPES
-from projections.queries import accounts, scanners
+from projections.queries import accounts, estimates, scanners
 
 READ = ("replay_scanner:read",)
 EDIT = ("replay_scanner:write", "session_recording:read")
@@ -99,6 +99,7 @@ def create_scanner(call: Call) -> Response:
     """Creates a scanner. Answers when the new scanner is in the lists."""
     body = call.body(CreateScanner, _choices(call))
     made = call.services.scanners.create(call.context(), **body.given())
+    call.services.estimates.keep(call.tenant, made.scanner)
     return _shown(call, made.scanner, made.position, 201)
 
 
@@ -121,9 +122,10 @@ def edit_scanner(call: Call) -> Response:
     """Changes the given fields; `scanner_config` and `query` whole. With `If-Match` only what the caller has seen."""
     scanner_id = call.object_id("scanner_id")
     context = call.context()
-    call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
+    before = call.services.scanners.load(context, scanner_id)  # an unknown scanner is told before a bad body
     changes = call.body(EditScanner, _choices(call)).given()
     edited = call.services.scanners.edit(context, scanner_id, changes, expected_versions(call.request))
+    call.services.estimates.keep(call.tenant, edited.scanner, switched_on=edited.scanner.enabled > before.enabled)
     return _shown(call, edited.scanner, edited.position or _unseen(call, edited.scanner), 200)
 
 
@@ -180,9 +182,10 @@ def _choices(call: Call) -> dict[str, Sequence[str]]:
 
 def _own(call: Call, scanner: Scanner) -> dict[str, Any]:
     """The scanner from its own state, when the read side is late."""
-    user = None
-    if scanner.created_by is not None:
-        with suppress(*call.services.outages), call.services.pool.connection() as conn:
+    user = estimate = None
+    with suppress(*call.services.outages), call.services.pool.connection() as conn:
+        estimate = estimates.stored(conn, call.tenant, scanner.id)
+        if scanner.created_by is not None:
             user = accounts.user(conn, scanner.created_by)
     return {
         "id": scanner.id,
@@ -197,7 +200,7 @@ def _own(call: Call, scanner: Scanner) -> dict[str, Any]:
         "enabled": scanner.enabled,
         "emits_signals": scanner.emits_signals,
         "scanner_version": scanner.scanner_version,
-        "estimated_monthly_observations": None,
+        "estimated_monthly_observations": estimate and estimate.monthly,
         "last_swept_at": scanner.created_on - call.services.settle,
         "created_at": scanner.created_on,
         "created_by": user,
