@@ -60,6 +60,7 @@ def test_ongoing_for_five_minutes(capture: Capture) -> None:
             assert facts.ongoing == ongoing
 
 
+@pytest.mark.rule("trap/55")
 def test_a_session_of_one_moment_is_not_inactive_for_less_than_nothing(capture: Capture) -> None:
     capture.capture(snapshot([click(1)], "a"))
     with capture.pool.connection() as conn:
