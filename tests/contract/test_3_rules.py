@@ -122,6 +122,19 @@ def test_3_1_the_catalogue_is_configuration_and_what_left_it_can_still_be_used(s
         assert (edited.status_code, edited.json()["model"]) == (200, made["model"])
 
 
+@pytest.mark.rule("3.1/config-as-stored", "3.3/as-sent", "3.2/defaults-unwritten")
+def test_3_1_documents_come_back_to_the_letter(api: httpx.Client) -> None:
+    """Order of keys, form of numbers and every script."""
+    config = '{"scale":{"max":10.0,"min":-0.5,"label":null},"prompt":" Wie ärgerlich? 日本 "}'
+    query = '{"user_modified_filters":{"b":100.0,"a":[1,1.0,true,null]},"kind":"RecordingsQuery","operand":"OR"}'
+    body = f'{{"name":"{uuid4()}","scanner_type":"scorer","scanner_config":{config},"query":{query},"model":"builtin",'
+    made = api.post("scanners/", content=body + '"provider":"builtin"}', headers={"Content-Type": "application/json"})
+    assert made.status_code == 201, made.text
+    for answer in (made, api.get(f"scanners/{made.json()['id']}/")):
+        assert f'"scanner_config":{config}' in answer.text
+        assert f'"query":{query}' in answer.text
+
+
 @pytest.mark.rule("3.2/patch-checks", "3.2/patch-unchecked")
 def test_3_2_patch_checks_the_configuration_only_when_it_is_asked_about(site: Site, api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))

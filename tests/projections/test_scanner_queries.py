@@ -18,6 +18,7 @@ def names(connection: Connection, world: World, order_by: str | None = None, **f
     return [row["name"] for row in rows]
 
 
+@pytest.mark.rule("3.1/config-as-stored", "3.3/as-sent", "2.5/keys")
 def test_the_document_holds_what_was_stored_to_the_letter(world: World, connection: Connection) -> None:
     config = {"scale": {"min": 0, "max": 10.0, "label": None}, "prompt": "Wie ärgerlich? \u2028"}
     query = {"kind": "RecordingsQuery", "filter_test_accounts": True, "properties": []}

@@ -59,6 +59,7 @@ def test_a_job_comes_back_as_it_was_enqueued(conn: psycopg.Connection) -> None:
     assert jobs.lease(conn, "other") is None
 
 
+@pytest.mark.rule("trap/1")
 def test_a_run_has_one_job_whatever_became_of_it(conn: psycopg.Connection) -> None:
     assert jobs.enqueue(conn, _job())
     assert not jobs.enqueue(conn, _job())

@@ -238,6 +238,7 @@ def test_a_retry_charges_the_period_in_which_it_is_made(hundred: World) -> None:
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("trap/15")
 def test_retries_are_refused_when_the_quota_or_a_cap_is_full(world: World) -> None:
     tight = build_world(world.conninfo, world.store, quota=2, limits=replace(ROOMY, per_scanner=1))
     scanner = tight.scanner()

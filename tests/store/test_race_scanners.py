@@ -46,6 +46,7 @@ def test_one_of_many_renames_gets_the_name(world: World) -> None:
     assert len(names(world)) == 50
 
 
+@pytest.mark.rule("3.4/name-own")
 def test_a_rename_frees_the_old_name_and_ones_own_name_is_no_change(world: World) -> None:
     first = world.scanner("A")
     assert world.scanners.edit(world.context, first, {"name": "A"}).position is None
