@@ -122,18 +122,17 @@ def test_observations_of_one_moment_go_by_id(site: Site, api: httpx.Client) -> N
     session = str(uuid4())
     base = f"/api/projects/{site.environment_id}/vision/"
     with served(replace(site.services, clock=lambda: ONE_MOMENT), Authorization=f"Bearer {site.key()}") as client:
-        for _ in range(5):
-            body = {**MONITOR, "name": str(uuid4())}
-            made = client.post(f"{base}scanners/", json=body).json()["id"]
-            assert client.post(f"{base}scanners/{made}/observe/", json={"session_id": session}).status_code == 202
+        made = [client.post(f"{base}scanners/", json={**MONITOR, "name": str(uuid4())}).json()["id"] for _ in range(5)]
+        for scanner_id in made:
+            assert client.post(f"{base}scanners/{scanner_id}/observe/", json={"session_id": session}).status_code == 202
     ids = [row["id"] for row in api.get(f"observations/?session_id={session}").json()["results"]]
     assert ids == sorted(ids)
     assert len(ids) == 5
     for order in ("created_at", "-created_at", "-status", "result_score"):
         assert walk(site, api, f"observations/?session_id={session}", order, 2) == ids
     last = {"session_ids": [f"b-{number}" for number in range(5)]}
-    assert api.post(f"scanners/{made}/bulk_observe/", json=last).json()["started"] == 5
-    rows = api.get(f"scanners/{made}/observations/").json()["results"]
+    assert api.post(f"scanners/{made[0]}/bulk_observe/", json=last).json()["started"] == 5
+    rows = api.get(f"scanners/{made[0]}/observations/").json()["results"]
     assert [row["id"] for row in rows] == ordered(rows, OBSERVATIONS["created_at"], descending=True)
 
 

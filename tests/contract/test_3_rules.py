@@ -135,7 +135,7 @@ def test_3_1_documents_come_back_to_the_letter(api: httpx.Client) -> None:
         assert f'"query":{query}' in answer.text
 
 
-@pytest.mark.rule("3.2/patch-checks", "3.2/patch-unchecked")
+@pytest.mark.rule("3.2/patch-checks")
 def test_3_2_patch_checks_the_configuration_only_when_it_is_asked_about(site: Site, api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))
     path = f"scanners/{made['id']}/"
