@@ -1,11 +1,13 @@
 """Contract 4.1 and 4.2: what an observation of each type shows, key by key."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
+from domain.event import Actor
 from tests.contract.site import Site, observe, scanner
 from tests.contract.test_4_observations import KEYS
 
@@ -124,7 +126,7 @@ def test_a_snapshot_that_cannot_be_read_is_null(site: Site, api: httpx.Client, s
 @pytest.mark.rule("4.1/triggered-by", "4.1/triggered-by-user", "4.3/triggered-by")
 def test_the_schedule_asks_for_nobody(site: Site, api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))["id"]
-    worker = site._worker()  # noqa: SLF001 - what the sweep does
+    worker = replace(site._worker(), actor=Actor(type="user", user_id=site.user_id))  # noqa: SLF001 - it sweeps
     (asked,) = site.services.observations.request(worker, made, ["by schedule"], "schedule")
     observe(api, made, "by hand")
     site.standing()
