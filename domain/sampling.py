@@ -11,7 +11,7 @@ def sampled(scanner_id: UUID, session_id: str, rate: float) -> bool:
     """Whether the session falls within the rate (0..1).
 
     The bucket depends only on scanner and session, so raising a rate only adds sessions. The threshold is rounded,
-    because 0.29 x 10,000 is 2899.99... in floating point (engine trap 33).
+    because 0.57 x 10,000 is 5699.99... in floating point (engine trap 33).
     """
     digest = sha256(f"{scanner_id}:{session_id}".encode()).digest()
     return int.from_bytes(digest[:8]) % BUCKETS < round(rate * BUCKETS)

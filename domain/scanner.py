@@ -24,6 +24,9 @@ SMALLEST_RATE = 0.0001
 VERSIONED = ("scanner_config", "query", "sampling_rate", "provider", "model", "emits_signals")
 """A real change of any of these raises scanner_version by one (contract 3.4)."""
 
+SNAPSHOT = ("name", "scanner_type", "scanner_version", "model", "provider", "emits_signals", "scanner_config")
+"""What an observation freezes of its scanner (contract 4.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -257,16 +260,8 @@ class Scanner(Aggregate):
         self._record(ScannerDeleted, stamp)
 
     def snapshot(self) -> dict[str, JsonValue]:
-        """What an observation freezes of the scanner (contract 4.1)."""
-        return {
-            "name": self.name,
-            "scanner_type": self.scanner_type,
-            "scanner_version": self.scanner_version,
-            "model": self.model,
-            "provider": self.provider,
-            "emits_signals": self.emits_signals,
-            "scanner_config": self.scanner_config,
-        }
+        """What an observation freezes of the scanner: SNAPSHOT."""
+        return {name: getattr(self, name) for name in SNAPSHOT}
 
     @property
     def updated_at(self) -> datetime:

@@ -10,6 +10,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.ids import workflow_id
+from domain.scanner import SNAPSHOT
 from domain.scanner_types import join_private
 from domain.tenant import Tenant
 from projections.queries.users import USER_COLUMNS, USER_JOIN, Document, user_document
@@ -184,7 +185,7 @@ def _document(row: tuple[Any, ...]) -> Document:
         "status": status,
         "error_reason": error_reason,
         "workflow_id": workflow_id(scanner_id, session_id) if started_at else "",
-        "scanner_snapshot": snapshot,
+        "scanner_snapshot": _whole(snapshot),
         "scanner_result": (
             {"model_output": join_private(output, text), "signals_count": signals_count} if answered else None
         ),
@@ -198,3 +199,8 @@ def _document(row: tuple[Any, ...]) -> Document:
         "completed_at": completed_at,
         "created_at": created_at,
     }
+
+
+def _whole(snapshot: Document | list[Any] | str | float | None) -> Document | None:
+    """The stored snapshot, None when it is corrupt (contract 4.1)."""
+    return snapshot if isinstance(snapshot, dict) and snapshot.keys() >= set(SNAPSHOT) else None

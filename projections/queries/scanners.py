@@ -10,6 +10,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from domain.errors import Invalid
+from domain.recordings_query import check_query
 from domain.scanner_types import SCANNER_TYPES
 from domain.tenant import Tenant
 from projections.queries.users import LABEL, USER_COLUMNS, USER_JOIN, Document, user_document
@@ -161,7 +163,7 @@ def _document(row: tuple[Any, ...]) -> Document:
         "description": description,
         "scanner_type": scanner_type,
         "scanner_config": scanner_config,
-        "query": query,
+        "query": _readable(query),
         "sampling_rate": sampling_rate,
         "provider": provider,
         "model": model,
@@ -174,3 +176,11 @@ def _document(row: tuple[Any, ...]) -> Document:
         "created_by": user_document(*creator),
         "updated_at": updated_at,
     }
+
+
+def _readable(query: object) -> Document | None:
+    """The stored query, None when it does not pass today's rules any more (contract 3.1)."""
+    try:
+        return check_query(query)
+    except Invalid:
+        return None

@@ -79,6 +79,7 @@ STATE = """state, first_timestamp, last_timestamp, click_count, keypress_count, 
     distinct_ids, start_url, urls, windows, snapshot_source, snapshot_library"""
 
 
+@pytest.mark.rule("trap/22")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_and_any_repetition_of_batches_gives_the_same_facts(capture: Capture, data: st.DataObject) -> None:
@@ -303,6 +304,7 @@ def test_an_unknown_session_has_no_events(capture: Capture) -> None:
         assert list(recording(conn, capture.blobs, ENVIRONMENT, "nobody")) == []
 
 
+@pytest.mark.rule("trap/21")
 def test_late_data_reopens_and_repeats_do_not(capture: Capture) -> None:
     capture.capture(snapshot([click(1)], uuid="u1"))
     capture.now += timedelta(minutes=40)

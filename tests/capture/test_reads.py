@@ -60,6 +60,7 @@ def test_ongoing_for_five_minutes(capture: Capture) -> None:
             assert facts.ongoing == ongoing
 
 
+@pytest.mark.rule("trap/55")
 def test_a_session_of_one_moment_is_not_inactive_for_less_than_nothing(capture: Capture) -> None:
     capture.capture(snapshot([click(1)], "a"))
     with capture.pool.connection() as conn:
@@ -68,6 +69,7 @@ def test_a_session_of_one_moment_is_not_inactive_for_less_than_nothing(capture: 
     assert (facts.recording_duration, facts.active_seconds, facts.inactive_seconds) == (0, 0.001, 0)
 
 
+@pytest.mark.rule("trap/20")
 def test_settled_sessions_after_a_number(capture: Capture) -> None:
     with capture.pool.connection() as conn:
         assert last_settle_number(conn) == 0

@@ -26,6 +26,7 @@ def settled(capture: Capture, seconds: float = SETTLE, limit: int = settler.BATC
         return settle(conn, capture.now, seconds, limit)
 
 
+@pytest.mark.rule("trap/20", "trap/21")
 def test_a_session_settles_when_nothing_came_for_the_interval(capture: Capture) -> None:
     capture.capture(snapshot([click(1)], "a"))
     capture.now += timedelta(seconds=SETTLE - 1)
@@ -49,6 +50,7 @@ def test_the_visitors_clock_does_not_matter(capture: Capture, at: int) -> None:
     assert settled(capture) == 1
 
 
+@pytest.mark.rule("trap/21")
 def test_a_reopened_session_gets_a_new_number_when_it_settles_again(capture: Capture) -> None:
     capture.capture(snapshot([click(1)], "a", "u1"), snapshot([click(1)], "b", "u1"))
     capture.now += timedelta(seconds=SETTLE)

@@ -102,6 +102,7 @@ def test_events_that_are_no_recording_are_counted_and_passed_over() -> None:
     assert (len(taken.messages), taken.snapshots, taken.ignored) == (1, 1, 1)
 
 
+@pytest.mark.rule("trap/34")
 @pytest.mark.parametrize(
     "session_id", [None, "", "a" * 71, "a/b", "../a", "a b", "a_b", "sess\x00ion", "a\n", "ä", 7, ["a"], "' OR 1=1 --"]
 )

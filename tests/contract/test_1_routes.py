@@ -16,6 +16,7 @@ def api(site: Site) -> httpx.Client:
     return site.client()
 
 
+@pytest.mark.rule("1/prefixes")
 @pytest.mark.parametrize("prefix", ["environments", "projects"])
 def test_both_prefixes_are_the_same_thing(site: Site, prefix: str) -> None:
     api = site.client(prefix=prefix)
@@ -24,6 +25,7 @@ def test_both_prefixes_are_the_same_thing(site: Site, prefix: str) -> None:
     assert other.get(f"scanners/{made['id']}/").json() == made
 
 
+@pytest.mark.rule("1/current")
 def test_current_is_the_first_environment_that_the_key_may_use(site: Site) -> None:
     made = scanner(site.client(), "seen by current")
     assert site.client(environment="@current").get(f"scanners/{made['id']}/").json()["id"] == made["id"]
@@ -32,6 +34,7 @@ def test_current_is_the_first_environment_that_the_key_may_use(site: Site) -> No
     assert site.client(confined, environment="@current").get("scanners/").json()["count"] == 0
 
 
+@pytest.mark.rule("1/slash")
 def test_the_trailing_slash_is_optional_without_a_redirect(api: httpx.Client) -> None:
     made = api.post(
         "scanners",
@@ -50,6 +53,7 @@ def test_the_trailing_slash_is_optional_without_a_redirect(api: httpx.Client) ->
         assert not plain.history
 
 
+@pytest.mark.rule("1/put", "2.2/wrong-verb", "2.2/type-invalid-request")
 @pytest.mark.parametrize(
     "path", ["scanners/", f"scanners/{NOBODY}/", "observations/", "quota/", f"scanners/{NOBODY}/observe/"]
 )
@@ -60,6 +64,7 @@ def test_put_is_offered_nowhere(api: httpx.Client, path: str) -> None:
     assert "OPTIONS" in response.headers["allow"]
 
 
+@pytest.mark.rule("1/head")
 def test_head_is_answered_where_get_is(api: httpx.Client) -> None:
     made = scanner(api, "headed")
     for path in ("scanners/", f"scanners/{made['id']}/", "quota/"):
@@ -70,6 +75,7 @@ def test_head_is_answered_where_get_is(api: httpx.Client) -> None:
     assert api.head(f"scanners/{uuid4()}/").status_code == 404
 
 
+@pytest.mark.rule("1/options")
 def test_options_answers_with_metadata(api: httpx.Client) -> None:
     response = api.options("scanners/")
     assert response.status_code == 200
@@ -77,6 +83,7 @@ def test_options_answers_with_metadata(api: httpx.Client) -> None:
     assert response.json()["parses"] == ["application/json"]
 
 
+@pytest.mark.rule("1/precedence-scanners")
 @pytest.mark.parametrize("path", ["scanners/creators/", "scanners/stats/"])
 def test_reserved_words_are_never_taken_for_an_id(api: httpx.Client, path: str) -> None:
     assert api.get(path).status_code == 200
@@ -84,6 +91,7 @@ def test_reserved_words_are_never_taken_for_an_id(api: httpx.Client, path: str) 
         assert refusal(api.request(method, path, json={}))[:3] == (405, "invalid_request", "method_not_allowed")
 
 
+@pytest.mark.rule("1/observations-stats-404")
 def test_observations_stats_without_a_scanner_is_no_address(api: httpx.Client) -> None:
     assert refusal(api.get("observations/stats/")) == NOT_FOUND
 
@@ -98,6 +106,7 @@ def test_unknown_addresses_are_told_in_the_envelope(site: Site, path: str) -> No
     assert refusal(site.bare().get(f"/api/environments/{site.environment_id}/vision/{path}")) == NOT_FOUND
 
 
+@pytest.mark.rule("1/unknown-fields", "1/read-only-fields", "1/unknown-parameters")
 def test_unknown_body_fields_and_query_parameters_are_ignored(api: httpx.Client) -> None:
     made = scanner(api, "ignoring", id="mine", created_at="yesterday", scanner_version=9, nonsense=[1])
     assert made["scanner_version"] == 1

@@ -26,6 +26,7 @@ def bare(site: Site) -> httpx.Client:
     return site.bare()
 
 
+@pytest.mark.rule("2.1/no-credentials", "2.1/attr-null", "2.2/type-authentication")
 def test_no_credentials(bare: httpx.Client, path: str) -> None:
     response = bare.get(path)
     assert refusal(response) == (401, "authentication_error", "not_authenticated", None)
@@ -38,6 +39,7 @@ def test_what_is_not_a_bearer_header_is_no_candidate(bare: httpx.Client, path: s
     assert refusal(bare.get(path, headers={"Authorization": header}))[2] == "not_authenticated"
 
 
+@pytest.mark.rule("2.1/key-header", "2.1/key-body", "2.1/key-query", "2.1/key-nowhere-else")
 def test_the_key_may_stand_in_header_body_or_query(bare: httpx.Client, path: str, key: str) -> None:
     assert bare.get(path, headers={"Authorization": f"Bearer {key}"}).status_code == 200
     assert bare.get(path, headers={"Authorization": f"bearer   {key}"}).status_code == 200
@@ -48,6 +50,7 @@ def test_the_key_may_stand_in_header_body_or_query(bare: httpx.Client, path: str
     assert key not in made.text
 
 
+@pytest.mark.rule("2.1/unknown-key", "2.1/key-source", "2.1/attr-null")
 @pytest.mark.parametrize(
     ("where", "words"),
     [("header", "Authorization header"), ("body", "body"), ("query", "query string")],
@@ -63,6 +66,7 @@ def test_an_unknown_key_is_named_by_its_place(bare: httpx.Client, path: str, whe
     assert response.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.rule("2.1/key-first-wins")
 def test_the_first_candidate_wins_even_when_it_is_wrong(bare: httpx.Client, path: str, key: str) -> None:
     header = {"Authorization": "Bearer phx_wrong"}
     assert "header" in bare.get(path, headers=header, params={"personal_api_key": key}).json()["detail"]
@@ -76,6 +80,7 @@ def test_a_strange_key_is_an_unknown_key(bare: httpx.Client, path: str, bad: str
     assert refusal(bare.get(path, params={"personal_api_key": bad})) == INVALID_KEY
 
 
+@pytest.mark.rule("2.1/disabled-key")
 def test_a_revoked_key_is_an_unknown_key(site: Site, bare: httpx.Client, path: str) -> None:
     revoked = site.key()
     header = {"Authorization": f"Bearer {revoked}"}
@@ -84,6 +89,7 @@ def test_a_revoked_key_is_an_unknown_key(site: Site, bare: httpx.Client, path: s
     assert refusal(bare.get(path, headers=header)) == INVALID_KEY
 
 
+@pytest.mark.rule("2.1/scope-missing", "2.1/scope-first-missing", "2.1/attr-null")
 def test_the_first_missing_scope_is_named(site: Site) -> None:
     nothing = site.client(site.key("vision_action:read"))
     assert refusal(nothing.get("scanners/")) == DENIED
@@ -93,12 +99,14 @@ def test_the_first_missing_scope_is_named(site: Site) -> None:
     assert half.post("scanners/").json()["detail"] == "API key missing required scope 'session_recording:read'"
 
 
+@pytest.mark.rule("2.1/scope-write-read")
 def test_write_satisfies_read_and_not_the_reverse(site: Site) -> None:
     assert site.client(site.key("replay_scanner:write")).get("scanners/").status_code == 200
     reader = site.client(site.key("replay_scanner:read", "session_recording:read"))
     assert refusal(reader.post("scanners/", json=MONITOR)) == DENIED
 
 
+@pytest.mark.rule("2.1/scope-all", "2.1/recording-access")
 @pytest.mark.parametrize(
     ("method", "path", "scopes"),
     [
@@ -130,6 +138,7 @@ def test_each_operation_needs_its_scopes(site: Site, method: str, path: str, sco
     assert granted.status_code in (200, 400, 404)
 
 
+@pytest.mark.rule("2.1/confined", "2.1/attr-null")
 def test_a_key_confined_to_other_projects(site: Site) -> None:
     api = site.client(site.key(environments=[site.sibling_id]))
     assert refusal(api.get("scanners/")) == DENIED
@@ -138,12 +147,14 @@ def test_a_key_confined_to_other_projects(site: Site) -> None:
     assert site.client(site.key(environments=[site.sibling_id]), site.sibling_id).get("scanners/").status_code == 200
 
 
+@pytest.mark.rule("2.1/not-a-member", "2.1/attr-null", "10/23", "trap/14")
 def test_a_project_of_an_organization_that_one_is_not_a_member_of(site: Site) -> None:
     response = site.client(environment=site.foreign_id).get("scanners/")
     assert refusal(response) == DENIED
     assert response.json()["detail"] == "You don't have access to the project."
 
 
+@pytest.mark.rule("2.1/project-unknown", "2.1/project-not-integer", "2.1/attr-null", "10/23")
 @pytest.mark.parametrize("unknown", ["999999", "0", "abc", "-1", "1.0", "99999999999999999999", "%00", "²", "@other"])
 def test_an_unknown_project(site: Site, unknown: str) -> None:
     response = site.client(environment=unknown).get("scanners/")
@@ -151,6 +162,7 @@ def test_an_unknown_project(site: Site, unknown: str) -> None:
     assert response.json()["detail"] == "Project not found."
 
 
+@pytest.mark.rule("2.1/object-malformed", "2.1/attr-null")
 @pytest.mark.parametrize("bad", ["abc", "1", "%00", "00000000-0000-0000-0000-00000000000g", "{}", "é", "a" * 3000])
 def test_a_malformed_object_id_is_an_unknown_one(site: Site, bad: str) -> None:
     api = site.client()
@@ -168,6 +180,7 @@ def test_a_malformed_object_id_is_an_unknown_one(site: Site, bad: str) -> None:
     assert api.post(f"scanners/{bad}/observe/", json={}).status_code == 404
 
 
+@pytest.mark.rule("2.1/object-foreign")
 def test_objects_of_another_project_do_not_exist(site: Site) -> None:
     mine = scanner(site.client(), "only mine")
     sibling = site.client(environment=site.sibling_id)
@@ -181,6 +194,7 @@ def test_objects_of_another_project_do_not_exist(site: Site) -> None:
     assert site.client().get(f"scanners/{mine['id']}/").json()["name"] == "only mine"
 
 
+@pytest.mark.rule("2.1/order-authentication", "2.1/order-scope", "2.1/order-project", "2.1/order-object")
 def test_the_order_of_checks(site: Site) -> None:
     """Authentication, scope, membership, then the body and the object: the first that fails is told."""
     bad_body = {"content": b"{", "headers": {"Content-Type": "application/json"}}
@@ -192,6 +206,7 @@ def test_the_order_of_checks(site: Site) -> None:
     assert site.client().patch(f"scanners/{uuid4()}/", **bad_body).status_code == 404
 
 
+@pytest.mark.rule("2.1/acts-as-user-created-by", "2.5/keys")
 def test_a_key_acts_as_its_user(site: Site) -> None:
     made = scanner(site.client(), "whose")
     assert made["created_by"]["id"] == site.user_id

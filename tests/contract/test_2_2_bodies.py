@@ -33,6 +33,7 @@ def told(body: Payload) -> tuple[int, str, str]:
     return caught.value.status, caught.value.code, caught.value.detail
 
 
+@pytest.mark.rule("2.2/malformed-json")
 @pytest.mark.parametrize(
     "raw",
     [
@@ -99,6 +100,7 @@ async def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
     assert told(await payload(request))[0] == 413
 
 
+@pytest.mark.rule("2.2/content-type")
 @pytest.mark.parametrize(
     "content_type", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "é"]
 )

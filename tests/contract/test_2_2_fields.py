@@ -109,16 +109,38 @@ REFUSED = [
 ]
 
 
+@pytest.mark.rule(
+    "2.2/text-required",
+    "2.2/text-null",
+    "2.2/text-blank",
+    "2.2/text-max-length",
+    "2.2/text-choice",
+    "2.2/text-max-value",
+    "2.2/text-min-value",
+    "2.2/text-number",
+    "2.2/text-integer",
+    "2.2/text-boolean",
+    "2.2/text-string",
+    "2.2/text-not-an-object",
+    "2.2/not-a-list",
+    "2.2/attr-nested",
+    "2.2/attr-positions",
+    "2.2/attr-whole",
+    "2.2/attr-null",
+    "2.2/boolean-no-text",
+)
 @pytest.mark.parametrize(("body", "attr", "code", "message"), REFUSED)
 def test_refusals_have_their_literal_text(body: Any, attr: str | None, code: str, message: str) -> None:
     assert refusal(body) == (attr, code, message)
 
 
+@pytest.mark.rule("2.2/first-problem")
 def test_only_the_first_problem_in_declaration_order_is_told() -> None:
     assert refusal({"enabled": "x", "rate": "x", "name": ""})[0] == "name"
     assert refusal({"enabled": "x", "rate": "x", "name": "ok"})[0] == "rate"
 
 
+@pytest.mark.rule("2.2/trimmed", "2.2/digits-as-text")
 @pytest.mark.parametrize(
     ("given", "stored"),
     [("  ab ", "ab"), (5, "5"), (1.5, "1.5"), ("a\tb", "a\tb"), ("日本", "日本")],
@@ -127,6 +149,7 @@ def test_strings_are_trimmed_and_numbers_are_taken_as_digits(given: Any, stored:
     assert accepted(name=given).name == stored
 
 
+@pytest.mark.rule("2.2/number-strings")
 @pytest.mark.parametrize("given", [0.5, "0.5", " 0.5 ", "5e-1"])
 def test_numbers_may_be_strings(given: Any) -> None:
     assert accepted(rate=given).rate == 0.5
@@ -139,6 +162,7 @@ def test_whole_numbers_may_be_strings(given: Any) -> None:
     assert inner.window_days == 5
 
 
+@pytest.mark.rule("2.2/boolean-words")
 @pytest.mark.parametrize(
     ("given", "stored"),
     [(given, True) for given in (True, "true", "True", "TRUE", "yes", "on", "1", "t", "y", 1, 1.0)]

@@ -122,6 +122,7 @@ def check(response: httpx.Response, allowed: tuple[int, ...] = (200, 201, 202)) 
         assert kind in ("validation_error", "invalid_request")
 
 
+@pytest.mark.rule("2.2/envelope")
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 @pytest.mark.parametrize("route", ["create", "patch", "observe"])
 def test_malformed_bodies(api: httpx.Client, known: str, route: str, body: bytes) -> None:
@@ -143,6 +144,7 @@ def test_every_field_with_every_kind_of_value(api: httpx.Client, known: str, fie
     check(send(api, "PATCH", f"scanners/{known}/", {field: value}))
 
 
+@pytest.mark.rule("10/21")
 @pytest.mark.parametrize("value", WEIRD.values(), ids=WEIRD.keys())
 def test_every_config_with_every_kind_of_value(api: httpx.Client, value: Any) -> None:
     configs = {
@@ -269,6 +271,7 @@ def raw(url: str, method: str, target: str, authorization: str) -> httpx.Respons
         connection.close()
 
 
+@pytest.mark.rule("1/json-body", "2.2/content-type")
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -287,6 +290,7 @@ def test_other_content_types(api: httpx.Client, content_type: str) -> None:
     assert refusal(response) == (415, "invalid_request", "unsupported_media_type", None)
 
 
+@pytest.mark.rule("2.2/not-acceptable")
 @pytest.mark.parametrize(
     "accept", ["text/html", "application/xml", "image/*", "application/json;q=0.5", "*/*", "", "a" * 5000, ",,,"]
 )

@@ -31,6 +31,7 @@ def asked(query: str, path: str = "/api/environments/1/vision/scanners/") -> Req
     return seen[0]
 
 
+@pytest.mark.rule("2.3/default", "2.3/cap", "2.3/limit-zero", "2.3/limit-negative", "2.3/limit-text", "2.3/offset-bad")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -62,6 +63,7 @@ def links(query: str, count: int) -> tuple[str | None, str | None]:
     return answer["next"], answer["previous"]
 
 
+@pytest.mark.rule("2.3/links-absolute", "2.3/links-parameters", "2.3/links-first-page", "2.1/key-nowhere-else")
 def test_links_are_absolute_and_keep_the_other_parameters_but_never_a_key() -> None:
     following, preceding = links(
         "limit=2&offset=2&search=a%20b&personal_api_key=phx_secret&personal%5Fapi_key=phx_x", 9
@@ -71,12 +73,14 @@ def test_links_are_absolute_and_keep_the_other_parameters_but_never_a_key() -> N
     assert preceding == f"{base}?limit=2&search=a+b"
 
 
+@pytest.mark.rule("2.3/links-ends")
 def test_the_first_page_has_no_previous_and_the_last_no_next() -> None:
     assert links("limit=2", 2) == (None, None)
     assert links("limit=2", 3)[0] is not None
     assert links("limit=2&offset=3", 3)[0] is None
 
 
+@pytest.mark.rule("2.3/links-first-page")
 def test_going_back_drops_the_offset_only_on_the_first_page() -> None:
     preceding = links("limit=2&offset=5", 9)[1]
     assert preceding is not None

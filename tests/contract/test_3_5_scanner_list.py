@@ -39,6 +39,19 @@ def names(api: httpx.Client, query: str = "") -> str:
     return "".join(row["name"][0] for row in response.json()["results"])
 
 
+@pytest.mark.rule(
+    "3.5/search-fields",
+    "3.5/search-case",
+    "3.5/search-literal",
+    "3.5/search-whole",
+    "3.5/search-trimmed",
+    "3.5/enabled",
+    "3.5/enabled-aliases",
+    "3.5/scanner-type",
+    "3.5/emits-signals",
+    "2.4/last-wins",
+    "10/14",
+)
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -73,10 +86,19 @@ def test_filters(api: httpx.Client, query: str, expected: str) -> None:
     assert sorted(names(api, query)) == sorted(expected)
 
 
+@pytest.mark.rule("3.5/created-by")
 def test_created_by(site: Site, api: httpx.Client) -> None:
     assert len(names(api, f"created_by={site.user_id},%20999999")) == 4
 
 
+@pytest.mark.rule(
+    "3.5/enabled-invalid",
+    "3.5/scanner-type",
+    "3.5/created-by-invalid",
+    "3.5/order-invalid",
+    "2.4/order-list",
+    "2.2/type-validation",
+)
 @pytest.mark.parametrize(
     ("query", "attr"),
     [
@@ -94,6 +116,7 @@ def test_values_that_are_refused(api: httpx.Client, query: str, attr: str) -> No
     assert refusal(api.get(f"scanners/?{query}")) == (400, "validation_error", "invalid_input", attr)
 
 
+@pytest.mark.rule("3.5/order-keys")
 @pytest.mark.parametrize(
     ("order_by", "expected"),
     [
@@ -108,6 +131,7 @@ def test_orders(api: httpx.Client, order_by: str, expected: str) -> None:
     assert names(api, f"order_by={order_by}") == expected
 
 
+@pytest.mark.rule("3.5/order-enabled", "3.5/order-keys", "2.4/ties")
 def test_orders_with_ties(api: httpx.Client) -> None:
     """Ties are broken by id ascending whatever the direction; false sorts before true."""
     rows = {row["name"][0]: row["id"] for row in api.get("scanners/").json()["results"]}
@@ -124,6 +148,9 @@ def test_the_default_order_is_by_name(api: httpx.Client) -> None:
     assert names(api, "order_by=-name") == names(api)[::-1]
 
 
+@pytest.mark.rule(
+    "3.5/pages", "2.3/envelope", "2.3/count", "2.3/links-parameters", "2.3/links-ends", "2.3/offset-beyond"
+)
 def test_pages(site: Site, api: httpx.Client) -> None:
     whole = [row["id"] for row in api.get("scanners/").json()["results"]]
     first = api.get("scanners/?limit=3&enabled=true,false").json()
@@ -142,6 +169,7 @@ def test_pages(site: Site, api: httpx.Client) -> None:
     }
 
 
+@pytest.mark.rule("2.3/links-absolute")
 def test_links_come_from_the_public_address(api: httpx.Client) -> None:
     answer = api.get("scanners/?limit=1", headers={"Host": "evil.example", "X-Forwarded-Host": "evil.example"}).json()
     assert "evil" not in answer["next"]

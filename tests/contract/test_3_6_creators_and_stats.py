@@ -26,6 +26,7 @@ def _clear(client: httpx.Client) -> None:
         client.delete(f"scanners/{row['id']}/")
 
 
+@pytest.mark.rule("3.6/creators", "3.6/creators-parameters")
 def test_3_6_creators_are_the_distinct_users_of_existing_scanners(site: Site, api: httpx.Client) -> None:
     assert api.get("scanners/creators/").json() == {"creators": []}
     ada = site.accounts.create_user(site.system, site.organization_id, "ada@example.org", "Ada", "Zeta")
@@ -41,6 +42,7 @@ def test_3_6_creators_are_the_distinct_users_of_existing_scanners(site: Site, ap
     assert [user["id"] for user in api.get("scanners/creators/").json()["creators"]] == [site.user_id]
 
 
+@pytest.mark.rule("3.6/stats", "3.6/stats-filters", "3.6/stats-types", "3.4/rate-zero")
 def test_3_6_stats_count_every_type_whatever_the_filters(api: httpx.Client) -> None:
     nothing = {"monitor": EMPTY, "classifier": EMPTY, "scorer": EMPTY, "summarizer": EMPTY}
     assert api.get("scanners/stats/").json() == {"total": 0, "enabled": 0, "by_type": nothing}

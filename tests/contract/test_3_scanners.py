@@ -22,6 +22,22 @@ def invalid(attr: str, code: str = "invalid_input") -> tuple[int, str, str, str]
     return (400, "validation_error", code, attr)
 
 
+@pytest.mark.rule(
+    "3.1/keys",
+    "3.1/id",
+    "3.1/name-trimmed",
+    "3.1/description-default",
+    "3.1/query-default",
+    "3.1/rate-default",
+    "3.1/provider-default",
+    "3.1/enabled-default",
+    "3.1/signals-default",
+    "3.1/version",
+    "3.1/created-at",
+    "3.1/created-by",
+    "3.1/model-reference",
+    "3.2/defaults-unwritten",
+)
 def test_3_1_defaults_and_the_whole_shape(site: Site, api: httpx.Client) -> None:
     body = {
         "name": "  defaults ",
@@ -71,12 +87,25 @@ def test_3_1_defaults_and_the_whole_shape(site: Site, api: httpx.Client) -> None
     assert made in api.get("scanners/", params={"search": "defaults"}).json()["results"]
 
 
+@pytest.mark.rule("3.1/name-required", "3.1/type-required", "3.1/config-required", "3.1/model-required")
 @pytest.mark.parametrize("field", ["name", "scanner_type", "scanner_config", "model"])
 def test_3_1_required_fields(api: httpx.Client, field: str) -> None:
     response = api.post("scanners/", json={key: value for key, value in MONITOR.items() if key != field})
     assert refusal(response) == invalid(field, "required")
 
 
+@pytest.mark.rule(
+    "3.1/name-length",
+    "3.1/description-null",
+    "3.1/description-length",
+    "3.1/type-values",
+    "3.1/config-required",
+    "3.1/query-null",
+    "3.1/rate-bounds",
+    "3.1/rate-tiny",
+    "3.1/provider-values",
+    "3.1/model-values",
+)
 @pytest.mark.parametrize(
     ("field", "value", "code"),
     [
@@ -110,6 +139,7 @@ def test_3_1_rules_of_fields_on_create_and_on_patch(api: httpx.Client, field: st
     assert api.get(f"scanners/{made['id']}/").json() == made
 
 
+@pytest.mark.rule("2.2/first-problem")
 def test_3_1_only_the_first_problem_is_told_in_declaration_order(api: httpx.Client) -> None:
     bad = {"emits_signals": "x", "sampling_rate": "x", "query": {"nonsense": 1}, "scanner_type": "x", "name": ""}
     for field in ("name", "scanner_type"):
@@ -118,11 +148,13 @@ def test_3_1_only_the_first_problem_is_told_in_declaration_order(api: httpx.Clie
     assert refusal(api.post("scanners/", json={**MONITOR, **bad}))[3] == "query"
 
 
+@pytest.mark.rule("3.1/rate-bounds", "2.2/number-strings")
 @pytest.mark.parametrize("rate", [0, 0.0001, 1, "0.5"])
 def test_3_1_rates_that_are_taken(api: httpx.Client, rate: Any) -> None:
     assert scanner(api, str(uuid4()), sampling_rate=rate)["sampling_rate"] == float(rate)
 
 
+@pytest.mark.rule("3.1/model-reference", "3.1/model-values")
 def test_3_1_the_catalogue(api: httpx.Client) -> None:
     for model in ("gemini-3-flash-preview", "gemini-3.1-flash-lite-preview"):
         assert scanner(api, str(uuid4()), provider="google", model=model)["model"] == model
@@ -134,6 +166,21 @@ def test_3_1_the_catalogue(api: httpx.Client) -> None:
     assert api.patch(f"scanners/{made['id']}/", json=both).json()["provider"] == "google"
 
 
+@pytest.mark.rule(
+    "3.2/failure",
+    "3.2/object",
+    "3.2/prompt-required",
+    "3.2/prompt-length",
+    "3.2/tags-needed",
+    "3.2/tags-most",
+    "3.2/tags-text",
+    "3.2/tags-length",
+    "3.2/tags-slug",
+    "3.2/scale-object",
+    "3.2/scale-numbers",
+    "3.2/scale-order",
+    "10/21",
+)
 @pytest.mark.parametrize(
     ("scanner_type", "config"),
     [
@@ -164,6 +211,7 @@ def test_3_2_configs_that_are_refused(api: httpx.Client, scanner_type: str, conf
     assert refusal(api.post("scanners/", json=body)) == invalid("scanner_config")
 
 
+@pytest.mark.rule("3.1/config-as-stored", "3.2/defaults-unwritten")
 @pytest.mark.parametrize(
     ("scanner_type", "config"),
     [
@@ -181,12 +229,14 @@ def test_3_2_configs_come_back_as_they_were_sent(api: httpx.Client, scanner_type
     assert scanner(api, str(uuid4()), scanner_type=scanner_type, scanner_config=config)["scanner_config"] == config
 
 
+@pytest.mark.rule("3.3/as-sent", "3.3/dates-stripped", "3.3/kind")
 def test_3_3_queries_come_back_as_sent_but_for_the_dates(api: httpx.Client) -> None:
     query = {"kind": "RecordingsQuery", "events": [{"id": "x", "type": "events"}], "filter_test_accounts": True}
     assert scanner(api, str(uuid4()), query={**query, "date_from": "-7d", "date_to": None})["query"] == query
     assert scanner(api, str(uuid4()), query={"filter_test_accounts": True})["query"] == {"filter_test_accounts": True}
 
 
+@pytest.mark.rule("3.3/unknown-keys", "3.3/dates-checked")
 @pytest.mark.parametrize(
     "query", [[], "x", {"kind": "Other"}, {"unknown": 1}, {"events": 5}, {"date_from": 5}, {"operand": "XOR"}]
 )
@@ -194,6 +244,13 @@ def test_3_3_queries_that_are_refused(api: httpx.Client, query: Any) -> None:
     assert refusal(api.post("scanners/", json={**MONITOR, "name": str(uuid4()), "query": query})) == invalid("query")
 
 
+@pytest.mark.rule(
+    "3.4/version-fields",
+    "3.4/version-by-one",
+    "3.4/version-same-value",
+    "3.4/version-untouched",
+    "3.1/optional-in-patch",
+)
 @pytest.mark.parametrize(
     ("change", "bump"),
     [
@@ -221,12 +278,14 @@ def test_3_4_what_bumps_the_version(api: httpx.Client, change: dict[str, Any], b
     assert api.get(f"scanners/{made['id']}/").json() == edited.json()
 
 
+@pytest.mark.rule("3.1/updated-at")
 def test_3_4_a_change_of_nothing_leaves_updated_at_alone(api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))
     assert api.patch(f"scanners/{made['id']}/", json={"name": made["name"], "enabled": True}).json() == made
     assert api.patch(f"scanners/{made['id']}/", json={"description": "x"}).json()["updated_at"] > made["updated_at"]
 
 
+@pytest.mark.rule("3.4/version-race", "trap/36")
 def test_3_4_concurrent_edits_bump_once_each(api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))
 
@@ -238,6 +297,7 @@ def test_3_4_concurrent_edits_bump_once_each(api: httpx.Client) -> None:
     assert api.get(f"scanners/{made['id']}/").json()["scanner_version"] == 11
 
 
+@pytest.mark.rule("3.4/name-create", "3.4/name-rename", "3.4/name-own", "3.4/name-exact")
 def test_3_4_names_are_unique_in_a_project_and_case_counts(site: Site, api: httpx.Client) -> None:
     first = scanner(api, "Taken name")
     assert refusal(api.post("scanners/", json={**MONITOR, "name": " Taken name "})) == invalid("name")
@@ -250,6 +310,7 @@ def test_3_4_names_are_unique_in_a_project_and_case_counts(site: Site, api: http
     assert api.patch(f"scanners/{second['id']}/", json={"name": "Taken name"}).status_code == 200
 
 
+@pytest.mark.rule("3.4/name-race")
 def test_3_4_a_race_for_a_name_has_one_winner_and_no_500(api: httpx.Client) -> None:
 
     def create(_: int) -> int:
@@ -260,11 +321,13 @@ def test_3_4_a_race_for_a_name_has_one_winner_and_no_500(api: httpx.Client) -> N
     assert statuses == [201] + [400] * 19
 
 
+@pytest.mark.rule("3.4/type-immutable")
 def test_3_4_the_type_is_immutable(api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))
     assert refusal(api.patch(f"scanners/{made['id']}/", json={"scanner_type": "scorer"})) == invalid("scanner_type")
 
 
+@pytest.mark.rule("3.4/delete-observations", "3.4/delete-final")
 def test_3_4_delete_is_at_once_and_frees_the_name(api: httpx.Client) -> None:
     made = scanner(api, "Deleted")
     assert api.post(f"scanners/{made['id']}/observe/", json={"session_id": "of-deleted"}).status_code == 202

@@ -40,6 +40,7 @@ def monitor(site: Site, api: httpx.Client) -> str:
     return made
 
 
+@pytest.mark.rule("4.5/in-flight", "4.5/success-rate", "4.5/types", "4.5/succeeded-only")
 def test_4_5_of_a_monitor(api: httpx.Client, monitor: str) -> None:
     assert stats(api, monitor) == {
         "status_counts": {
@@ -58,6 +59,7 @@ def test_4_5_of_a_monitor(api: httpx.Client, monitor: str) -> None:
     }
 
 
+@pytest.mark.rule("4.5/filters", "4.5/no-pages", "4.5/coverage", "4.5/success-rate-null")
 @pytest.mark.parametrize(
     ("query", "total", "yes"),
     [
@@ -76,6 +78,7 @@ def test_4_5_filters_are_those_of_the_list(api: httpx.Client, monitor: str, quer
         assert found["status_counts"]["success_rate"] is None
 
 
+@pytest.mark.rule("4.5/filters", "4.5/order-checked")
 @pytest.mark.parametrize(
     ("query", "attr"), [("status=bogus", "status"), ("verdict=maybe", "verdict"), ("order_by=colour", "order_by")]
 )
@@ -84,6 +87,7 @@ def test_4_5_bad_filters_are_told(api: httpx.Client, monitor: str, query: str, a
     assert refusal(answer) == (400, "validation_error", "invalid_input", attr)
 
 
+@pytest.mark.rule("4.5/recent-days")
 @pytest.mark.parametrize(
     ("given", "days"),
     [("", 14), ("30", 30), ("0", 1), ("-5", 1), ("366", 365), ("9" * 5_000, 365), ("7.5", 14), ("x", 14), ("٣", 14)],
@@ -94,6 +98,7 @@ def test_4_5_recent_days_are_clamped(api: httpx.Client, monitor: str, given: str
         assert stats(api, monitor, f"recent_days={given}")["coverage"]["recent_days"] == days
 
 
+@pytest.mark.rule("4.5/coverage-recent")
 def test_4_5_recent_is_counted_from_creation(site: Site, api: httpx.Client, monitor: str) -> None:
     with site.services.pool.connection() as conn:
         conn.execute(
@@ -109,6 +114,7 @@ def test_4_5_recent_is_counted_from_creation(site: Site, api: httpx.Client, moni
     assert stats(api, monitor, "recent_days=4")["coverage"]["recent_sessions"] == 8
 
 
+@pytest.mark.rule("4.5/ranked", "4.5/total-with-tags", "4.5/available-tags", "4.5/types")
 def test_4_5_of_a_classifier(site: Site, api: httpx.Client) -> None:
     vocabulary = [f"tag {letter}" for letter in "abcdefghijkl"]
     config: dict[str, Any] = {"prompt": "p", "tags": vocabulary, "allow_freeform_tags": True}
@@ -129,6 +135,15 @@ def test_4_5_of_a_classifier(site: Site, api: httpx.Client) -> None:
     assert stats(api, made, "tags=slow_page")["classifier"]["total_with_tags"] == 2
 
 
+@pytest.mark.rule(
+    "4.5/scorer-null",
+    "4.5/percentiles",
+    "4.5/histogram-scale",
+    "4.5/histogram-rounding",
+    "4.5/histogram-clamped",
+    "4.5/histogram-labels",
+    "10/19",
+)
 def test_4_5_of_a_scorer(site: Site, api: httpx.Client) -> None:
     config: dict[str, Any] = {"prompt": "p", "scale": {"min": 0, "max": 100}}
     made = scanner(api, str(uuid4()), scanner_type="scorer", scanner_config=config)["id"]
@@ -172,6 +187,7 @@ def _percentile(values: list[float], share: float) -> Any:
     return pytest.approx(ordered[low] + (at - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]))
 
 
+@pytest.mark.rule("4.5/histogram-width", "4.5/histogram-labels", "10/19")
 @pytest.mark.parametrize(
     ("smallest", "largest", "labels"),
     [
@@ -191,6 +207,7 @@ def test_4_5_buckets_of_a_scale_without_measure() -> None:
     assert len(Buckets.over(-1e300, 1e300).labels) <= 21
 
 
+@pytest.mark.rule("4.5/types", "4.5/success-rate-null")
 def test_4_5_of_a_summarizer_there_are_only_counts(api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()), scanner_type="summarizer", scanner_config={"prompt": "p"})["id"]
     found = stats(api, made)

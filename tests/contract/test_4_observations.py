@@ -85,6 +85,18 @@ def named(api: httpx.Client, scanner_id: str, ids: dict[str, str], query: str = 
     return [names[row["id"]] for row in response.json()["results"]]
 
 
+@pytest.mark.rule(
+    "4.1/keys",
+    "4.1/workflow-id",
+    "4.1/snapshot",
+    "4.1/result",
+    "4.1/distinct-id",
+    "4.1/subject-email",
+    "4.1/triggered-by-user",
+    "4.1/created-at",
+    "2.1/acts-as-user-triggered",
+    "4.2/common",
+)
 def test_4_1_a_succeeded_row(site: Site, api: httpx.Client, rows: Rows) -> None:
     row = api.get(f"scanners/{rows.monitor}/observations/{rows.ids['yes']}/").json()
     assert sorted(row) == sorted(KEYS)
@@ -109,6 +121,16 @@ def test_4_1_a_succeeded_row(site: Site, api: httpx.Client, rows: Rows) -> None:
     assert row["triggered_by_user"]["id"] == site.user_id
 
 
+@pytest.mark.rule(
+    "4.1/status",
+    "4.1/error-reason",
+    "4.1/error-reason-empty",
+    "4.1/workflow-id-empty",
+    "4.1/completed-at",
+    "4.1/result-null",
+    "4.1/neighbours-only-there",
+    "trap/13",
+)
 def test_4_1_rows_in_other_states(api: httpx.Client, rows: Rows) -> None:
     found = {row["id"]: row for row in api.get(f"scanners/{rows.monitor}/observations/").json()["results"]}
     by_name = {name: found[identifier] for name, identifier in rows.ids.items()}
@@ -131,6 +153,7 @@ def test_4_1_rows_in_other_states(api: httpx.Client, rows: Rows) -> None:
         assert row["previous_observation_id"] is row["next_observation_id"] is None
 
 
+@pytest.mark.rule("4.1/snapshot-frozen", "4.3/order-version", "trap/16")
 def test_4_1_the_snapshot_is_frozen(api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))
     first = observe(api, made["id"], "before the edit")
@@ -146,11 +169,13 @@ def test_4_1_the_snapshot_is_frozen(api: httpx.Client) -> None:
     assert versions == [1, 2]
 
 
+@pytest.mark.rule("4.3/default-order")
 def test_4_3_newest_first(api: httpx.Client, rows: Rows) -> None:
     assert named(api, rows.monitor, rows.ids) == list(rows.ids)[::-1]
     assert named(api, rows.monitor, rows.ids, "order_by=created_at") == list(rows.ids)
 
 
+@pytest.mark.rule("4.3/status", "4.3/triggered-by", "4.3/verdict", "4.3/session-id")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -176,6 +201,7 @@ def test_4_3_filters(api: httpx.Client, rows: Rows, query: str, expected: set[st
     assert count == (len(rows.ids) if expected is None else len(expected))
 
 
+@pytest.mark.rule("4.3/tags", "4.3/tags-exact", "10/20")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -194,6 +220,7 @@ def test_4_3_tags_match_any_of_both_kinds_exactly(
     assert set(named(api, rows.classifier, rows.tagged, query)) == expected
 
 
+@pytest.mark.rule("4.3/order-keys", "4.3/order-numeric", "4.3/order-missing", "4.3/order-times", "2.4/ties")
 def test_4_3_orders(api: httpx.Client, rows: Rows) -> None:
     """Numbers sort as numbers, and rows without a value come last in both directions."""
     assert named(api, rows.scorer, rows.scores, "order_by=result_score") == ["2", "7.5", "10", "none"]
@@ -209,6 +236,7 @@ def test_4_3_orders(api: httpx.Client, rows: Rows) -> None:
     assert ties == sorted(ties, key=UUID)
 
 
+@pytest.mark.rule("4.3/status", "4.3/triggered-by", "4.3/verdict", "4.3/order-invalid")
 @pytest.mark.parametrize(
     ("query", "attr"),
     [
@@ -226,6 +254,7 @@ def test_4_3_values_that_are_refused(api: httpx.Client, rows: Rows, query: str, 
     assert refusal(response) == (400, "validation_error", "invalid_input", attr)
 
 
+@pytest.mark.rule("4.3/retrieve", "4.3/retrieve-owner")
 def test_4_3_retrieve_ignores_filters_and_belongs_to_its_scanner(api: httpx.Client, rows: Rows) -> None:
     one = rows.ids["yes"]
     assert api.get(f"scanners/{rows.monitor}/observations/{one}/?status=failed&order_by=odd").status_code == 200
@@ -234,6 +263,7 @@ def test_4_3_retrieve_ignores_filters_and_belongs_to_its_scanner(api: httpx.Clie
     assert api.get(f"scanners/{uuid4()}/observations/").status_code == 404
 
 
+@pytest.mark.rule("4.4/required", "10/4")
 @pytest.mark.parametrize("query", ["", "session_id=", "session_id=%20", "order_by=odd"])
 def test_4_4_the_session_is_required(api: httpx.Client, query: str) -> None:
     response = api.get(f"observations/?{query}")
@@ -241,6 +271,7 @@ def test_4_4_the_session_is_required(api: httpx.Client, query: str) -> None:
     assert "session_id" in response.json()["detail"]
 
 
+@pytest.mark.rule("4.4/across-scanners", "4.4/order-by", "4.4/filters-ignored", "10/4")
 def test_4_4_a_session_across_scanners(site: Site, api: httpx.Client) -> None:
     session = f"shared {uuid4()}"
     first, second = (observe(api, scanner(api, str(uuid4()))["id"], session) for _ in range(2))
@@ -259,6 +290,7 @@ def test_4_4_a_session_across_scanners(site: Site, api: httpx.Client) -> None:
     )
 
 
+@pytest.mark.rule("4.1/neighbours", "4.4/retrieve")
 def test_4_4_retrieve_knows_the_neighbours(site: Site, api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))
     older, middle, newer = (observe(api, made["id"], name) for name in ("n-1", "n-2", "n-3"))
@@ -270,6 +302,7 @@ def test_4_4_retrieve_knows_the_neighbours(site: Site, api: httpx.Client) -> Non
     assert site.client(environment=site.sibling_id).get(f"observations/{middle}/").status_code == 404
 
 
+@pytest.mark.rule("4.3/pages", "2.3/count")
 def test_4_pages(site: Site, api: httpx.Client, rows: Rows) -> None:
     path = f"scanners/{rows.monitor}/observations/"
     seen: list[str] = []

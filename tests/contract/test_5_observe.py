@@ -23,6 +23,7 @@ def target(api: httpx.Client) -> str:
     return identifier
 
 
+@pytest.mark.rule("5/body", "10/2", "2.1/acts-as-user-triggered", "4.1/workflow-id-empty", "4.1/started-at")
 def test_the_answer_names_the_work_and_the_row_exists_at_once(site: Site, api: httpx.Client, target: str) -> None:
     """Contract 10 row 2: the pending row is there when 202 is answered."""
     response = api.post(f"scanners/{target}/observe/", json={"session_id": " session-1 "})
@@ -35,6 +36,7 @@ def test_the_answer_names_the_work_and_the_row_exists_at_once(site: Site, api: h
     assert (row["workflow_id"], row["started_at"], row["completed_at"]) == ("", None, None)
 
 
+@pytest.mark.rule("5/session-required", "5/session-blank", "5/session-length", "5/body-400")
 @pytest.mark.parametrize(
     ("body", "code"),
     [
@@ -52,6 +54,7 @@ def test_bad_bodies(api: httpx.Client, target: str, body: dict[str, Any], code: 
     assert refusal(response) == (400, "validation_error", code, "session_id")
 
 
+@pytest.mark.rule("4.1/session-id", "5/session-length")
 @pytest.mark.parametrize("session_id", ["x" * 128, 5, "a/b?c#d", "日本 🎉", "..", "%00"])
 def test_strange_sessions_are_taken_and_found_again(api: httpx.Client, target: str, session_id: Any) -> None:
     made = observe(api, target, session_id)
@@ -59,6 +62,7 @@ def test_strange_sessions_are_taken_and_found_again(api: httpx.Client, target: s
     assert made in [row["id"] for row in found]
 
 
+@pytest.mark.rule("5/in-progress", "5/deterministic", "4/one-per-pair")
 def test_a_repeat_while_in_progress_starts_nothing(site: Site, api: httpx.Client, target: str) -> None:
     first = api.post(f"scanners/{target}/observe/", json={"session_id": "repeated"})
     again = api.post(f"scanners/{target}/observe/", json={"session_id": "repeated"})
@@ -69,6 +73,7 @@ def test_a_repeat_while_in_progress_starts_nothing(site: Site, api: httpx.Client
     assert api.get(f"scanners/{target}/observations/?session_id=repeated").json()["count"] == 1
 
 
+@pytest.mark.rule("5/terminal-pair", "5/deterministic", "10/1", "trap/2")
 @pytest.mark.parametrize("ending", ["succeed", "fail", "judge_ineligible"])
 def test_a_pair_that_has_an_ending_is_answered_with_200_and_costs_nothing(
     site: Site, api: httpx.Client, target: str, ending: str
@@ -88,11 +93,13 @@ def test_a_pair_that_has_an_ending_is_answered_with_200_and_costs_nothing(
     assert api.get("quota/").json()["usage_this_month"] == used
 
 
+@pytest.mark.rule("5/ignores-rate", "5/ignores-query", "5/ignores-enabled", "3.4/disabled-observe")
 def test_a_disabled_scanner_and_a_rate_of_0_can_be_observed(api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()), enabled=False, sampling_rate=0, query={"session_ids": ["another"]})
     observe(api, made["id"], "any")
 
 
+@pytest.mark.rule("4/one-per-pair", "10/24")
 def test_50_concurrent_observes_of_one_pair_give_one_observation(site: Site, api: httpx.Client, target: str) -> None:
     before = api.get("quota/").json()["usage_this_month"]
 
@@ -108,6 +115,16 @@ def test_50_concurrent_observes_of_one_pair_give_one_observation(site: Site, api
     assert api.get("quota/").json()["usage_this_month"] == before + 1
 
 
+@pytest.mark.rule(
+    "5/quota-402",
+    "5/quota-hides-body",
+    "5/scanner-404",
+    "3.4/create-no-quota",
+    "7/enforced-observe",
+    "7/nought",
+    "2.2/type-server-error",
+    "10/7",
+)
 def test_an_exhausted_quota_is_402_and_hides_a_bad_body(api: httpx.Client, target: str, quota_of: Any) -> None:
     quota_of(0)
     for body in ({"session_id": "over quota"}, {}, {"session_id": "session-1"}):
@@ -119,6 +136,7 @@ def test_an_exhausted_quota_is_402_and_hides_a_bad_body(api: httpx.Client, targe
     assert scanner(api, str(uuid4()))["scanner_version"] == 1, "creation does not check quota (contract 3.4)"
 
 
+@pytest.mark.rule("5/admission-once", "7/exhausted", "trap/62", "trap/40")
 def test_the_quota_is_never_exceeded_under_concurrency(
     site: Site, api: httpx.Client, target: str, quota_of: Any
 ) -> None:
@@ -135,6 +153,7 @@ def test_the_quota_is_never_exceeded_under_concurrency(
     assert (quota["remaining"], quota["exhausted"], quota["usage_this_month"]) == (0, True, used + 3)
 
 
+@pytest.mark.rule("5/cap-429", "2.2/type-throttled")
 def test_the_cap_on_work_in_flight_is_429(site: Site, api: httpx.Client) -> None:
     limits = ObservationLimits(per_scanner=2, per_environment=100_000)
     store = site.services.observations._store  # noqa: SLF001 - the same store under other limits

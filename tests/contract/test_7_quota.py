@@ -14,6 +14,7 @@ def api(site: Site) -> httpx.Client:
     return site.client()
 
 
+@pytest.mark.rule("7/keys", "7/period")
 def test_the_shape(api: httpx.Client) -> None:
     quota = api.get("quota/").json()
     assert list(quota) == [
@@ -31,6 +32,7 @@ def test_the_shape(api: httpx.Client) -> None:
     assert quota["remaining"] == quota["monthly_quota"] - quota["usage_this_month"]
 
 
+@pytest.mark.rule("7/usage", "7/free", "7/ledger", "3.4/delete-no-refund", "10/5", "trap/61")
 def test_failed_and_ineligible_are_free_and_deleting_refunds_only_work_in_flight(site: Site, api: httpx.Client) -> None:
     made = scanner(api, str(uuid4()))
     before = api.get("quota/").json()["usage_this_month"]
@@ -50,6 +52,7 @@ def test_failed_and_ineligible_are_free_and_deleting_refunds_only_work_in_flight
     assert used() == 1
 
 
+@pytest.mark.rule("7/organization")
 def test_the_organization_shares_it(site: Site, api: httpx.Client) -> None:
     before = api.get("quota/").json()
     sibling = site.client(environment=site.sibling_id)

@@ -111,6 +111,7 @@ def test_bulk_of_others(site: Site, api: httpx.Client, target: str) -> None:
         assert refusal(response) == (404, "invalid_request", "not_found", None)
 
 
+@pytest.mark.rule("10/1")
 @pytest.mark.parametrize("ending", ["fail", "judge_ineligible"])
 def test_a_retry_is_the_next_run_of_the_same_observation(
     site: Site, api: httpx.Client, target: str, ending: str
@@ -150,6 +151,7 @@ def test_retries_that_are_refused(site: Site, api: httpx.Client, target: str, qu
     assert refusal(api.post(f"scanners/{target}/observations/{failed}/retry/"))[0] == 402
 
 
+@pytest.mark.rule("trap/15", "10/24")
 def test_20_concurrent_retries_open_one_run(site: Site, api: httpx.Client, target: str) -> None:
     made = observe(api, target, "contended")
     site.fail(made)

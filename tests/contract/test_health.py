@@ -77,6 +77,7 @@ def test_the_openapi_document(site: Site) -> None:
     assert "/api/schema/" in site.bare().get("/docs").text
 
 
+@pytest.mark.rule("2.2/type-server-error")
 def test_a_defect_is_an_enveloped_500_and_a_log_line(broken: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         response = broken.get("/api/environments/1/vision/scanners/", headers={"Authorization": "Bearer phx_x"})
@@ -85,6 +86,7 @@ def test_a_defect_is_an_enveloped_500_and_a_log_line(broken: httpx.Client, caplo
     assert response.headers["replay-vision-correlation-id"] in caplog.text
 
 
+@pytest.mark.rule("2.2/unavailable", "2.2/type-server-error", "10/7")
 def test_an_outage_is_a_503_that_old_and_new_clients_can_read(cut_off: httpx.Client) -> None:
     response = cut_off.get("/api/environments/1/vision/scanners/", headers={"Authorization": "Bearer phx_x"})
     assert refusal(response) == (503, "server_error", "error", None)
@@ -92,6 +94,7 @@ def test_an_outage_is_a_503_that_old_and_new_clients_can_read(cut_off: httpx.Cli
     assert "secret" not in response.text
 
 
+@pytest.mark.rule("2.1/key-nowhere-else")
 def test_a_key_in_the_query_string_is_never_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     """Architecture 10: the server's own access log included."""
     key = site.key()

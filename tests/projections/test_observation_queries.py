@@ -28,6 +28,7 @@ def found(connection: Connection, world: World, order_by: str | None = None, **f
     return [row["session_id"] for row in rows]
 
 
+@pytest.mark.rule("4.1/keys", "4.1/started-at", "trap/5")
 def test_the_document_through_the_life_of_an_observation(world: World, connection: Connection) -> None:
     scanner_id = world.scanner()
     (observation_id,) = world.observe(scanner_id, "s1")
@@ -97,6 +98,7 @@ def test_failure_retry_and_ineligible(world: World, connection: Connection) -> N
     assert one(connection, world, failed)["status"] == "succeeded"
 
 
+@pytest.mark.rule("2.5/deleted")
 def test_an_erased_text_leaves_the_structured_answer(world: World, connection: Connection) -> None:
     (observation_id,) = world.observe(world.scanner(), "s1")
     world.succeed(world.start(observation_id, distinct_id="v"))
@@ -124,6 +126,7 @@ def scored(world: World, connection: Connection) -> UUID:
     return scanner_id
 
 
+@pytest.mark.rule("4.3/order-numeric", "4.3/order-missing", "4.3/order-times")
 def test_orders_are_numeric_with_missing_values_last(world: World, connection: Connection, scored: UUID) -> None:
     assert found(connection, world) == ["s4", "s3", "s2", "s1", "s0"]
     assert found(connection, world, "created_at") == ["s0", "s1", "s2", "s3", "s4"]
@@ -139,6 +142,7 @@ def test_orders_are_numeric_with_missing_values_last(world: World, connection: C
         found(connection, world, "run")
 
 
+@pytest.mark.rule("4.3/status", "4.3/triggered-by", "4.3/verdict", "4.3/tags", "4.3/tags-exact", "4.3/session-id")
 def test_filters(world: World, connection: Connection, scored: UUID) -> None:
     tagged = world.scanner("tags", "classifier")
     one_id, two_id = world.observe(tagged, "t1", "t2")
@@ -160,6 +164,7 @@ def test_filters(world: World, connection: Connection, scored: UUID) -> None:
     assert found(connection, world, scanner_id=tagged, statuses=("failed",)) == []
 
 
+@pytest.mark.rule("4.1/neighbours")
 def test_neighbours_are_the_newer_and_the_older_of_the_same_scanner(world: World, connection: Connection) -> None:
     scanner_id, other = world.scanner(), world.scanner("other")
     first = world.observe(scanner_id, "s1")[0]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from psycopg import Connection
 
 from commands.store.event_log import EventLog
@@ -22,6 +23,7 @@ def used(connection: Connection, world: World, at: datetime | None = None) -> in
     return quota(connection, world.tenant, at or world.clock.now, 3000)["usage_this_month"]
 
 
+@pytest.mark.rule("7/usage", "7/free", "7/ledger")
 def test_usage_follows_requests_endings_retries_and_deletion(world: World, connection: Connection) -> None:
     scanner_id = world.scanner()
     first, second, third, _ = world.observe(scanner_id, "s1", "s2", "s3", "s4")
@@ -36,6 +38,7 @@ def test_usage_follows_requests_endings_retries_and_deletion(world: World, conne
     assert used(connection, world) == 1
 
 
+@pytest.mark.rule("7/month-change", "10/6")
 def test_a_refund_goes_to_the_month_of_the_request(world: World, connection: Connection) -> None:
     scanner_id = world.scanner()
     kept, failed = world.observe(scanner_id, "s1", "s2")
@@ -68,6 +71,7 @@ def test_a_parked_stream_that_turns_up_after_its_scanner_ended(world: World, con
     assert place.parked == 1
 
 
+@pytest.mark.rule("7/base", "7/grants", "7/remaining", "7/exhausted", "7/lowered")
 def test_the_document(world: World, connection: Connection) -> None:
     organization = world.tenant.organization_id
     now = world.clock.now

@@ -18,6 +18,7 @@ def names(connection: Connection, world: World, order_by: str | None = None, **f
     return [row["name"] for row in rows]
 
 
+@pytest.mark.rule("3.1/config-as-stored", "3.3/as-sent", "2.5/keys")
 def test_the_document_holds_what_was_stored_to_the_letter(world: World, connection: Connection) -> None:
     config = {"scale": {"min": 0, "max": 10.0, "label": None}, "prompt": "Wie ärgerlich? \u2028"}
     query = {"kind": "RecordingsQuery", "filter_test_accounts": True, "properties": []}
@@ -67,6 +68,7 @@ def test_edits_and_deletion(world: World, connection: Connection) -> None:
     assert scanners.scanner(connection, world.tenant, kept) is not None
 
 
+@pytest.mark.rule("3.5/search-fields", "3.5/search-literal", "3.5/search-whole")
 @pytest.mark.parametrize(
     ("search", "found"),
     [
@@ -113,6 +115,7 @@ def test_filters(world: World, connection: Connection) -> None:
     assert names(connection, world, enabled=True, scanner_types=("monitor",), search="m") == ["m"]
 
 
+@pytest.mark.rule("3.5/order-keys", "3.5/order-creator", "3.5/order-no-creator")
 def test_orders(world: World, connection: Connection) -> None:
     admin = world.accounts.create_user(world.admin(), world.tenant.organization_id, "zoe@example.org").id
     for name, user, rate in (("b", 1, 0.5), ("a", None, 0.1), ("c", admin, 1.0)):
@@ -135,6 +138,7 @@ def test_orders(world: World, connection: Connection) -> None:
         names(connection, world, "id; DROP TABLE")
 
 
+@pytest.mark.rule("2.4/ties")
 def test_ties_go_by_id_and_pages_neither_repeat_nor_lose(world: World, connection: Connection) -> None:
     ids = sorted(str(world.scanner(f"n{n}", scanner_config={"prompt": "p"})) for n in range(7))
     catch_up(connection)

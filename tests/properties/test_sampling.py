@@ -3,6 +3,7 @@
 from hashlib import sha256
 from uuid import UUID, uuid5
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,15 +24,17 @@ def test_raising_the_rate_only_adds_sessions(scanner: UUID, session: str, a: flo
     assert sampled(scanner, session, high) >= sampled(scanner, session, low)
 
 
+@pytest.mark.rule("3.4/rate-zero")
 @given(st.uuids(), SESSION_IDS)
 def test_nought_takes_none_and_one_takes_all(scanner: UUID, session: str) -> None:
     assert not sampled(scanner, session, 0)
     assert sampled(scanner, session, 1)
 
 
+@pytest.mark.rule("trap/33")
 @given(st.integers(1, BUCKETS))
-@example(2900)  # 0.29 x 10,000 is 2899.99... in floating point
-@example(5700)
+@example(2900)
+@example(5700)  # 0.57 x 10,000 is 5699.99... in floating point
 @example(1)
 def test_a_rate_takes_exactly_its_buckets(threshold: int) -> None:
     rate = threshold / BUCKETS
@@ -39,10 +42,24 @@ def test_a_rate_takes_exactly_its_buckets(threshold: int) -> None:
         assert sampled(SCANNER, session, rate) is (bucket(SCANNER, session) < threshold)
 
 
+@pytest.mark.rule("trap/33")
 def test_the_last_bucket_of_a_rate_that_floating_point_misses_is_taken() -> None:
-    session = next(s for s in (f"s{n}" for n in range(10**6)) if bucket(SCANNER, s) == 2899)
-    assert sampled(SCANNER, session, 0.29)
-    assert not sampled(SCANNER, session, 0.2899)
+    session = next(s for s in (f"s{n}" for n in range(10**6)) if bucket(SCANNER, s) == 5699)
+    assert sampled(SCANNER, session, 0.57)
+    assert not sampled(SCANNER, session, 0.5699)
+
+
+@pytest.mark.rule("trap/33")
+def test_every_rate_that_floating_point_misses_takes_its_last_bucket() -> None:
+    missed = {number for number in range(1, BUCKETS + 1) if int(number / BUCKETS * BUCKETS) < number}
+    assert len(missed) > 100
+    number = 0
+    while missed:
+        threshold = bucket(SCANNER, f"s{number}") + 1
+        if threshold in missed:
+            assert sampled(SCANNER, f"s{number}", threshold / BUCKETS), threshold
+            missed.remove(threshold)
+        number += 1
 
 
 def test_the_share_is_close_to_the_rate() -> None:

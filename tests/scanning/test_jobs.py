@@ -59,6 +59,7 @@ def test_a_job_comes_back_as_it_was_enqueued(conn: psycopg.Connection) -> None:
     assert jobs.lease(conn, "other") is None
 
 
+@pytest.mark.rule("trap/1")
 def test_a_run_has_one_job_whatever_became_of_it(conn: psycopg.Connection) -> None:
     assert jobs.enqueue(conn, _job())
     assert not jobs.enqueue(conn, _job())
@@ -126,6 +127,7 @@ def test_two_workers_never_hold_the_same_job(pool: ConnectionPool, conn: psycopg
     assert jobs.waiting(conn) == (0, 0, 0.0)
 
 
+@pytest.mark.rule("trap/12")
 def test_an_expired_job_is_taken_over_and_its_first_worker_is_refused(conn: psycopg.Connection) -> None:
     jobs.enqueue(conn, _job())
     stale = _leased(conn, seconds=0.1)
@@ -210,6 +212,7 @@ def test_waiting_tells_how_long_the_oldest_has_been_due(conn: psycopg.Connection
     assert 60 <= waiting.oldest_seconds < 90
 
 
+@pytest.mark.rule("trap/11")
 def test_a_keeper_holds_a_lease_beyond_its_time(pool: ConnectionPool, conn: psycopg.Connection) -> None:
     jobs.enqueue(conn, _job())
     job = _leased(conn, seconds=0.6)
@@ -244,6 +247,7 @@ def test_a_keeper_tells_when_the_database_is_away_for_the_whole_lease(
         assert time.monotonic() - began == pytest.approx(1.0, abs=0.3)
 
 
+@pytest.mark.rule("trap/12")
 def test_a_keeper_survives_a_short_outage(pool: ConnectionPool, conn: psycopg.Connection) -> None:
     jobs.enqueue(conn, _job())
     job = _leased(conn, seconds=1.5)

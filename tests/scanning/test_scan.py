@@ -167,6 +167,7 @@ def test_every_type_succeeds_on_a_real_recording(scans: Scans, scanner_type: str
     assert row[0].keys() & {"reasoning", "summary"}
 
 
+@pytest.mark.rule("4.1/no-recording", "5/unscannable")
 def test_an_unknown_session_is_ineligible(scans: Scans) -> None:
     observation_id = scans.request(scans.scanner(), "nobody-recorded-this")
     assert scans.scan() is None
@@ -174,6 +175,7 @@ def test_an_unknown_session_is_ineligible(scans: Scans) -> None:
     assert (event["type"], event["kind"]) == ("ObservationIneligible", "no_recording")
 
 
+@pytest.mark.rule("10/17", "4.1/too-short")
 def test_limits_are_checked_again_by_the_scan(scans: Scans) -> None:
     scans.limits = EligibilityLimits(min_duration_seconds=10_000)
     observation_id = scans.request(scans.scanner())
@@ -181,6 +183,7 @@ def test_limits_are_checked_again_by_the_scan(scans: Scans) -> None:
     assert scans.last(observation_id)["kind"] == "too_short"
 
 
+@pytest.mark.rule("trap/18")
 def test_a_provider_that_is_not_configured_says_so(scans: Scans) -> None:
     observation_id = scans.request(scans.scanner(provider="google", model="g"))
     assert scans.scan() is None
@@ -189,6 +192,7 @@ def test_a_provider_that_is_not_configured_says_so(scans: Scans) -> None:
     assert "google" in event["message"]
 
 
+@pytest.mark.rule("4.1/provider-transient")
 def test_a_transient_failure_is_tried_again_and_then_ends_the_run(scans: Scans) -> None:
     provider = Answering([ProviderError("provider_transient", "HTTP 503", retry_after=7)])
     scans.providers = {"builtin": provider}
@@ -209,6 +213,7 @@ def test_a_transient_failure_is_tried_again_and_then_ends_the_run(scans: Scans) 
     assert (event["type"], event["kind"]) == ("ObservationFailed", "provider_transient")
 
 
+@pytest.mark.rule("4.1/provider-transient", "4.1/provider-rejected")
 @pytest.mark.parametrize("kind", ["provider_rejected", "validation_failed", "internal_error"])
 def test_a_permanent_failure_is_not_tried_again(scans: Scans, kind: Any) -> None:
     provider = Answering([ProviderError(kind, "no")])
@@ -218,6 +223,7 @@ def test_a_permanent_failure_is_not_tried_again(scans: Scans, kind: Any) -> None
     assert (provider.asked, scans.last(observation_id)["kind"]) == (1, kind)
 
 
+@pytest.mark.rule("4.1/validation-failed")
 @pytest.mark.parametrize(
     "output",
     [
@@ -234,6 +240,7 @@ def test_an_answer_that_breaks_the_rules_fails_closed(scans: Scans, output: dict
     assert scans.last(observation_id)["kind"] == "validation_failed"
 
 
+@pytest.mark.rule("4.1/internal-error")
 def test_a_provider_that_breaks_fails_the_run_only(scans: Scans) -> None:
     scans.providers = {"builtin": Answering([ZeroDivisionError("secret page text")])}
     observation_id = scans.request(scans.scanner())
@@ -321,6 +328,7 @@ def test_a_worker_waits_for_the_blob_store_without_holding_the_job(scans: Scans)
     assert scans.last(observation_id)["type"] == "ObservationRequested"
 
 
+@pytest.mark.rule("10/25", "trap/12")
 def test_a_worker_that_was_taken_over_reports_nothing(scans: Scans) -> None:
     observation_id = scans.request(scans.scanner())
     slow = scans.lease(seconds=0.2)
@@ -345,6 +353,7 @@ def test_a_lost_lease_discards_the_answer(scans: Scans) -> None:
     assert scans.observation(observation_id).status == "running"
 
 
+@pytest.mark.rule("4.1/orphaned", "10/25", "trap/6")
 def test_three_dead_workers_end_the_run_as_orphaned(scans: Scans) -> None:
     observation_id = scans.request(scans.scanner())
     reaper = Reaper(scans.pool, scans.observations, now)
@@ -359,6 +368,7 @@ def test_three_dead_workers_end_the_run_as_orphaned(scans: Scans) -> None:
         assert jobs.waiting(connection).queued == 0
 
 
+@pytest.mark.rule("3.4/delete-in-flight")
 def test_a_deleted_scanner_ends_its_work_without_a_word(scans: Scans) -> None:
     scanner_id = scans.scanner()
     observation_id = scans.request(scanner_id)

@@ -14,6 +14,7 @@ from domain.eligibility import EligibilityLimits
 from tests.selection.schedule import PROMPT, SETTLE, Schedule
 
 
+@pytest.mark.rule("trap/20")
 def test_sessions_that_settle_after_creation_are_requested_once(schedule: Schedule) -> None:
     schedule.settled("before")
     schedule.now += timedelta(seconds=1)
@@ -41,6 +42,7 @@ def test_a_late_keeper_starts_at_the_time_of_creation(schedule: Schedule) -> Non
     assert len(schedule.requested(written.scanner.id)) == 1
 
 
+@pytest.mark.rule("10/17", "trap/23")
 def test_ineligible_sessions_and_other_environments_are_passed_over(schedule: Schedule) -> None:
     scanner = schedule.create()
     schedule.now += timedelta(seconds=1)
@@ -54,6 +56,7 @@ def test_ineligible_sessions_and_other_environments_are_passed_over(schedule: Sc
     assert schedule.watermark(scanner)["settle_number"] == 5
 
 
+@pytest.mark.rule("3.3/evaluated")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -76,6 +79,7 @@ def test_a_condition_selects_or_selects_nothing(schedule: Schedule, query: Any, 
     assert schedule.requested(scanner) == expected
 
 
+@pytest.mark.rule("3.4/rate-zero", "trap/23", "3.4/watermark-edit")
 def test_sampling_zero_requests_nothing_and_moves_on(schedule: Schedule) -> None:
     scanner = schedule.create(sampling_rate=0)
     schedule.now += timedelta(seconds=1)
@@ -86,6 +90,7 @@ def test_sampling_zero_requests_nothing_and_moves_on(schedule: Schedule) -> None
     assert schedule.requested(scanner) == []
 
 
+@pytest.mark.rule("3.4/disabled-gap", "3.4/watermark-reenable", "trap/35")
 def test_the_disabled_gap_is_neither_scanned_nor_charged(schedule: Schedule) -> None:
     scanner = schedule.create()
     schedule.now += timedelta(seconds=1)
@@ -102,6 +107,7 @@ def test_the_disabled_gap_is_neither_scanned_nor_charged(schedule: Schedule) -> 
     assert schedule.requested(scanner) == ["when on again"]
 
 
+@pytest.mark.rule("3.4/watermark-edit", "trap/31", "trap/35")
 def test_an_edit_leaves_the_watermark_alone(schedule: Schedule) -> None:
     scanner = schedule.create()
     before = schedule.watermark(scanner)
@@ -110,6 +116,7 @@ def test_an_edit_leaves_the_watermark_alone(schedule: Schedule) -> None:
     assert schedule.watermark(scanner) == before
 
 
+@pytest.mark.rule("7/enforced-schedule")
 def test_an_exhausted_quota_waits_and_resumes_by_itself(schedule: Schedule) -> None:
     schedule.quota = 2
     scanner = schedule.create()
@@ -160,6 +167,7 @@ def test_a_deleted_scanner_loses_its_watermark(schedule: Schedule) -> None:
         assert connection.execute("SELECT count(*) FROM selection.watermark").fetchone() == (0,)
 
 
+@pytest.mark.rule("trap/19")
 def test_hundreds_of_sessions_are_swept_in_pages(schedule: Schedule) -> None:
     schedule.per_scanner = 1000
     observations = ObservationLimits(default_quota=1000, per_scanner=1000, per_environment=1000)

@@ -7,6 +7,7 @@ from domain.eligibility import NO_RECORDING, EligibilityLimits, ineligible
 LIMITS = EligibilityLimits()
 
 
+@pytest.mark.rule("4.1/too-short", "4.1/too-inactive", "4.1/too-long")
 @pytest.mark.parametrize(
     ("duration", "active", "kind"),
     [

@@ -32,5 +32,6 @@ def test_numbers_of_environments_and_users_do_not_meet() -> None:
     assert environment_stream(1) != user_stream(1)
 
 
+@pytest.mark.rule("4.1/workflow-id")
 def test_the_workflow_id_of_the_contract() -> None:
     assert workflow_id(SCANNER, "s-1") == f"replay-vision-apply-scanner-{SCANNER}-s-1"

@@ -151,6 +151,7 @@ TABLE: dict[str, dict[Any, Any]] = {
 }  # fmt: skip
 
 
+@pytest.mark.rule("trap/5")
 @pytest.mark.parametrize(
     ("state", "decide"),
     [(state, decide) for state, row in TABLE.items() for decide in row],
@@ -187,6 +188,7 @@ def request(stamp: Stamp = STAMP) -> Observation:
     )
 
 
+@pytest.mark.rule("4.1/snapshot-frozen")
 def test_requesting_freezes_the_scanner_and_opens_run_one() -> None:
     observation = given(Observation).when(lambda _: request()).then(REQUESTED)
     assert observation.id == observation_id(7, SCANNER, "s-1")

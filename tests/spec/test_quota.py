@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from domain.quota import Period
 
 
+@pytest.mark.rule("7/period", "7/period-december", "trap/57")
 @pytest.mark.parametrize(
     ("text", "start", "end"),
     [
@@ -23,6 +24,7 @@ def test_bounds_also_of_december_and_of_leap_years(text: str, start: datetime, e
     assert (period.start, period.end, str(period)) == (start, end, text)
 
 
+@pytest.mark.rule("7/period-end", "trap/57")
 def test_the_end_belongs_to_the_next_period() -> None:
     december = Period(2026, 12)
     assert Period.of(december.start) == december
@@ -30,6 +32,7 @@ def test_the_end_belongs_to_the_next_period() -> None:
     assert Period.of(december.end) == Period(2027, 1)
 
 
+@pytest.mark.rule("7/period", "trap/57")
 def test_the_month_is_that_of_utc_whatever_zone_the_time_comes_in() -> None:
     east, west = timezone(timedelta(hours=14)), timezone(timedelta(hours=-11))
     assert Period.of(datetime(2027, 1, 1, 13, 59, tzinfo=east)) == Period(2026, 12)

@@ -95,6 +95,22 @@ def refuse(query: object) -> None:
     )
 
 
+@pytest.mark.rule(
+    "3.3/as-sent",
+    "3.3/dates-stripped",
+    "3.3/kind",
+    "3.3/events",
+    "3.3/properties",
+    "3.3/console-log-filters",
+    "3.3/comment-text",
+    "3.3/filter-test-accounts",
+    "3.3/operand",
+    "3.3/ids",
+    "3.3/person-uuid",
+    "3.3/order",
+    "3.3/limit-offset-after",
+    "3.3/bookkeeping",
+)
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in GOOD.items() for value in values])
 def test_every_key_of_the_contract_is_stored_exactly_as_sent(key: str, value: object) -> None:
     sent = {"filter_test_accounts": True, key: value}
@@ -104,6 +120,23 @@ def test_every_key_of_the_contract_is_stored_exactly_as_sent(key: str, value: ob
     assert sent == kept
 
 
+@pytest.mark.rule(
+    "3.3/failure",
+    "3.3/dates-checked",
+    "3.3/kind",
+    "3.3/events",
+    "3.3/properties",
+    "3.3/console-log-filters",
+    "3.3/comment-text",
+    "3.3/filter-test-accounts",
+    "3.3/operand",
+    "3.3/ids",
+    "3.3/person-uuid",
+    "3.3/order",
+    "3.3/limit-offset-after",
+    "3.3/bookkeeping",
+    "3.3/filter-shape",
+)
 @pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in BAD.items() for value in values])
 def test_a_wrong_value_is_refused_with_one_fixed_sentence(key: str, value: object) -> None:
     refuse({key: value})
@@ -113,6 +146,7 @@ def test_the_tables_above_cover_the_same_keys() -> None:
     assert GOOD.keys() == BAD.keys()
 
 
+@pytest.mark.rule("3.3/unknown-keys")
 @pytest.mark.parametrize("key", ["unknown", "Kind", "date", "select", ""])
 def test_unknown_keys_are_refused(key: str) -> None:
     refuse({key: None})
@@ -123,6 +157,7 @@ def test_a_query_is_an_object(query: object) -> None:
     refuse(query)
 
 
+@pytest.mark.rule("3.3/filter-types", "3.3/filter-operators")
 @pytest.mark.parametrize("type_", TYPES)
 @pytest.mark.parametrize("operator", [*OPERATORS, None])
 def test_every_type_and_operator_of_a_property_filter(type_: str, operator: str | None) -> None:
@@ -130,12 +165,14 @@ def test_every_type_and_operator_of_a_property_filter(type_: str, operator: str 
     assert check_query(query) == query
 
 
+@pytest.mark.rule("3.3/filter-shape")
 @pytest.mark.parametrize("value", ["a", 1, 1.5, True, None, ["a", 1, None], [], {"a": 1}])
 def test_values_of_filters_are_any_json(value: object) -> None:
     query = {"properties": [{**FILTER, "value": value, "group_type_index": 0, "id": 5}]}
     assert repr(check_query(query)) == repr(query)
 
 
+@pytest.mark.rule("3.3/filter-operators")
 def test_a_wrong_operator_is_refused() -> None:
     refuse({"properties": [{**FILTER, "operator": "like"}]})
 

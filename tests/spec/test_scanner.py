@@ -79,6 +79,7 @@ def test_the_defaults_of_the_contract() -> None:
     )
 
 
+@pytest.mark.rule("3.1/name-length", "3.1/description-length", "3.1/rate-bounds", "3.1/rate-tiny", "3.2/prompt-length")
 @pytest.mark.parametrize(
     "fields",
     [
@@ -122,6 +123,7 @@ def test_each_rule_refuses_with_its_field_and_code(field: str, value: object, co
     create(**{field: value}).then_refused(Invalid, field=field, code=code)
 
 
+@pytest.mark.rule("2.2/first-problem", "2.2/cross-field-last")
 def test_the_first_broken_rule_is_named_fields_first_then_the_config_which_depends_on_the_type() -> None:
     """Contract 2.2: field declaration order, then the cross-field checks."""
     broken: dict[str, Any] = {
@@ -137,6 +139,7 @@ def test_the_first_broken_rule_is_named_fields_first_then_the_config_which_depen
         del broken[next(iter(broken))]
 
 
+@pytest.mark.rule("3.3/dates-stripped")
 def test_date_keys_are_dropped_before_saving_and_the_callers_own_query_is_left_alone() -> None:
     sent = {**QUERY, "date_from": "-7d", "date_to": None}
     create(query=sent).then(CREATED)
@@ -146,6 +149,7 @@ def test_date_keys_are_dropped_before_saving_and_the_callers_own_query_is_left_a
 # --- edit -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("3.4/version-untouched")
 @pytest.mark.parametrize(
     ("changes", "recorded"),
     [
@@ -173,11 +177,13 @@ VERSIONED_CHANGES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.rule("3.4/version-fields")
 @pytest.mark.parametrize("changes", VERSIONED_CHANGES)
 def test_each_versioned_field_raises_the_version_by_one(changes: dict[str, Any]) -> None:
     assert edit(**changes).then(reconfigured(**changes)).scanner_version == 2
 
 
+@pytest.mark.rule("3.4/version-by-one")
 def test_many_fields_in_one_save_raise_the_version_by_exactly_one() -> None:
     versioned: dict[str, Any] = {
         "scanner_config": {"prompt": "Another?"},
@@ -206,6 +212,7 @@ def test_versions_count_on_from_the_last() -> None:
     ).then(reconfigured(4, model="b"))
 
 
+@pytest.mark.rule("3.4/version-same-value")
 @pytest.mark.parametrize("name", sorted(FIELDS))
 def test_sending_the_same_value_records_nothing(name: str) -> None:
     edit(**{name: FIELDS[name]}).then_nothing()
@@ -216,6 +223,7 @@ def test_sending_everything_again_records_nothing() -> None:
     edit().then_nothing()
 
 
+@pytest.mark.rule("3.4/version-same-value")
 def test_one_and_one_point_zero_are_the_same_number_but_true_is_not_a_number() -> None:
     scaled = {"prompt": "How angry?", "scale": {"min": 0, "max": 1}}
     scorer = fact(
@@ -240,6 +248,7 @@ def test_the_date_keys_of_a_query_are_no_change() -> None:
     edit(query={**QUERY, "date_from": "-1d"}).then_nothing()
 
 
+@pytest.mark.rule("3.4/type-immutable")
 def test_the_type_cannot_change_but_may_be_repeated() -> None:
     edit(scanner_type="scorer").then_refused(Invalid, field="scanner_type", code="invalid_input")
     edit(scanner_type="monitor").then_nothing()

@@ -18,6 +18,16 @@ def refusal(scanner_type: str, config: object) -> str:
     return caught.value.message
 
 
+@pytest.mark.rule(
+    "3.2/monitor",
+    "3.2/classifier",
+    "3.2/scorer",
+    "3.2/summarizer",
+    "3.2/tolerated-keys",
+    "3.2/prompt-length",
+    "3.2/tags-most",
+    "3.2/tags-length",
+)
 @pytest.mark.parametrize(
     ("scanner_type", "config"),
     [
@@ -34,6 +44,23 @@ def test_a_right_config_is_accepted(scanner_type: str, config: object) -> None:
     check_config(scanner_type, config)
 
 
+@pytest.mark.rule(
+    "3.2/failure",
+    "3.2/object",
+    "3.2/prompt-required",
+    "3.2/prompt-length",
+    "3.2/tags-needed",
+    "3.2/tags-most",
+    "3.2/tags-text",
+    "3.2/tags-length",
+    "3.2/tags-slug",
+    "3.2/tags-clash",
+    "3.2/scale-object",
+    "3.2/scale-numbers",
+    "3.2/scale-order",
+    "3.2/wrong-type",
+    "3.2/unknown-keys",
+)
 @pytest.mark.parametrize(
     ("scanner_type", "config", "says"),
     [
@@ -75,6 +102,7 @@ def test_each_rule_refuses_with_one_plain_sentence(scanner_type: str, config: ob
     assert says in refusal(scanner_type, config)
 
 
+@pytest.mark.rule("3.2/order")
 @pytest.mark.parametrize(
     ("scanner_type", "config", "says"),
     [
@@ -95,6 +123,7 @@ def test_an_unknown_type_is_refused_on_its_own_field() -> None:
     assert (caught.value.field, caught.value.code) == ("scanner_type", "invalid_choice")
 
 
+@pytest.mark.rule("3.2/slug")
 @pytest.mark.parametrize(
     ("tag", "expected"),
     [("Login issue", "login_issue"), ("  Bug! ", "bug"), ("a--b__c", "a--b__c"), ("??", ""), ("Änd", "nd")],
@@ -103,6 +132,7 @@ def test_slug(tag: str, expected: str) -> None:
     assert slug(tag) == expected
 
 
+@pytest.mark.rule("4.2/segments")
 @pytest.mark.parametrize(
     ("prose", "plain", "chips"),
     [
@@ -124,6 +154,7 @@ def test_citations_become_chips(prose: str, plain: str, chips: list[int]) -> Non
     assert [segment["timestamp_ms"] for segment in segments if segment["kind"] == "chip"] == chips
 
 
+@pytest.mark.rule("4.2/segments")
 def test_segments_are_those_of_the_contract_example() -> None:
     _, segments = cut("The card form was rejected twice (t 84) and the tab was closed.", duration_ms=100_000)
     assert segments == [
@@ -165,6 +196,7 @@ def test_a_right_answer_becomes_the_output_of_the_contract(scanner_type: str) ->
     assert list(join_private(structured, private)) == list(output)
 
 
+@pytest.mark.rule("4.2/score", "4.2/facets")
 def test_outputs_carry_what_the_scanner_type_says() -> None:
     assert model_output("classifier", CONFIGS["classifier"], ANSWERS["classifier"], 1)["tags_freeform"] == [
         "card_trouble"
@@ -177,6 +209,7 @@ def test_outputs_carry_what_the_scanner_type_says() -> None:
     assert summary["summary_segments"] == [{"kind": "text", "value": "s"}, {"kind": "chip", "timestamp_ms": 1_000}]
 
 
+@pytest.mark.rule("4.2/inconclusive", "4.2/tags", "4.2/score", "4.2/title", "4.2/common")
 @pytest.mark.parametrize(
     ("scanner_type", "config", "change", "says"),
     [

@@ -21,6 +21,7 @@ def organization(world: World, name: str = "Acme", amount: int = 5) -> Organizat
     return Organization.create(uuid4(), world.context.stamp(), name=name, monthly_quota=amount)
 
 
+@pytest.mark.rule("trap/3")
 def test_every_kind_of_refusal_among_neighbours_that_are_stored(world: World) -> None:
     existing = organization(world)
     world.store.save(existing)
@@ -161,6 +162,7 @@ def test_a_stream_of_another_kind_is_not_found(world: World) -> None:
     assert world.store.load(Scanner, scanner).created_by == PERSON.user_id
 
 
+@pytest.mark.rule("trap/3")
 def test_an_unknown_guard_is_an_error_and_stores_nothing(store: Store, database_url: str) -> None:
     event = StoredEvent(uuid4(), 1, "Written", b"{}")
     with pytest.raises(Exception, match="unknown guard"):

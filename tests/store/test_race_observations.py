@@ -22,6 +22,7 @@ def answers(results: list[list[Requested] | Exception]) -> dict[str, int]:
     return counted
 
 
+@pytest.mark.rule("4/one-per-pair", "10/24")
 def test_one_observation_per_pair(world: World) -> None:
     scanner = world.scanner()
     results = race(
@@ -65,6 +66,7 @@ def test_one_of_many_workers_gets_the_lease(world: World) -> None:
     assert_derivable(world.conninfo)
 
 
+@pytest.mark.rule("trap/7", "trap/5")
 def test_a_run_ends_once_and_its_reservation_is_settled_once(world: World) -> None:
     scanner = world.scanner()
     lease = world.started(scanner, "s-1")
@@ -104,6 +106,7 @@ def test_a_takeover_shuts_out_the_worker_before(world: World) -> None:
     assert_derivable(world.conninfo)
 
 
+@pytest.mark.rule("trap/15", "10/24")
 def test_one_of_many_retries_opens_the_next_run(world: World) -> None:
     scanner = world.scanner()
     lease = world.started(scanner, "s-1")
@@ -115,6 +118,7 @@ def test_one_of_many_retries_opens_the_next_run(world: World) -> None:
     assert_derivable(world.conninfo)
 
 
+@pytest.mark.rule("trap/4")
 def test_a_delete_and_requests_cannot_cross(world: World) -> None:
     scanner, other = world.scanner("doomed"), world.scanner("other")
     requests = [
@@ -135,6 +139,7 @@ def test_a_delete_and_requests_cannot_cross(world: World) -> None:
     assert_derivable(world.conninfo)
 
 
+@pytest.mark.rule("3.4/delete-in-flight")
 def test_after_a_delete_nothing_of_the_scanner_can_end_or_begin(world: World) -> None:
     scanner = world.scanner()
     leases = [world.started(scanner, f"s-{number}") for number in range(40)]

@@ -65,6 +65,7 @@ def assert_never_exceeded(world: World) -> None:
     assert running
 
 
+@pytest.mark.rule("5/admission-once", "trap/40")
 def test_the_quota_is_never_exceeded(hundred: World) -> None:
     scanner = hundred.scanner()
     results = race([partial(request, hundred, scanner, f"s-{number}") for number in range(RACERS)])
@@ -74,6 +75,7 @@ def test_the_quota_is_never_exceeded(hundred: World) -> None:
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("trap/41")
 def test_bulk_requests_share_what_is_left_and_take_all_of_it(hundred: World) -> None:
     scanners = [hundred.scanner(f"scanner {number}") for number in range(4)]
     attempts = [
@@ -84,6 +86,7 @@ def test_bulk_requests_share_what_is_left_and_take_all_of_it(hundred: World) -> 
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("7/organization")
 def test_environments_of_one_organization_share_its_quota_and_others_do_not(hundred: World) -> None:
     organization = hundred.tenant.organization_id
     sister = hundred.accounts.create_environment(hundred.admin(), organization, "App")
@@ -103,6 +106,7 @@ def test_environments_of_one_organization_share_its_quota_and_others_do_not(hund
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("trap/59", "7/free")
 def test_what_fails_makes_room_and_what_succeeds_does_not(hundred: World) -> None:
     scanner = hundred.scanner()
     leases = [hundred.started(scanner, f"s-{number}") for number in range(100)]
@@ -130,6 +134,7 @@ def test_what_fails_makes_room_and_what_succeeds_does_not(hundred: World) -> Non
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("7/lowered", "5/quota-detail")
 def test_a_limit_lowered_below_use_stops_new_work_and_undoes_none(hundred: World) -> None:
     scanner, organization = hundred.scanner(), hundred.tenant.organization_id
     lower = partial(hundred.accounts.set_quota, hundred.admin(), organization, 10)
@@ -146,6 +151,7 @@ def test_a_limit_lowered_below_use_stops_new_work_and_undoes_none(hundred: World
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("7/nought")
 def test_a_quota_of_nought_starts_nothing(world: World) -> None:
     nothing = build_world(world.conninfo, world.store, quota=0)
     scanner = nothing.scanner()
@@ -154,6 +160,7 @@ def test_a_quota_of_nought_starts_nothing(world: World) -> None:
     assert_derivable(nothing.conninfo)
 
 
+@pytest.mark.rule("7/base", "trap/58")
 def test_the_configured_default_holds_for_who_has_no_quota_of_its_own(world: World) -> None:
     observations = world.limited(replace(ROOMY, default_quota=3))
     scanner = world.scanner()
@@ -161,6 +168,7 @@ def test_the_configured_default_holds_for_who_has_no_quota_of_its_own(world: Wor
     assert tally(race(attempts)) == {"started": 3, "no_quota": 17}
 
 
+@pytest.mark.rule("7/grants")
 def test_a_grant_counts_until_it_expires(hundred: World) -> None:
     scanner, organization = hundred.scanner(), hundred.tenant.organization_id
     soon, later = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
@@ -186,6 +194,7 @@ def requested_ids(results: Sequence[object]) -> list[UUID]:
 # --- periods --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("7/month-change", "10/6")
 def test_a_refund_goes_to_the_period_of_the_reservation(hundred: World) -> None:
     scanner = hundred.scanner()
     november = [hundred.started(scanner, f"n-{number}") for number in range(20)]
@@ -200,6 +209,7 @@ def test_a_refund_goes_to_the_period_of_the_reservation(hundred: World) -> None:
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("7/period-end", "10/6")
 def test_the_month_changes_in_the_middle_of_a_race(hundred: World) -> None:
     scanner = hundred.scanner()
     last = hundred.at(DECEMBER - timedelta(microseconds=1))
@@ -213,6 +223,7 @@ def test_the_month_changes_in_the_middle_of_a_race(hundred: World) -> None:
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("trap/60")
 def test_a_retry_charges_the_period_in_which_it_is_made(hundred: World) -> None:
     scanner = hundred.scanner()
     lease = hundred.started(scanner, "s-1")
@@ -227,6 +238,7 @@ def test_a_retry_charges_the_period_in_which_it_is_made(hundred: World) -> None:
     assert_derivable(hundred.conninfo)
 
 
+@pytest.mark.rule("trap/15")
 def test_retries_are_refused_when_the_quota_or_a_cap_is_full(world: World) -> None:
     tight = build_world(world.conninfo, world.store, quota=2, limits=replace(ROOMY, per_scanner=1))
     scanner = tight.scanner()
@@ -243,6 +255,7 @@ def test_retries_are_refused_when_the_quota_or_a_cap_is_full(world: World) -> No
     assert_derivable(tight.conninfo)
 
 
+@pytest.mark.rule("7/ledger", "10/5", "trap/61", "3.4/delete-no-refund")
 def test_deleting_releases_what_is_in_flight_in_each_period_and_keeps_what_succeeded(hundred: World) -> None:
     scanner, other = hundred.scanner("doomed"), hundred.scanner("other")
     in_december = hundred.at(DECEMBER)
@@ -277,6 +290,7 @@ def test_a_delete_amid_requests_and_endings_gives_everything_back_once(hundred: 
 # --- caps -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("trap/40")
 def test_caps_hold_per_scanner_and_environment_and_keep_room_for_requests_on_demand(world: World) -> None:
     limits = ObservationLimits(per_scanner=30, per_environment=50, kept_per_scanner=10, kept_per_environment=20)
     capped = build_world(world.conninfo, world.store, limits=limits)

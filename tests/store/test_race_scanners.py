@@ -4,6 +4,8 @@ from functools import partial
 from itertools import pairwise
 from uuid import UUID
 
+import pytest
+
 from commands.scanners import WrittenScanner
 from domain.errors import Invalid, NotFound, StaleVersion
 from tests.store.derived import assert_derivable
@@ -16,6 +18,7 @@ def names(world: World) -> dict[UUID, str]:
     return {owner: key for kind, key, owner in assert_derivable(world.conninfo).claims if kind == scope}
 
 
+@pytest.mark.rule("3.4/name-race")
 def test_one_of_many_creates_gets_the_name(world: World) -> None:
     results = race([partial(world.scanner, "Dead ends")] * RACERS)
     assert outcomes(results) == {"UUID": 1, "Invalid": RACERS - 1}
@@ -25,6 +28,7 @@ def test_one_of_many_creates_gets_the_name(world: World) -> None:
     assert world.count("ScannerCreated") == 1
 
 
+@pytest.mark.rule("3.4/name-exact")
 def test_names_differ_by_case_and_by_environment(world: World) -> None:
     other = build_world(world.conninfo, world.store)
     attempts = [partial(world.scanner, "A"), partial(world.scanner, "a"), partial(other.scanner, "A")] * (RACERS // 3)
@@ -33,6 +37,7 @@ def test_names_differ_by_case_and_by_environment(world: World) -> None:
     assert list(names(other).values()) == ["A"]
 
 
+@pytest.mark.rule("3.4/name-race")
 def test_one_of_many_renames_gets_the_name(world: World) -> None:
     scanners = [world.scanner(f"scanner {number}") for number in range(50)]
     renames = [partial(world.scanners.edit, world.context, scanner, {"name": "Best"}) for scanner in scanners]
@@ -41,6 +46,7 @@ def test_one_of_many_renames_gets_the_name(world: World) -> None:
     assert len(names(world)) == 50
 
 
+@pytest.mark.rule("3.4/name-own")
 def test_a_rename_frees_the_old_name_and_ones_own_name_is_no_change(world: World) -> None:
     first = world.scanner("A")
     assert world.scanners.edit(world.context, first, {"name": "A"}).position is None
@@ -108,6 +114,7 @@ def test_an_expected_version_holds_also_for_an_edit_that_changes_nothing(world: 
     assert isinstance(results[0], StaleVersion)
 
 
+@pytest.mark.rule("3.4/version-race", "trap/36")
 def test_each_of_200_concurrent_edits_raises_the_version_by_one(world: World) -> None:
     scanner = world.scanner()
     edits = [

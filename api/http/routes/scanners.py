@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from api.http.answers import Answer
@@ -49,6 +49,12 @@ ORDER = Order(("name", "created_at", "updated_at", "scanner_type", "enabled", "s
 _CONFIG_REFUSAL = "The configuration is invalid."
 _QUERY_REFUSAL = "The recording filter is invalid."
 
+_CONFIG = (
+    "What is asked of each recording; the keys depend on `scanner_type`. A classifier always names at least one of its "
+    "`tags`: give it one for what fits no other, such as `other` or `unclear`. A monitor has to say yes or no unless "
+    "`allow_inconclusive` is true."
+)
+
 
 class CreateScanner(Body):
     """Contract 3.1, in its order."""
@@ -56,7 +62,7 @@ class CreateScanner(Body):
     name: Annotated[str, text(NAME_LENGTH)]
     description: Annotated[str, text(DESCRIPTION_LENGTH, blank=True)] = ""
     scanner_type: Annotated[str, choice(*SCANNER_TYPES)]
-    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL)]
+    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL), Field(description=_CONFIG)]
     query: Annotated[Any, document(_QUERY_REFUSAL, check_query)] = None
     sampling_rate: Annotated[float, number(0.0, 1.0, check_rate)] = 1.0
     provider: Annotated[str, configured_choice("provider")] = "google"
@@ -72,7 +78,7 @@ class EditScanner(CreateScanner):
 
     name: Annotated[str, text(NAME_LENGTH)] = ""
     scanner_type: Annotated[str, choice(*SCANNER_TYPES)] = ""
-    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL)] = None
+    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL), Field(description=_CONFIG)] = None
     model: Annotated[str, configured_choice("model")] = ""
 
 

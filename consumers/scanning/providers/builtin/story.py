@@ -49,9 +49,7 @@ def summarizer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     pages = [line for line in evidence.lines if line.kind == "page"]
     points, _ = frustration(evidence)
     signals = _telling(evidence)
-    length = config.get("length", "medium")
-    parts = _parts(evidence, pages, signals, outcome.name)
-    summary = {"short": " ".join(parts[:2]), "long": "\n\n".join(parts)}.get(length, " ".join(parts))
+    summary = _told(_paragraphs(evidence, pages, signals, outcome.name), config.get("length", "medium"))
     names = _names(pages)
     title = TITLES[outcome.name] + (
         f" after {_FRICTION[signals[0].kind]}" if signals and outcome.name != "browsing" else ""
@@ -67,22 +65,30 @@ def summarizer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _parts(evidence: Evidence, pages: list[Line], signals: list[Signal], outcome: str) -> list[str]:
-    """What is said, in order of weight: outcome, the way, the friction, the end."""
+def _told(paragraphs: list[list[str]], length: str) -> str:
+    """Two sentences, one paragraph, or all of them (contract 3.2)."""
+    if length == "long":
+        return "\n\n".join(map(" ".join, paragraphs))
+    sentences = [each for paragraph in paragraphs for each in paragraph]
+    return " ".join(sentences[:2] if length == "short" else sentences)
+
+
+def _paragraphs(evidence: Evidence, pages: list[Line], signals: list[Signal], outcome: str) -> list[list[str]]:
+    """The sentences of what is said, in order of weight: outcome, the way, the friction, the end."""
     ends = [
         s for s in evidence.signals if s.kind in ("conversion", "task_completed", "goal_missed", "checkout_given_up")
     ]
-    head = f"{_OUTCOMES[outcome]} {sentence(ends[0])}" if ends else f"{_OUTCOMES[outcome][:-1]} {end_of(evidence)}."
+    head = [_OUTCOMES[outcome], sentence(ends[0])] if ends else [f"{_OUTCOMES[outcome][:-1]} {end_of(evidence)}."]
     names = _names(pages)
     way = f"The session began {cite(pages[0].t_ms)} on {_page(pages[0])}" if pages else "The session began (t 0)"
     way += f" and went through {len(pages)} pages and views" if len(pages) > 1 else ""
     way += f", among them {', '.join(names[1:5])}" if len(names) > 1 else ""
     clicks, inputs = evidence.counts.get("clicks", 0), evidence.counts.get("inputs", 0)
     way += f", with {clicks} clicks and {inputs} inputs." if clicks or inputs else "."
-    friction = " ".join(map(sentence, signals[:5])) if signals else "No friction shows."
+    friction = [sentence(signal) for signal in signals[:5]] or ["No friction shows."]
     last = pages[-1] if pages else None
     end = f"It ended {end_of(evidence)}" + (f" on {_page(last)}." if last is not None else ".")
-    return [head, way, friction, end]
+    return [head, [way], friction, [end]]
 
 
 def _telling(evidence: Evidence) -> list[Signal]:

@@ -1,0 +1,57 @@
+"""Traps of the life of an observation that only a worker shows (engine 10)."""
+
+from __future__ import annotations
+
+from threading import Event
+
+import pytest
+
+from commands.store.event_log import EventLog
+from tests.scanning import test_scan
+from tests.scanning.test_scan import SESSION, Scans
+
+scans = test_scan.scans
+
+
+@pytest.mark.rule("trap/1", "trap/2", "5/in-progress")
+def test_a_request_that_is_repeated_is_worked_on_once(scans: Scans) -> None:
+    """The answer to the first one was lost on its way."""
+    scanner = scans.scanner()
+    (first,) = scans.observations.request(scans.context(), scanner, [SESSION], "on_demand")
+    (again,) = scans.observations.request(scans.context(), scanner, [SESSION], "on_demand")
+    assert (again.outcome, again.observation_id) == ("exists", first.observation_id)
+    scans.hear()
+    assert scans.scan() is None
+    assert scans.last(first.observation_id)["type"] == "ObservationSucceeded"
+    scans.observations.request(scans.context(), scanner, [SESSION], "on_demand")
+    scans.hear()
+    with scans.pool.connection() as connection:
+        found = [one.event for one in EventLog().read(connection, 0, 1000)]
+        assert connection.execute("SELECT count(*) FROM scanning.job").fetchone() == (1,)
+    assert [event.TOPIC for event in found if event.originator_id == first.observation_id] == [
+        "ObservationRequested",
+        "ScanStarted",
+        "ObservationSucceeded",
+    ]
+
+
+@pytest.mark.rule("4.1/too-short", "4.1/too-inactive", "4.1/too-long", "5/unscannable", "10/17")
+@pytest.mark.parametrize(
+    ("column", "milliseconds", "kind"),
+    [
+        ("last_timestamp = first_timestamp +", 14_999, "too_short"),
+        ("active_milliseconds =", 9_999, "too_inactive"),
+        ("active_milliseconds =", 3_600_001, "too_long"),
+    ],
+)
+def test_a_session_that_cannot_be_scanned_ends_ineligible(
+    scans: Scans, column: str, milliseconds: int, kind: str
+) -> None:
+    with scans.pool.connection() as connection:
+        connection.execute(f"UPDATE capture.session SET {column} {milliseconds}".encode())
+    observation_id = scans.request(scans.scanner())
+    assert scans.scanning.scan(scans.lease(), Event()) is None
+    event = scans.last(observation_id)
+    assert (event["type"], event["kind"]) == ("ObservationIneligible", kind)
+    with scans.pool.connection() as connection:
+        assert connection.execute("SELECT sum(used) FROM store.quota_usage").fetchone() == (0,), "and costs nothing"
