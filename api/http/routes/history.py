@@ -7,6 +7,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 from starlette.responses import Response, StreamingResponse
 
+from api.http import examples
 from api.http.answers import Answer, encode
 from api.http.calls import Call, Operation
 from api.http.documents import CursorPage, HistoryEntry
@@ -79,5 +80,7 @@ OPERATIONS = (
         summary="List a scanner's history",
         success={200: CursorPage[HistoryEntry]},
         parameters=(TYPES, ACTOR, AFTER, BEFORE, CURSOR, LIMIT),
+        shows={200: examples.cursor_page(examples.HISTORY_ENTRY, f"scanners/{examples.SCANNER_ID}/history/")},
+        streams=True,
     ),
 )
