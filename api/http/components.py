@@ -31,7 +31,8 @@ def components(models: Iterable[Model]) -> tuple[dict[str, Schema], dict[Model, 
 
     Bodies are described as they are read, answers as they are sent.
     """
-    wanted = [(model, _mode(model)) for model in sorted(models, key=lambda model: model.__name__)]
+    ordered = sorted(models, key=lambda model: model.__name__)
+    wanted: list[tuple[Model, JsonSchemaMode]] = [(model, _mode(model)) for model in ordered]
     made, whole = models_json_schema(wanted, ref_template=PREFIX + "{model}", schema_generator=_Untitled)
     defined: dict[str, Schema] = whole["$defs"]
     names = {old: component_name(old) for old in defined}

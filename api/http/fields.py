@@ -344,11 +344,11 @@ def storable_document(document: object) -> bool:
     return True
 
 
-def document(refusal: str, shape: Any, check: Callable[[object], object] | None = None) -> Rule:
+def document(refusal: str, check: Callable[[object], object] | None = None, *, shape: Any = None) -> Rule:
     """Any JSON value but null that can be stored; whether it is a good one is for `check` or for the domain.
 
-    `shape` is the type that the OpenAPI document shows. `check` raises domain.errors.Invalid, of which code and message
-    are kept and the field is this field.
+    `check` raises domain.errors.Invalid, of which code and message are kept and the field is this field. `shape` is the
+    type that the OpenAPI document shows, any object when there is none.
     """
 
     def checked(value: object) -> object:
@@ -359,4 +359,4 @@ def document(refusal: str, shape: Any, check: Callable[[object], object] | None 
             _ask(check, value)
         return value
 
-    return Rule(_alone(checked), {}, shape)
+    return Rule(_alone(checked), {"type": "object"} if shape is None else {}, shape)

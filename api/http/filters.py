@@ -218,13 +218,13 @@ class Number:
 
     name: str
     description: str
-    low: int
-    default: int
+    low: int = 0
+    default: int | None = None
     high: int | None = None
 
     def describe(self) -> dict[str, Any]:
-        highest = {} if self.high is None else {"maximum": self.high}
-        schema = {"type": "integer", "minimum": self.low, **highest, "default": self.default}
+        known = {"minimum": self.low, "maximum": self.high, "default": self.default}
+        schema = {"type": "integer", **{name: value for name, value in known.items() if value is not None}}
         return described(self.name, schema, self.description, lenient=True)
 
 

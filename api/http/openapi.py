@@ -177,13 +177,14 @@ class _Described:
         return next(segment for segment in reversed(self._path.split("/")) if segment in TAGS)
 
     def _path_parameters(self) -> list[dict[str, Any]]:
-        kinds = re.findall(r"{(\w+?)(?:_id)?:object}", self._operation.path)
+        kinds = re.findall(r"{(\w+?)(?:_id)?:(\w+)}", self._operation.path)
         names = re.findall(r"{(\w+)}", self._path)
         parameters = [{"name": names[0], "in": "path", "required": True, **_ENVIRONMENT}]
-        for name, kind in zip(names[1:], kinds, strict=True):
+        for name, (kind, convertor) in zip(names[1:], kinds, strict=True):
             article = "an" if kind[0] in "aeiou" else "a"
-            schema = {"type": "string", "format": "uuid"}
-            text = f"Id of {article} {kind.replace('_', ' ')}."
+            number = convertor == "int"
+            schema = {"type": "integer", "minimum": 1} if number else {"type": "string", "format": "uuid"}
+            text = f"{'Number' if number else 'Id'} of {article} {kind.replace('_', ' ')}."
             parameters.append({"name": name, "in": "path", "required": True, "schema": schema, "description": text})
         return parameters
 

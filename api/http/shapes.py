@@ -1,6 +1,6 @@
 """What a scanner's configuration and an observation's output look like, type by type, for the OpenAPI document.
 
-The rules themselves are the domain's (contract 3.2, 4.2); the tests hold these shapes against it.
+The rules themselves are the domain's (contract 3.2, 4.2); tests/schema holds these shapes against it.
 """
 
 from typing import Annotated, Any, Literal

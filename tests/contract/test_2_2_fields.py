@@ -27,7 +27,7 @@ class Sample(Body):
     rate: Annotated[float, number(0.0, 1.0)] = 1.0
     model: Annotated[str, configured_choice("model")] = "a"
     enabled: Flag = True
-    query: Annotated[Any, document("The filter is invalid.", dict[str, Any])] = None
+    query: Annotated[Any, document("The filter is invalid.")] = None
     inner: Inner | None = None
     items: list[Inner] = Field(default_factory=list)
 

@@ -20,7 +20,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core import NotSet
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import Status, events, from_schema
-from schemathesis.openapi.checks import RejectedPositiveData, UseAfterFree
+from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData, UseAfterFree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -35,6 +35,8 @@ EXCUSED: Counter[str] = Counter()
 MAIN = ("vision_scanners_create", "vision_scanners_observe_create")
 """Ends of the ids of operations whose links are followed in every run."""
 MOST_ROUNDS = 20
+STALE = "replay-vision-stale"
+LATE_SECONDS = 30.0
 LOWEST_REFUSAL = 400
 STEPS = 30
 """Requests of a sequence, at most."""
@@ -48,6 +50,9 @@ def filter_failure(context: Any, failure: Failure, case: Any, response: Any) -> 
         if rule is not None:
             EXCUSED[rule] += 1
         return rule is None
+    if isinstance(failure, UseAfterFree | EnsureResourceAvailability) and time.monotonic() < Late.until:
+        EXCUSED["the server said that lists are late"] += 1
+        return False
     if isinstance(failure, UseAfterFree) and outlives(case.path):
         EXCUSED[outlives.__name__] += 1
         return False
@@ -62,6 +67,19 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Makes good requests better; see tests.fuzz.repairs."""
     if case.meta is not None and case.meta.generation.mode.is_positive:
         repair(case.method, case.path, case.body)
+
+
+class Late:
+    """Until when reads may not show a write, after an answer that said so (architecture 6)."""
+
+    until = 0.0
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """Notes answers of a busy server; see Late."""
+    if STALE in {name.lower() for name in response.headers}:
+        Late.until = time.monotonic() + LATE_SECONDS
 
 
 def _fits_as_read(case: Any) -> bool:

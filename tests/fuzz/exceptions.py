@@ -1,6 +1,6 @@
 """What a schema cannot say, and so is no failure: narrow rules, each for one sentence of the contract.
 
-A request that fits its schema is refused in these cases only, and one that does not fit is taken in one.
+A request that fits its schema is refused in these cases only.
 """
 
 from __future__ import annotations

@@ -65,8 +65,8 @@ class CreateScanner(Body):
     """Unique in its project. Blanks at both ends are cut off."""
     description: Annotated[str, text(DESCRIPTION_LENGTH, blank=True)] = ""
     scanner_type: Annotated[str, choice(*SCANNER_TYPES)]
-    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL, ScannerConfig)]
-    query: Annotated[Any, document(_QUERY_REFUSAL, RecordingsQuery, check_query)] = Field(
+    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL, shape=ScannerConfig)]
+    query: Annotated[Any, document(_QUERY_REFUSAL, check_query, shape=RecordingsQuery)] = Field(
         default_factory=dict[str, Any]
     )
     """Which sessions the schedule scans; all when left out."""
@@ -95,7 +95,7 @@ class EditScanner(CreateScanner):
     name: Annotated[str, text(NAME_LENGTH)] = ""
     scanner_type: Annotated[str, choice(*SCANNER_TYPES)] = ""
     """Only the type that it has."""
-    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL, ScannerConfig)] = None
+    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL, shape=ScannerConfig)] = None
     """Replaced as a whole."""
     model: Annotated[str, configured_choice("model")] = ""
 
