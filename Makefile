@@ -5,14 +5,22 @@
 # make readme the README's commands, as printed
 # make bench  the measurements of benchmarks/
 # make topics the schemas of docs/topics, anew from the code
+# make schema docs/openapi.json, anew from the code
+# make client a Python client made from docs/openapi.json and used on a live server
+# make fuzz   generated requests against a live server: FUZZ_CASES=n of them at least, from FUZZ_SEED on
 
 VENV ?= .venv
 ARGS ?=
 TESTS ?= tests
 WORKERS ?= auto
 FAULT_ROUNDS ?= 20
+FUZZ_CASES ?= 10000
+FUZZ_SEED ?= $(shell date +%s)
+FUZZ ?= --examples 50 --scenarios 100 --every-link
+# Tools that meet the API as strangers do; their pins fight those of the development environment.
+TOOLS ?= .venv-schema
 
-.PHONY: run test lint faults readme bench topics install install-dev
+.PHONY: run test lint faults readme bench topics schema client fuzz install install-dev schema-tools
 
 run: install
 	@exec $(VENV)/bin/replay-vision up $(ARGS)
@@ -41,12 +49,27 @@ bench: install-dev
 topics: install-dev
 	PYTHONPATH=. $(VENV)/bin/python tests/topics/generate.py
 
+schema: install-dev
+	PYTHONPATH=. $(VENV)/bin/python tests/schema/generate.py
+
+client: install-dev schema-tools
+	$(VENV)/bin/python tests/client/run.py $(TOOLS)/bin/python
+
+fuzz: install-dev schema-tools
+	$(VENV)/bin/python tests/fuzz/run.py $(TOOLS)/bin/python --cases $(FUZZ_CASES) --seed $(FUZZ_SEED) $(FUZZ)
+
 install: $(VENV)/installed.stamp
 
 install-dev: $(VENV)/installed-dev.stamp
 
 $(VENV)/installed.stamp: requirements.lock .ci/install
 	@.ci/install $(VENV) requirements.lock
+	@touch $@
+
+schema-tools: $(TOOLS)/installed.stamp
+
+$(TOOLS)/installed.stamp: requirements-schema.lock .ci/install
+	@.ci/install $(TOOLS) requirements-schema.lock
 	@touch $@
 
 # The development lock holds everything of the other one too.

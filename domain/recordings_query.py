@@ -29,7 +29,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class _PropertyFilter(BaseModel):
+class PropertyFilter(BaseModel):
     """Free-form beyond these keys: filters of groups and flags carry keys of their own."""
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -41,28 +41,32 @@ class _PropertyFilter(BaseModel):
     label: str | None = None
 
 
-class _NoFilter(_Strict):
+class NoFilter(_Strict):
     """The empty object, which the reference product accepts as a filter that filters nothing."""
 
 
-class _LogEntryFilter(_PropertyFilter):
+class LogEntryFilter(PropertyFilter):
+    """A filter on what a page wrote to its console."""
+
     type: Literal["log_entry"]  # pyright: ignore[reportIncompatibleVariableOverride] - narrower, and never assigned
 
 
-_Filters = Annotated[list[_PropertyFilter | _NoFilter], Field(max_length=200)]
+_Filters = Annotated[list[PropertyFilter | NoFilter], Field(max_length=200)]
 _Entities = Annotated[list[dict[str, JsonValue]], Field(max_length=200)]
 
 
-class _RecordingsQuery(_Strict):
+class RecordingsQuery(_Strict):
+    """Which recorded sessions are candidates. Keys that a scan has no use for are kept as sent."""
+
     kind: Literal["RecordingsQuery"] = "RecordingsQuery"
     date_from: str | None = None
     date_to: str | None = None
     events: _Entities | None = None
     actions: _Entities | None = None
     properties: _Filters | None = None
-    console_log_filters: Annotated[list[_LogEntryFilter], Field(max_length=200)] | None = None
+    console_log_filters: Annotated[list[LogEntryFilter], Field(max_length=200)] | None = None
     having_predicates: _Filters | None = None
-    comment_text: _PropertyFilter | _NoFilter | None = None
+    comment_text: PropertyFilter | NoFilter | None = None
     filter_test_accounts: bool | None = None
     operand: Literal["AND", "OR"] | None = None
     session_ids: Annotated[list[str], Field(max_length=10_000)] | None = None
@@ -94,7 +98,7 @@ def check_query(query: object) -> dict[str, JsonValue]:
     """
     try:
         fits = isinstance(query, dict) and len(str(cast("object", query))) <= QUERY_SIZE
-        _RecordingsQuery.model_validate(query if fits else None)
+        RecordingsQuery.model_validate(query if fits else None)
     except (ValidationError, RecursionError) as error:
         raise Invalid("query", "invalid_input", "The recording filter is invalid.") from error
     stored = cast("dict[str, JsonValue]", query)

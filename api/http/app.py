@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
 
 import anyio.to_thread
 from fastapi import FastAPI
@@ -52,12 +51,14 @@ NOUNS = (
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
+OPERATIONS = tuple(operation for noun in NOUNS for operation in noun.OPERATIONS)
+"""The route table of the API."""
+
 
 def create_app(services: Services) -> FastAPI:
     """The application. Holds no state of its own; building it twice is harmless."""
     app = FastAPI(
         title="Replay Vision",
-        version=_version(),
         openapi_url="/api/schema/",
         docs_url="/docs/",
         redoc_url=None,
@@ -75,19 +76,10 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.add_middleware(Entrance)
-    for noun in NOUNS:
-        mount(app, noun.OPERATIONS)
+    mount(app, OPERATIONS, services.public_url)
     health.mount(app)
     capture.mount(app, services)
-    _describe_keys(app)
     return app
-
-
-def _version() -> str:
-    try:
-        return version("replay-vision")
-    except PackageNotFoundError:
-        return "0.1.0"
 
 
 def _lifespan(services: Services):  # noqa: ANN202 - the framework's own lifespan type is Any
@@ -150,16 +142,3 @@ def _matches(request: Request, method: str) -> bool:
 def _metadata(request: Request) -> dict[str, object]:
     name = getattr(request.scope.get("route"), "summary", None) or "Replay Vision"
     return {"name": name, "description": "", "renders": ["application/json"], "parses": ["application/json"]}
-
-
-def _describe_keys(app: FastAPI) -> None:
-    plain = app.openapi
-
-    def described() -> dict[str, object]:
-        document = plain()
-        document.setdefault("components", {})["securitySchemes"] = {
-            "key": {"type": "http", "scheme": "bearer", "description": "A personal API key (phx_...)."},
-        }
-        return document
-
-    app.openapi = described

@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
-from api.http.documents import EmailTarget, SlackTarget, WebhookTarget
 from api.http.fields import (
+    NOT_BLANK,
     Body,
     Flag,
     choice,
@@ -47,14 +47,16 @@ ABSENT: Any = object()
 
 
 class TriggerBody(Body):
-    """Contract 8.1."""
+    """When a report is made (contract 8.1)."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     rrule: Annotated[str, text(RULE_LENGTH)] = ""
     timezone: Annotated[str, text(ZONE_LENGTH, blank=True)] = "UTC"
 
 
 class SelectionBody(Body):
-    """Contract 8.1."""
+    """Which observations a report is about. Of the values only the types are checked (contract 8.1)."""
 
     model_config = ConfigDict(json_schema_extra=without_defaults)
 
@@ -69,7 +71,9 @@ class SelectionBody(Body):
 
 
 class SynthesisBody(Body):
-    """Contract 8.1."""
+    """How a report is written (contract 8.1)."""
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     prompt_guide: Annotated[str, text(GUIDE_LENGTH, blank=True)] = ""
 
@@ -95,8 +99,30 @@ def _absent() -> Any:
     return Field(default=ABSENT, validate_default=True)
 
 
+_NEEDED: dict[str, dict[str, Any]] = {
+    "slack": {
+        "integration_id": {"type": "integer", "minimum": 1, "maximum": LARGEST_ID},
+        "channel": {"type": "string", "minLength": 1, "maxLength": CHANNEL_LENGTH, "pattern": NOT_BLANK},
+    },
+    "webhook": {"url": {"type": "string", "format": "uri", "maxLength": URL_LENGTH, "pattern": "^https?://"}},
+    "email": {
+        "to": {
+            "type": "array",
+            "items": {"type": "string", "format": "email", "maxLength": ADDRESS_LENGTH},
+            "minItems": 1,
+            "maxItems": MOST_ADDRESSES,
+        }
+    },
+}
+
+
+def _described(kind: str, needed: dict[str, Any]) -> dict[str, Any]:
+    properties = {"type": {"type": "string", "const": kind}, **needed}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
 class TargetBody(Body):
-    """An item of delivery_config: what it must hold depends on its type."""
+    """Where a report goes: what an item must hold depends on its type."""
 
     type: Annotated[str, choice("slack", "webhook", "email")]
     integration_id: Annotated[int, integer(1, LARGEST_ID), OnlyFor("slack")] = _absent()
@@ -112,11 +138,11 @@ class TargetBody(Body):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"oneOf": [target.model_json_schema() for target in (SlackTarget, WebhookTarget, EmailTarget)]}
+        return {"oneOf": [_described(kind, needed) for kind, needed in _NEEDED.items()]}
 
 
 class CreateAction(Body):
-    """Contract 8.1, in its order."""
+    """A new action (contract 8.1)."""
 
     name: Annotated[str, text(NAME_LENGTH)]
     scanner: Annotated[UUID, reference("scanner")]
@@ -130,7 +156,7 @@ class CreateAction(Body):
 
 
 class EditAction(CreateAction):
-    """The same fields, none of them required."""
+    """New values of some fields; each object and list is replaced as a whole."""
 
     model_config = ConfigDict(json_schema_extra=without_defaults)
 

@@ -14,8 +14,10 @@ from starlette.responses import Response
 
 from api.http.auth import Caller
 from api.http.body import Payload
+from api.http.errors import Refusal
 from api.http.fields import Body, read
 from api.http.filters import Parameter
+from api.http.links import Link
 from api.http.services import Services
 from commands.context import Context
 from commands.store.once import Kept, Once
@@ -93,8 +95,9 @@ Again = Callable[[Call, Kept], Response]
 class Operation:
     """One row of the route table: address, what a caller needs, who answers, and what the OpenAPI document says.
 
-    `path` is below `/api/{environments|projects}/{environment_id}/vision`; `name` makes the operation id. What writes
-    has an `again`, and takes an `Idempotency-Key` by that. `analytics` reads have rate limits of their own.
+    `path` is below `/api/{environments|projects}/{environment_id}/vision`; `name` makes the operation id, unless
+    `known_as` gives it. What writes has an `again`, and takes an `Idempotency-Key` by that. `analytics` reads have rate
+    limits of their own.
     """
 
     method: str
@@ -109,4 +112,16 @@ class Operation:
     body: type[Body] | None = None
     again: Again | None = None
     analytics: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    known_as: str = ""
+    sends: Any = None
+    """An example of the request's body."""
+    shows: Mapping[int, Any] = field(default_factory=dict[int, Any])
+    """An example of the body of each successful answer that has one."""
+    refused: Mapping[int, Refusal] = field(default_factory=dict[int, Refusal])
+    """Examples of errors that say more than those of every operation."""
+    links: Mapping[int, Sequence[Link]] = field(default_factory=dict[int, Sequence[Link]])
+    """What may follow on each successful answer."""
+    tagged: bool = False
+    """Whether successful answers have an ETag."""
+    streams: bool = False
+    """Whether it also answers with JSON lines, one for each of `results`."""

@@ -1,47 +1,72 @@
-"""The shapes of answers, for the OpenAPI document (contract 2 to 5, 7). The read side builds the documents."""
+"""The shapes of answers, for the OpenAPI document (contract 2 to 5, 7). The read side builds the documents.
+
+A component of the OpenAPI document has its class's name, less "Document". Its description is the class's docstring,
+less what stands in brackets about the contract.
+"""
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from enum import StrEnum
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.errors import ErrorType
+from api.http.shapes import ModelOutput
+from domain.recordings_query import RecordingsQuery
 
 R_ = TypeVar("R_")
 
+Count = Annotated[int, Field(ge=0)]
+Address = Annotated[str, Field(json_schema_extra={"format": "uri"})]
 
-class Problem(BaseModel):
-    """Contract 2.2. A 503 also repeats `detail` under `error`."""
+
+class Document(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Problem(Document):
+    """What every error says: the first problem found, and only that one (contract 2.2)."""
 
     type: ErrorType
     code: str
+    """One word for programs, as `required` or `not_found`."""
     detail: str
+    """One sentence for people."""
     attr: str | None
-    error: str | None = Field(default=None, description="Only with status 503.")
+    """The field or parameter to blame; levels are joined by `__`. Null when there is none."""
 
 
-class Page(BaseModel, Generic[R_]):
-    """Contract 2.3."""
+class Unavailable(Problem):
+    """As `Problem`, with the text a second time for older clients (contract 2.2)."""
 
-    count: int
-    next: str | None
-    previous: str | None
+    error: str
+    """The same as `detail`."""
+
+
+class Page(Document, Generic[R_]):
+    """One page of a list, by `limit` and `offset` (contract 2.3)."""
+
+    count: Count
+    """Rows of all pages together, after the filters."""
+    next: Address | None
+    """The address of the next page."""
+    previous: Address | None
     results: list[R_]
 
 
-class CursorPage(BaseModel, Generic[R_]):
+class CursorPage(Document, Generic[R_]):
     """A page by opaque cursor (extensions)."""
 
-    next: str | None
-    previous: str | None
+    next: Address | None
+    previous: Address | None
     results: list[R_]
 
 
-class UserDocument(BaseModel):
-    """Contract 2.5."""
-
-    model_config = ConfigDict(title="User")
+class UserDocument(Document):
+    """A person with an account. Keys that this server has no use for are null (contract 2.5)."""
 
     id: int
     uuid: UUID
@@ -54,35 +79,63 @@ class UserDocument(BaseModel):
     role_at_organization: str | None
 
 
-ScannerType = Literal["monitor", "classifier", "scorer", "summarizer"]
+class ScannerType(StrEnum):
+    """What a scanner answers with: yes or no, tags, a number, or a summary."""
+
+    monitor = "monitor"
+    classifier = "classifier"
+    scorer = "scorer"
+    summarizer = "summarizer"
 
 
-class ScannerDocument(BaseModel):
-    """Contract 3.1."""
+class ObservationStatus(StrEnum):
+    """`pending` and `running` are in flight, the others are endings."""
 
-    model_config = ConfigDict(title="Scanner")
+    pending = "pending"
+    running = "running"
+    succeeded = "succeeded"
+    failed = "failed"
+    ineligible = "ineligible"
+
+
+class Trigger(StrEnum):
+    """Who asked for an observation: the scanner's schedule, or a request."""
+
+    schedule = "schedule"
+    on_demand = "on_demand"
+
+
+class ScannerDocument(Document):
+    """A standing question over session recordings (contract 3.1)."""
 
     id: UUID
     name: str
+    """Unique in its project."""
     description: str
     scanner_type: ScannerType
     scanner_config: dict[str, Any]
-    query: dict[str, Any] | None
-    sampling_rate: float
+    """As sent: by the type, a MonitorConfig, ClassifierConfig, ScorerConfig or SummarizerConfig."""
+    query: RecordingsQuery | None
+    """As sent, without `date_from` and `date_to`: the schedule owns time."""
+    sampling_rate: Annotated[float, Field(ge=0, le=1)]
+    """The share of matching sessions that the schedule scans."""
     provider: str
     model: str
     enabled: bool
+    """Whether the schedule scans. A scan on request does not ask."""
     emits_signals: bool
-    scanner_version: int
-    estimated_monthly_observations: int | None
+    scanner_version: Annotated[int, Field(ge=1)]
+    """Goes up by one with every edit that can change an answer."""
+    estimated_monthly_observations: Count | None
     last_swept_at: datetime
+    """The schedule has looked at everything that was recorded before."""
     created_at: datetime
     updated_at: datetime
     created_by: UserDocument | None
 
 
-class ScannerSnapshot(BaseModel):
-    """What an observation froze of its scanner (contract 4.1)."""
+class ScannerSnapshot(Document):
+    """The scanner as it was when the observation was asked for (contract 4.1)."""
 
     name: str
     scanner_type: ScannerType
@@ -93,102 +146,117 @@ class ScannerSnapshot(BaseModel):
     scanner_config: dict[str, Any]
 
 
-class ScannerResult(BaseModel):
-    """Contract 4.1, 4.2."""
+class ScannerResult(Document):
+    """What a scan came to (contract 4.1, 4.2)."""
 
-    model_output: dict[str, Any]
-    signals_count: int
+    model_output: ModelOutput
+    signals_count: Count
 
 
-class ObservationDocument(BaseModel):
-    """Contract 4.1."""
-
-    model_config = ConfigDict(title="Observation")
+class ObservationDocument(Document):
+    """One scanner applied to one recorded session; there is at most one for each such pair (contract 4.1)."""
 
     id: UUID
     scanner_id: UUID
     session_id: str
-    status: Literal["pending", "running", "succeeded", "failed", "ineligible"]
+    status: ObservationStatus
     error_reason: str
+    """`kind: text` when it failed or was ineligible, else empty."""
     workflow_id: str
+    """Empty until the scan has started."""
     scanner_snapshot: ScannerSnapshot | None
     scanner_result: ScannerResult | None
-    triggered_by: Literal["schedule", "on_demand"]
+    triggered_by: Trigger
     triggered_by_user: UserDocument | None
     distinct_id: str | None
+    """Who was recorded, as the site that recorded it names people."""
     recording_subject_email: str | None
     previous_observation_id: UUID | None
+    """The same scanner's next newer observation; only where one observation is retrieved without its scanner."""
     next_observation_id: UUID | None
+    """The next older one."""
     started_at: datetime | None
     completed_at: datetime | None
+    """Null exactly while it is in flight."""
     created_at: datetime
 
 
-class CreatorsDocument(BaseModel):
-    """Contract 3.6."""
+class CreatorsDocument(Document):
+    """Who created the scanners that are there (contract 3.6)."""
 
     creators: list[UserDocument]
 
 
-class CountDocument(BaseModel):
+class ScannerCount(Document):
     """Scanners of one type."""
 
-    enabled: int
-    total: int
+    enabled: Count
+    total: Count
 
 
-class ScannerStatsDocument(BaseModel):
-    """Contract 3.6."""
+class TypeCounts(Document):
+    """Every type, also one without scanners."""
 
-    total: int
-    enabled: int
-    by_type: dict[ScannerType, CountDocument]
-
-
-class StatusCounts(BaseModel):
-    """`success_rate`: percent of succeeded and failed ones; null when there are none."""
-
-    total: int
-    succeeded: int
-    failed: int
-    ineligible: int
-    in_flight: int
-    success_rate: int | None
+    monitor: ScannerCount
+    classifier: ScannerCount
+    scorer: ScannerCount
+    summarizer: ScannerCount
 
 
-class Coverage(BaseModel):
-    """Distinct sessions."""
+class ScannerStatsDocument(Document):
+    """How many scanners there are (contract 3.6)."""
 
-    recent_sessions: int
-    total_sessions: int
+    total: Count
+    enabled: Count
+    by_type: TypeCounts
+
+
+class StatusCounts(Document):
+    """Observations by status."""
+
+    total: Count
+    succeeded: Count
+    failed: Count
+    ineligible: Count
+    in_flight: Count
+    """Pending and running ones."""
+    success_rate: Annotated[int, Field(ge=0, le=100)] | None
+    """Percent of succeeded and failed ones; null when there are none."""
+
+
+class Coverage(Document):
+    """How many different sessions were observed."""
+
+    recent_sessions: Count
+    total_sessions: Count
     recent_days: int
 
 
-class MonitorStats(BaseModel):
-    """Verdicts."""
+class MonitorStats(Document):
+    """Observations by verdict."""
 
-    yes_total: int
-    no_total: int
-    inconclusive_total: int
+    yes_total: Count
+    no_total: Count
+    inconclusive_total: Count
 
 
-class RankedTag(BaseModel):
-    """How many observations have it."""
+class RankedTag(Document):
+    """A tag and how many observations have it."""
 
     tag: str
-    count: int
+    count: Count
 
 
-class ClassifierStats(BaseModel):
+class ClassifierStats(Document):
     """The ten most frequent tags of each kind."""
 
     fixed_ranked: list[RankedTag]
     freeform_ranked: list[RankedTag]
-    total_with_tags: int
+    total_with_tags: Count
 
 
-class ScoreSummary(BaseModel):
-    """Percentiles with linear interpolation."""
+class ScoreSummary(Document):
+    """Where the scores lie. Percentiles are interpolated."""
 
     min: float
     p25: float
@@ -196,25 +264,25 @@ class ScoreSummary(BaseModel):
     mean: float
     p75: float
     max: float
-    count: int
+    count: Count
 
 
-class Histogram(BaseModel):
+class Histogram(Document):
     """A label and a count for each bucket, over the scanner's scale."""
 
     labels: list[str]
-    counts: list[int]
+    counts: list[Count]
 
 
-class ScorerStats(BaseModel):
-    """Both null when nothing is scored."""
+class ScorerStats(Document):
+    """Scores, both null when nothing is scored."""
 
     summary: ScoreSummary | None
     histogram: Histogram | None
 
 
-class ObservationStatsDocument(BaseModel):
-    """Contract 4.5. What the scanner's type does not have is null."""
+class ObservationStatsDocument(Document):
+    """What a scanner's observations add up to. What its type does not have is null (contract 4.5)."""
 
     status_counts: StatusCounts
     coverage: Coverage
@@ -224,14 +292,15 @@ class ObservationStatsDocument(BaseModel):
     scorer: ScorerStats | None
 
 
-class ObserveDocument(BaseModel):
-    """Contract 5, extensions "Observing"."""
+class ObserveDocument(Document):
+    """Which observation a request has led to (contract 5, extensions "Observing")."""
 
     workflow_id: str
+    """The same for the same scanner and session, always."""
     observation_id: UUID
 
 
-class BulkObserved(BaseModel):
+class BulkObserved(Document):
     """What became of one session. `observation_id` is null when it was skipped."""
 
     session_id: str
@@ -239,167 +308,30 @@ class BulkObserved(BaseModel):
     scan_outcome: Literal["started", "already_running", "already_scanned", "skipped_limit", "skipped_quota"]
 
 
-class BulkObserveDocument(BaseModel):
-    """Extensions "Observing"."""
+class BulkObserveDocument(Document):
+    """What became of each session, in the order of the request (extensions "Observing")."""
 
-    started: int
+    started: Count
     results: list[BulkObserved]
 
 
-class EstimateDocument(BaseModel):
-    """Contract 6. The count is exact, and before sampling."""
+class QuotaDocument(Document):
+    """What the organization may use this month, and has used (contract 7)."""
 
-    model_config = ConfigDict(title="Estimate")
-
-    matched_sessions_in_window: int
-    window_days: int
-    estimated_observations_per_month: int
-    sampling_rate: float
-    other_enabled_scanners_monthly: int
-
-
-class QuotaDocument(BaseModel):
-    """Contract 7."""
-
-    monthly_quota: int
-    usage_this_month: int
-    remaining: int
+    monthly_quota: Count
+    """Observations a calendar month in UTC, over all projects of the organization."""
+    usage_this_month: Count
+    """Observations that succeeded or are in flight; deleting gives nothing back."""
+    remaining: Count
     exhausted: bool
     period_start: datetime
     period_end: datetime
-    projected_monthly_observations: int
+    """The first moment that is outside."""
+    projected_monthly_observations: Count
+    """What all enabled scanners are expected to make in a month."""
 
 
-class HealthReason(BaseModel):
-    """Why little or nothing comes of a scanner, and from when on, as far as it is known."""
-
-    code: Literal[
-        "quota_exhausted",
-        "in_flight_cap",
-        "provider_not_configured",
-        "provider_failing",
-        "unsupported_condition",
-        "disabled",
-        "sampling_zero",
-    ]
-    detail: str
-    since: datetime
-
-
-class LastDay(BaseModel):
-    """Observations that ended within the last 24 hours."""
-
-    succeeded: int
-    failed: int
-    ineligible: int
-
-
-class ScannerHealthDocument(BaseModel):
-    """Extensions "Observing"."""
-
-    model_config = ConfigDict(title="ScannerHealth")
-
-    status: Literal["ok", "waiting", "blocked", "disabled"]
-    reasons: list[HealthReason]
-    settled_behind: int
-    pending: int
-    running: int
-    last_day: LastDay
-    unsupported_conditions: list[str]
-
-
-class GapDocument(BaseModel):
-    """Extensions "Observing"."""
-
-    model_config = ConfigDict(title="Gap")
-
-    id: UUID
-    began: datetime = Field(alias="from")
-    ended: datetime = Field(alias="to")
-    reason: str
-    sessions: int
-    redriven_at: datetime | None
-
-
-class RedriveDocument(BaseModel):
-    """When the gap was asked for first."""
-
-    id: UUID
-    redriven_at: datetime
-
-
-class TriggerConfig(BaseModel):
-    """An iCalendar recurrence rule, and the IANA zone in whose local time it is meant."""
-
-    rrule: str | None = None
-    timezone: str | None = None
-
-
-class Selection(BaseModel):
-    """Which observations a report is about. Without `window_days`: since the last completed run."""
-
-    scanner_type: str | None = None
-    scanner_ids: list[str] | None = None
-    verdict: str | None = None
-    tags: list[str] | None = None
-    min_score: float | None = None
-    max_score: float | None = None
-    status: str | None = None
-    window_days: int | None = None
-
-
-class SynthesisConfig(BaseModel):
-    """How a report is written."""
-
-    prompt_guide: str | None = None
-
-
-class SlackTarget(BaseModel):
-    """A channel, by an integration of the environment."""
-
-    type: Literal["slack"]
-    integration_id: int
-    channel: str
-
-
-class WebhookTarget(BaseModel):
-    """An address of the caller's own."""
-
-    type: Literal["webhook"]
-    url: str
-
-
-class EmailTarget(BaseModel):
-    """1 to 20 addresses."""
-
-    type: Literal["email"]
-    to: list[str]
-
-
-class ActionDocument(BaseModel):
-    """Contract 8.1."""
-
-    model_config = ConfigDict(title="Action")
-
-    id: UUID
-    name: str
-    scanner: UUID
-    enabled: bool
-    trigger_type: Literal["schedule", "threshold"]
-    mode: Literal["group_summary", "per_observation"]
-    trigger_config: TriggerConfig
-    selection: Selection
-    synthesis_config: SynthesisConfig
-    delivery_config: list[SlackTarget | WebhookTarget | EmailTarget]
-    next_run_at: datetime | None
-    last_run_at: datetime | None
-    hog_flow_id: UUID | None
-    created_at: datetime
-    created_by: UserDocument | None
-    updated_at: datetime
-
-
-class ActorDocument(BaseModel):
+class ActorDocument(Document):
     """Who did it (extensions "Audit")."""
 
     type: Literal["user", "key", "system"]
@@ -408,14 +340,14 @@ class ActorDocument(BaseModel):
     role: str | None
 
 
-class StreamDocument(BaseModel):
+class StreamDocument(Document):
     """What it was done to."""
 
     type: str
     id: UUID
 
 
-class ChangeDocument(BaseModel):
+class ChangeDocument(Document):
     """One field, from which value to which."""
 
     field: str
@@ -423,8 +355,8 @@ class ChangeDocument(BaseModel):
     after: Any
 
 
-class HistoryEntry(BaseModel):
-    """Extensions "Audit"."""
+class HistoryEntry(Document):
+    """One event of the log (extensions "Audit")."""
 
     position: int
     id: str

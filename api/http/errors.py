@@ -175,9 +175,12 @@ def refusal_of(error: Exception, outages: tuple[type[Exception], ...]) -> Refusa
     return outage(error) if isinstance(error, outages) else None
 
 
-def envelope(refusal: Refusal) -> Answer:
-    """The response. 503 repeats the text under `error`, the key of older clients (contract 2.2)."""
+def body_of(refusal: Refusal) -> dict[str, str | None]:
+    """The envelope. 503 repeats the text under `error`, the key of older clients (contract 2.2)."""
     body = {"type": refusal.type, "code": refusal.code, "detail": refusal.detail, "attr": refusal.attr}
-    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        body["error"] = refusal.detail
-    return Answer(body, refusal.status, headers=refusal.headers)
+    return {**body, "error": refusal.detail} if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE else body
+
+
+def envelope(refusal: Refusal) -> Answer:
+    """The response."""
+    return Answer(body_of(refusal), refusal.status, headers=refusal.headers)

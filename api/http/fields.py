@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
 )
@@ -75,12 +76,15 @@ class Rule:
     check: Callable[[object, ValidationInfo], object]
     described: Mapping[str, Any]
     """What the OpenAPI document says beyond the type."""
+    shape: Any = None
+    """A type that the OpenAPI document shows instead of the field's own; None for the field's own."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_before_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), **self.described}
+        shown = schema if self.shape is None else TypeAdapter(self.shape).core_schema
+        return {**handler(shown), **self.described}
 
 
 def _alone(check: Callable[[object], object]) -> Callable[[object, ValidationInfo], object]:
@@ -151,6 +155,10 @@ def _not_null(value: object) -> None:
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
+NO_NUL = r"^[^\u0000]*$"
+NOT_BLANK = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
+"""For the OpenAPI document. White space is what Python strips, which is a little more than what `\\s` says there."""
+
 
 def _as_text(value: object) -> str:
     _not_null(value)
@@ -188,7 +196,8 @@ def text(max_length: int, *, blank: bool = False, check: Callable[[str], object]
             _ask(check, cleaned)
         return cleaned
 
-    return Rule(_alone(checked), {"maxLength": max_length, **({} if blank else {"minLength": 1})})
+    described = {"maxLength": max_length, "pattern": NO_NUL if blank else NOT_BLANK}
+    return Rule(_alone(checked), described if blank else {"minLength": 1, **described})
 
 
 def several(most: int, *, least: int = 1) -> Rule:
@@ -297,8 +306,16 @@ def _within(value: float, low: float | None, high: float | None) -> None:
         raise problem("min_value", f"Ensure this value is greater than or equal to {low}.")
 
 
-def number(low: float | None = None, high: float | None = None, check: Callable[[float], None] | None = None) -> Rule:
-    """A finite number, also as a string ("0.5"); both limits included. `check` raises domain.errors.Invalid."""
+def number(
+    low: float | None = None,
+    high: float | None = None,
+    check: Callable[[float], None] | None = None,
+    described: Mapping[str, Any] | None = None,
+) -> Rule:
+    """A finite number, also as a string ("0.5"); both limits included.
+
+    `check` raises domain.errors.Invalid; `described` says in the OpenAPI document what it checks.
+    """
 
     def checked(value: object) -> float:
         taken = _as_number(value)
@@ -310,7 +327,7 @@ def number(low: float | None = None, high: float | None = None, check: Callable[
         return taken
 
     limits = {name: limit for name, limit in (("minimum", low), ("maximum", high)) if limit is not None}
-    return Rule(_alone(checked), limits)
+    return Rule(_alone(checked), {**limits, **(described or {})})
 
 
 def integer(low: int, high: int) -> Rule:
@@ -386,10 +403,11 @@ def storable_document(document: object) -> bool:
     return True
 
 
-def document(refusal: str, check: Callable[[object], object] | None = None) -> Rule:
+def document(refusal: str, check: Callable[[object], object] | None = None, *, shape: Any = None) -> Rule:
     """Any JSON value but null that can be stored; whether it is a good one is for `check` or for the domain.
 
-    `check` raises domain.errors.Invalid, of which code and message are kept and the field is this field.
+    `check` raises domain.errors.Invalid, of which code and message are kept and the field is this field. `shape` is the
+    type that the OpenAPI document shows, any object when there is none.
     """
 
     def checked(value: object) -> object:
@@ -400,4 +418,4 @@ def document(refusal: str, check: Callable[[object], object] | None = None) -> R
             _ask(check, value)
         return value
 
-    return Rule(_alone(checked), {"type": "object"})
+    return Rule(_alone(checked), {"type": "object"} if shape is None else {}, shape)

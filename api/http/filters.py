@@ -28,8 +28,35 @@ class Parameter(Protocol):
         ...
 
 
-def _described(name: str, schema: Mapping[str, Any], description: str) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": dict(schema), "description": description}
+LENIENT = "x-lenient"
+"""Marks parameters of which a bad value is never an error (contract 2.3, 2.4)."""
+
+_NO_NUL = r"^[^\u0000]*$"
+
+
+def described(
+    name: str, schema: Mapping[str, Any], description: str, *, example: Any = None, lenient: bool = False
+) -> dict[str, Any]:
+    """The OpenAPI parameter object of an optional query parameter."""
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "schema": dict(schema),
+        "description": description,
+        **({} if example is None else {"example": example}),
+        **({LENIENT: True} if lenient else {}),
+    }
+
+
+def _listed(value: str) -> str:
+    """The pattern of comma-separated values, each of the given pattern, with blanks and empty ones between."""
+    one = rf"[ \t]*(?:(?:{value})[ \t]*)?"
+    return rf"^{one}(?:,{one})*$"
+
+
+def _in_any_case(word: str) -> str:
+    return "".join(f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
 
 
 def _text(query: QueryParams, name: str) -> str:
@@ -61,8 +88,12 @@ class Csv:
         return tuple(dict.fromkeys(values))
 
     def describe(self) -> dict[str, Any]:
-        allowed = f" Allowed: {', '.join(self.allowed)}." if self.allowed else ""
-        return _described(self.name, {"type": "string"}, self.description + allowed)
+        if not self.allowed:
+            return described(self.name, {"type": "string", "pattern": _NO_NUL}, self.description)
+        words = [*self.allowed, *map(_in_any_case, self.aliases)]
+        schema = {"type": "string", "pattern": _listed("|".join(words))}
+        text = f"{self.description} Allowed: {', '.join(self.allowed)}."
+        return described(self.name, schema, text, example=",".join(self.allowed[:2]))
 
 
 def _unknown(unknown: Iterable[str], allowed: Iterable[str]) -> str:
@@ -83,7 +114,8 @@ class UserIds:
         return tuple(dict.fromkeys(_id(value) for value in values))
 
     def describe(self) -> dict[str, Any]:
-        return _described(self.name, {"type": "string"}, "Comma-separated integer user ids.")
+        schema = {"type": "string", "pattern": _listed("[0-9]+")}
+        return described(self.name, schema, "Comma-separated integer user ids.", example="17")
 
 
 def _id(digits: str) -> int:
@@ -108,7 +140,8 @@ class Boolean:
                 return None
 
     def describe(self) -> dict[str, Any]:
-        return _described(self.name, {"type": "boolean"}, self.description)
+        text = f"{self.description} Anything but `true` and `false` (or `1` and `0`) is no filter."
+        return described(self.name, {"type": "boolean"}, text, lenient=True)
 
 
 @dataclass(frozen=True)
@@ -128,7 +161,8 @@ class Text:
         return value
 
     def describe(self) -> dict[str, Any]:
-        return _described(self.name, {"type": "string"}, self.description)
+        longest = {} if self.max_length is None else {"maxLength": self.max_length}
+        return described(self.name, {"type": "string", "pattern": _NO_NUL, **longest}, self.description)
 
 
 @dataclass(frozen=True)
@@ -147,7 +181,8 @@ class Moment:
             raise Invalid(self.name, "invalid_input", f"Not an ISO-8601 time: {echo(value)}.") from None
 
     def describe(self) -> dict[str, Any]:
-        return _described(self.name, {"type": "string", "format": "date-time"}, self.description)
+        schema = {"type": "string", "format": "date-time"}
+        return described(self.name, schema, self.description, example="2026-06-18T00:00:00Z")
 
 
 def _utc(at: datetime) -> datetime:
@@ -169,7 +204,9 @@ class Order:
         return given or None
 
     def describe(self) -> dict[str, Any]:
-        return _described(self.name, {"type": "string", "enum": self._all()}, "One key; a leading minus descends.")
+        names = [name for key in self.keys for name in (f"{key.upper()}_ASCENDING", f"{key.upper()}_DESCENDING")]
+        schema = {"type": "string", "enum": self._all(), "x-enum-varnames": names}
+        return described(self.name, schema, "One key; a leading minus descends. Ties are broken by id.")
 
     def _all(self) -> list[str]:
         return [key for name in self.keys for key in (name, f"-{name}")]
@@ -177,14 +214,19 @@ class Order:
 
 @dataclass(frozen=True)
 class Number:
-    """A page number parameter; described here, read by `paging.page`."""
+    """A whole number of which a bad value means the default; described here, read where it is used."""
 
     name: str
     description: str
+    low: int = 0
+    default: int | None = None
+    high: int | None = None
 
     def describe(self) -> dict[str, Any]:
-        return _described(self.name, {"type": "integer"}, self.description)
+        known = {"minimum": self.low, "maximum": self.high, "default": self.default}
+        schema = {"type": "integer", **{name: value for name, value in known.items() if value is not None}}
+        return described(self.name, schema, self.description, lenient=True)
 
 
-LIMIT = Number("limit", "Rows of a page: 100 unless told, at most 1000. Bad values mean 100.")
-PAGING: tuple[Parameter, ...] = (LIMIT, Number("offset", "Rows to pass over. Bad values mean 0."))
+LIMIT = Number("limit", "Rows of a page. More than 1000 means 1000, a bad value 100.", 1, 100, 1000)
+PAGING: tuple[Parameter, ...] = (LIMIT, Number("offset", "Rows to pass over. A bad value means 0.", 0, 0))

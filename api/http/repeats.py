@@ -12,15 +12,11 @@ from api.http.answers import STALE
 from api.http.body import Payload
 from api.http.calls import Again, Call, Operation
 from api.http.errors import Refusal, repeated_otherwise
+from api.http.repeating import HEADER, LONGEST_KEY, NO_KEY, REPLAYED
 from commands.store.once import Kept, KeptAnswer, Once, find, finish, keep
 from commands.store.recorder import Refused
 from domain.errors import Invalid, NotFound, VisionError
 
-HEADER = "Idempotency-Key"
-REPLAYED = "Idempotency-Replayed"
-"""Header of an answer that was given before, or would have been: this request has changed nothing."""
-
-LONGEST_KEY = 255
 LONGEST_ID = 64
 """Characters of an id in a path; a longer one is nobody's."""
 
@@ -109,8 +105,7 @@ def _key(request: Request) -> str | None:
         return None
     key = given[0].strip()
     if len(given) > 1 or not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        message = f"{HEADER} must be one value of 1 to {LONGEST_KEY} printable ASCII characters."
-        raise Invalid(None, "invalid_input", message)
+        raise Invalid(None, "invalid_input", NO_KEY)
     return key
 
 

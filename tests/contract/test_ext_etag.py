@@ -49,7 +49,15 @@ def test_tags_that_match_nothing(api: httpx.Client, seen: str) -> None:
     assert refusal(api.delete(f"scanners/{made}/", headers={"If-Match": seen})) == FAILED
 
 
-@pytest.mark.parametrize("seen", ["1", '"1', "nonsense", ",".join(['"1"'] * 101)])
+@pytest.mark.parametrize("seen", ['"a,b", ""', 'W/":V&[0", "o", W/"R<Q4,"'])
+def test_a_comma_inside_a_tag_ends_no_tag(api: httpx.Client, seen: str) -> None:
+    made = scanner(api, str(uuid4()))["id"]
+    assert refusal(patch(api, made, seen, description="x")) == FAILED
+    present = api.get(f"scanners/{made}/").headers["etag"]
+    assert patch(api, made, f"{seen},{present}", description="x").status_code == 200
+
+
+@pytest.mark.parametrize("seen", ["1", '"1', "nonsense", '"1" "2"', '"1"; "2"', ",".join(['"1"'] * 101)])
 def test_what_is_no_list_of_tags(api: httpx.Client, seen: str) -> None:
     made = scanner(api, str(uuid4()))["id"]
     answer = patch(api, made, seen, description="x")

@@ -18,11 +18,9 @@ from consumers.selection.candidates import PAGE
 from consumers.selection.sweep import Sweep, SweepRules
 from domain.eligibility import EligibilityLimits
 from domain.observation import Trigger
-from tests.selection import test_sweep
-from tests.selection.test_sweep import SETTLE, Schedule
+from tests.selection.schedule import SETTLE, Schedule
 from tests.store.world import success
 
-schedule = test_sweep.schedule
 RULES = SweepRules(EligibilityLimits(), SETTLE)
 SECOND = timedelta(seconds=1)
 

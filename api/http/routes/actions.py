@@ -6,13 +6,17 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from api.http import examples
+from api.http.action_documents import ActionDocument
 from api.http.answers import Answer
 from api.http.bodies import CreateAction, EditAction
 from api.http.calls import Call, Operation, object_id
-from api.http.documents import ActionDocument, Page
+from api.http.documents import Page
 from api.http.filters import PAGING, Text
+from api.http.links import of_action
 from api.http.paging import page, paged
-from api.http.preconditions import expected_versions, tag
+from api.http.preconditions import IF_MATCH, expected_versions, tag
+from api.http.refusals import CHANGED
 from api.http.writes import done, written
 from commands.store.once import Kept
 from domain.action import Action
@@ -168,6 +172,8 @@ OPERATIONS = (
         summary="List actions",
         success={200: Page[ActionDocument]},
         parameters=(SCANNER, *PAGING),
+        shows={200: examples.page(examples.ACTION, "actions/")},
+        links={200: of_action("$response.body#/results/0/id")},
     ),
     Operation(
         method="POST",
@@ -179,6 +185,10 @@ OPERATIONS = (
         success={201: ActionDocument},
         body=CreateAction,
         again=created_again,
+        sends=examples.CREATE_ACTION,
+        shows={201: examples.ACTION},
+        links={201: of_action("$response.body#/id")},
+        tagged=True,
     ),
     Operation(
         method="GET",
@@ -188,6 +198,8 @@ OPERATIONS = (
         answer=retrieve_action,
         summary="Retrieve an action",
         success={200: ActionDocument},
+        shows={200: examples.ACTION},
+        tagged=True,
     ),
     Operation(
         method="PATCH",
@@ -200,6 +212,12 @@ OPERATIONS = (
         failures=(409, 412),
         body=EditAction,
         again=edited_again,
+        parameters=(IF_MATCH,),
+        sends=examples.EDIT_ACTION,
+        shows={200: examples.EDITED_ACTION},
+        refused={409: CHANGED},
+        links={200: of_action("$response.body#/id")},
+        tagged=True,
     ),
     Operation(
         method="DELETE",
@@ -211,5 +229,7 @@ OPERATIONS = (
         success={204: None},
         failures=(409, 412),
         again=deleted_again,
+        parameters=(IF_MATCH,),
+        refused={409: CHANGED},
     ),
 )

@@ -3,17 +3,19 @@
 from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
-from api.http.documents import EstimateDocument
 from api.http.errors import unavailable
 from api.http.fields import Body, document, identifier, number
+from api.http.schedule_documents import EstimateDocument
 from consumers.selection.counting import TooSlow
 from consumers.selection.estimate import monthly
 from domain.errors import Invalid
-from domain.recordings_query import check_query
+from domain.recordings_query import RecordingsQuery, check_query
 from projections.queries import estimates, scanners
 
 RETRY_SECONDS = 30
@@ -21,11 +23,17 @@ RETRY_SECONDS = 30
 
 
 class EstimateBody(Body):
-    """Contract 6. Rates below the smallest one that a scanner may have are fine here."""
+    """A scanner that may come to be. Rates below the smallest one of a scanner are fine here (contract 6)."""
 
-    query: Annotated[Any, document("The recording filter is invalid.", check_query)] = None
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    query: Annotated[Any, document("The recording filter is invalid.", check_query, shape=RecordingsQuery)] = Field(
+        default_factory=dict[str, Any]
+    )
+    """Which sessions; all when left out."""
     sampling_rate: Annotated[float, number(0.0, 1.0)] = 1.0
     scanner_id: Annotated[UUID | None, identifier(null=True)] = None
+    """The scanner that is being edited."""
 
 
 def estimate(call: Call) -> Response:
@@ -65,5 +73,7 @@ OPERATIONS = (
         success={200: EstimateDocument},
         body=EstimateBody,
         analytics=True,
+        sends=examples.ESTIMATE,
+        shows={200: examples.ESTIMATED},
     ),
 )

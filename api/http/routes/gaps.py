@@ -2,13 +2,17 @@
 
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
-from api.http.documents import GapDocument, Page, RedriveDocument
+from api.http.documents import Page
 from api.http.errors import unavailable
 from api.http.filters import PAGING
+from api.http.links import of_gap
 from api.http.paging import page, paged
+from api.http.refusals import CHANGED
 from api.http.routes.estimate import RETRY_SECONDS
+from api.http.schedule_documents import GapDocument, RedriveDocument
 from api.http.writes import done
 from commands.store.once import Kept
 from consumers.selection.counting import TooSlow
@@ -74,6 +78,8 @@ OPERATIONS = (
         summary="List the gaps in a scanner's schedule",
         success={200: Page[GapDocument]},
         parameters=PAGING,
+        shows={200: examples.page(examples.GAP, f"scanners/{examples.SCANNER_ID}/gaps/")},
+        links={200: of_gap("$response.body#/results/0/id", "$request.path.scanner_id")},
     ),
     Operation(
         method="POST",
@@ -85,5 +91,7 @@ OPERATIONS = (
         success={202: RedriveDocument},
         failures=(409,),
         again=redriven_again,
+        shows={202: examples.REDRIVEN},
+        refused={409: CHANGED},
     ),
 )

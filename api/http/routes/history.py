@@ -8,6 +8,7 @@ from uuid import UUID
 from starlette.datastructures import QueryParams
 from starlette.responses import Response, StreamingResponse
 
+from api.http import examples
 from api.http.answers import Answer, encode
 from api.http.calls import Call, Operation
 from api.http.documents import CursorPage, HistoryEntry
@@ -89,6 +90,8 @@ OPERATIONS = (
         summary="List a scanner's history",
         success={200: CursorPage[HistoryEntry]},
         parameters=PARAMETERS,
+        shows={200: examples.cursor_page(examples.HISTORY_ENTRY, f"scanners/{examples.SCANNER_ID}/history/")},
+        streams=True,
     ),
     Operation(
         method="GET",
@@ -99,5 +102,7 @@ OPERATIONS = (
         summary="List an action's history",
         success={200: CursorPage[HistoryEntry]},
         parameters=PARAMETERS,
+        shows={200: examples.cursor_page(examples.ACTION_ENTRY, f"actions/{examples.ACTION_ID}/history/")},
+        streams=True,
     ),
 )

@@ -5,11 +5,15 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.documents import ObservationDocument, Page
+from api.http.fields import NOT_BLANK
 from api.http.filters import PAGING, Csv, Order
+from api.http.links import of_observation, of_scanner
 from api.http.paging import page, paged
+from api.http.refusals import invalid
 from domain.errors import Invalid, NotFound
 from projections.queries import observations, scanners
 
@@ -23,6 +27,8 @@ SESSIONS = Csv("session_id", description="Comma-separated session ids.")
 ORDER = Order(
     ("created_at", "started_at", "completed_at", "status", "result_score", "result_verdict", "scanner_version")
 )
+
+SESSION_NEEDED = "The session_id query parameter is required."
 
 FILTERS = (STATUS, TRIGGER, VERDICT, TAGS, SESSIONS)
 
@@ -57,7 +63,7 @@ def list_session_observations(call: Call) -> Response:
     asked = page(call.request)
     session_id = call.query.get("session_id", "").strip()
     if not session_id:
-        raise Invalid(None, "invalid_input", "The session_id query parameter is required.")
+        raise Invalid(None, "invalid_input", SESSION_NEEDED)
     if "\x00" in session_id:
         raise Invalid(None, "invalid_input", "session_id may not have null characters.")
     order_by = ORDER.read(call.query)
@@ -90,7 +96,10 @@ def _found(call: Call, scanner_id: UUID | None, *, neighbours: bool) -> Response
 
 class _RequiredSession(Csv):
     def describe(self) -> dict[str, Any]:
-        return {**super().describe(), "required": True, "description": "The session's id."}
+        """The OpenAPI parameter object."""
+        schema = {"type": "string", "minLength": 1, "pattern": NOT_BLANK}
+        described = {"required": True, "schema": schema, "example": examples.SESSION_ID}
+        return {**super().describe(), **described, "description": "The session's id."}
 
 
 OPERATIONS = (
@@ -103,6 +112,8 @@ OPERATIONS = (
         summary="List a scanner's observations",
         success={200: Page[ObservationDocument]},
         parameters=(*FILTERS, ORDER, *PAGING),
+        shows={200: examples.page(examples.OBSERVATION, f"scanners/{examples.SCANNER_ID}/observations/")},
+        links={200: of_observation("$response.body#/results/0/id", "$request.path.scanner_id")},
     ),
     Operation(
         method="GET",
@@ -112,6 +123,8 @@ OPERATIONS = (
         answer=retrieve_scanner_observation,
         summary="Retrieve a scanner's observation",
         success={200: ObservationDocument},
+        shows={200: examples.OBSERVATION},
+        links={200: of_scanner("$response.body#/scanner_id")},
     ),
     Operation(
         method="GET",
@@ -122,6 +135,9 @@ OPERATIONS = (
         summary="List a session's observations",
         success={200: Page[ObservationDocument]},
         parameters=(_RequiredSession("session_id"), ORDER, *PAGING),
+        shows={200: examples.page(examples.OBSERVATION, "observations/")},
+        refused={400: invalid(None, "invalid_input", SESSION_NEEDED)},
+        links={200: of_observation("$response.body#/results/0/id", "$response.body#/results/0/scanner_id")},
     ),
     Operation(
         method="GET",
@@ -131,5 +147,7 @@ OPERATIONS = (
         answer=retrieve_session_observation,
         summary="Retrieve an observation",
         success={200: ObservationDocument},
+        shows={200: examples.OBSERVATION},
+        links={200: of_observation("$response.body#/id", "$response.body#/scanner_id")},
     ),
 )

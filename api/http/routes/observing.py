@@ -6,10 +6,13 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.documents import BulkObserveDocument, ObserveDocument
 from api.http.fields import Body, several, text
+from api.http.links import of_observation
+from api.http.refusals import invalid
 from api.http.writes import done
 from commands.observations import Requested
 from commands.store.application import BULK
@@ -22,17 +25,19 @@ from projections.queries import observations
 SCOPES = ("replay_scanner:write", "session_recording:read")
 SERVED_BY = ("observations", "quota")
 
+SUCCEEDED = "A succeeded observation cannot be retried."
+
 SKIPPED = {"capped": "skipped_limit", "no_quota": "skipped_quota"}
 
 
 class ObserveBody(Body):
-    """Contract 5."""
+    """The recorded session to scan (contract 5)."""
 
     session_id: Annotated[str, text(SESSION_ID_LENGTH)]
 
 
 class BulkObserveBody(Body):
-    """Extensions "Observing"."""
+    """The recorded sessions to scan (extensions "Observing")."""
 
     session_ids: Annotated[list[Annotated[str, text(SESSION_ID_LENGTH)]], several(BULK)]
 
@@ -123,7 +128,7 @@ def retry(call: Call) -> Response:
     if known.scanner_id != scanner_id:
         raise NotFound
     if known.status == "succeeded":
-        raise Invalid(None, "invalid_input", "A succeeded observation cannot be retried.")
+        raise Invalid(None, "invalid_input", SUCCEEDED)
     retried, position = call.services.observations.retry(context, observation_id)
     answer = {"workflow_id": workflow_id(scanner_id, retried.session_id), "observation_id": observation_id}
     return Answer(answer, 202, headers=done(call, position, SERVED_BY))
@@ -148,6 +153,9 @@ OPERATIONS = (
         failures=(402, 429),
         body=ObserveBody,
         again=observed_again,
+        sends=examples.OBSERVE,
+        shows={202: examples.OBSERVED, 200: examples.OBSERVED},
+        links={status: of_observation("$response.body#/observation_id", "$request.path.id") for status in (202, 200)},
     ),
     Operation(
         method="POST",
@@ -159,6 +167,9 @@ OPERATIONS = (
         success={202: BulkObserveDocument},
         body=BulkObserveBody,
         again=bulk_observed_again,
+        sends=examples.BULK_OBSERVE,
+        shows={202: examples.BULK_OBSERVED},
+        links={202: of_observation("$response.body#/results/0/observation_id", "$request.path.id")},
     ),
     Operation(
         method="POST",
@@ -170,5 +181,8 @@ OPERATIONS = (
         success={202: ObserveDocument},
         failures=(400, 402, 409, 429),
         again=retried_again,
+        shows={202: examples.OBSERVED},
+        refused={400: invalid(None, "invalid_input", SUCCEEDED)},
+        links={202: of_observation("$response.body#/observation_id", "$request.path.scanner_id")},
     ),
 )

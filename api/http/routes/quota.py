@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.documents import QuotaDocument
@@ -24,5 +25,7 @@ OPERATIONS = (
         answer=retrieve_quota,
         summary="Retrieve the quota",
         success={200: QuotaDocument},
+        known_as="environment_vision_quota_retrieve",
+        shows={200: examples.QUOTA},
     ),
 )

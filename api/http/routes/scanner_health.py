@@ -2,9 +2,10 @@
 
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
-from api.http.documents import ScannerHealthDocument
+from api.http.schedule_documents import ScannerHealthDocument
 from consumers.selection.health import Quota, health
 from domain.errors import NotFound
 from domain.quota import Period
@@ -38,5 +39,6 @@ OPERATIONS = (
         answer=retrieve_health,
         summary="Tell whether a scanner produces anything, and if not, why",
         success={200: ScannerHealthDocument},
+        shows={200: examples.HEALTH},
     ),
 )

@@ -8,19 +8,23 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.documents import Page, ScannerDocument
 from api.http.fields import Body, Flag, choice, configured_choice, document, number, text, without_defaults
 from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
+from api.http.links import of_scanner
 from api.http.paging import page, paged
-from api.http.preconditions import expected_versions, tag
+from api.http.preconditions import IF_MATCH, expected_versions, tag
+from api.http.refusals import CHANGED
+from api.http.shapes import ScannerConfig, configured_by_type
 from api.http.writes import done, written
 from commands.store.once import Kept
 from domain.errors import NotFound
 from domain.names import NAME_LENGTH
-from domain.recordings_query import check_query
-from domain.scanner import DESCRIPTION_LENGTH, Scanner, check_rate
+from domain.recordings_query import RecordingsQuery, check_query
+from domain.scanner import DESCRIPTION_LENGTH, SMALLEST_RATE, Scanner, check_rate
 from domain.scanner_types import SCANNER_TYPES
 from projections.queries import accounts, estimates, scanners
 
@@ -56,29 +60,44 @@ _CONFIG = (
 )
 
 
+Rate = Annotated[float, number(0.0, 1.0, check_rate, {"anyOf": [{"const": 0}, {"minimum": SMALLEST_RATE}]})]
+"""The share of matching sessions to scan. 0 pauses the schedule."""
+
+
 class CreateScanner(Body):
-    """Contract 3.1, in its order."""
+    """A new scanner. Which configuration it takes depends on its type (contract 3.1)."""
+
+    model_config = ConfigDict(json_schema_extra=configured_by_type, use_attribute_docstrings=True)
 
     name: Annotated[str, text(NAME_LENGTH)]
+    """Unique in its project. Blanks at both ends are cut off."""
     description: Annotated[str, text(DESCRIPTION_LENGTH, blank=True)] = ""
     scanner_type: Annotated[str, choice(*SCANNER_TYPES)]
-    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL), Field(description=_CONFIG)]
-    query: Annotated[Any, document(_QUERY_REFUSAL, check_query)] = None
-    sampling_rate: Annotated[float, number(0.0, 1.0, check_rate)] = 1.0
+    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL, shape=ScannerConfig), Field(description=_CONFIG)]
+    query: Annotated[Any, document(_QUERY_REFUSAL, check_query, shape=RecordingsQuery)] = Field(
+        default_factory=dict[str, Any]
+    )
+    """Which sessions the schedule scans; all when left out."""
+    sampling_rate: Rate = 1.0
+    """The share of matching sessions that the schedule scans; 0 pauses it."""
     provider: Annotated[str, configured_choice("provider")] = "google"
+    """One of the providers that this server is configured with."""
     model: Annotated[str, configured_choice("model")]
+    """One of the provider's models."""
     enabled: Flag = True
+    """Whether the schedule scans."""
     emits_signals: Flag = False
 
 
 class EditScanner(CreateScanner):
-    """The same fields, none of them required."""
+    """New values of some fields. The type cannot be changed; the configuration is the stored type's."""
 
     model_config = ConfigDict(json_schema_extra=without_defaults)
 
     name: Annotated[str, text(NAME_LENGTH)] = ""
     scanner_type: Annotated[str, choice(*SCANNER_TYPES)] = ""
-    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL), Field(description=_CONFIG)] = None
+    """Only the type that it has."""
+    scanner_config: Annotated[Any, document(_CONFIG_REFUSAL, shape=ScannerConfig), Field(description=_CONFIG)] = None
     model: Annotated[str, configured_choice("model")] = ""
 
 
@@ -224,6 +243,8 @@ OPERATIONS = (
         summary="List scanners",
         success={200: Page[ScannerDocument]},
         parameters=(SEARCH, ENABLED, TYPES, SIGNALS, CREATORS, ORDER, *PAGING),
+        shows={200: examples.page(examples.SCANNER, "scanners/")},
+        links={200: of_scanner("$response.body#/results/0/id")},
     ),
     Operation(
         method="POST",
@@ -235,6 +256,10 @@ OPERATIONS = (
         success={201: ScannerDocument},
         body=CreateScanner,
         again=created_again,
+        sends=examples.CREATE_SCANNER,
+        shows={201: examples.SCANNER},
+        links={201: of_scanner("$response.body#/id")},
+        tagged=True,
     ),
     Operation(
         method="GET",
@@ -244,6 +269,9 @@ OPERATIONS = (
         answer=retrieve_scanner,
         summary="Retrieve a scanner",
         success={200: ScannerDocument},
+        shows={200: examples.SCANNER},
+        links={200: of_scanner("$response.body#/id")},
+        tagged=True,
     ),
     Operation(
         method="PATCH",
@@ -254,8 +282,14 @@ OPERATIONS = (
         summary="Edit a scanner",
         success={200: ScannerDocument},
         failures=(409, 412),
+        parameters=(IF_MATCH,),
         body=EditScanner,
         again=edited_again,
+        sends=examples.EDIT_SCANNER,
+        shows={200: examples.EDITED_SCANNER},
+        refused={409: CHANGED},
+        links={200: of_scanner("$response.body#/id")},
+        tagged=True,
     ),
     Operation(
         method="DELETE",
@@ -267,5 +301,7 @@ OPERATIONS = (
         success={204: None},
         failures=(409, 412),
         again=deleted_again,
+        parameters=(IF_MATCH,),
+        refused={409: CHANGED},
     ),
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.documents import CreatorsDocument, ObservationStatsDocument, ScannerStatsDocument
@@ -20,7 +21,7 @@ MOST_RECENT_DAYS = 365
 DIGITS = 9
 """A number of more digits is over MOST_RECENT_DAYS without reading them all."""
 
-RECENT = Number("recent_days", f"Days that `coverage` looks back: 1 to {MOST_RECENT_DAYS}, {RECENT_DAYS} unless told.")
+RECENT = Number("recent_days", "Days that `coverage` looks back.", 1, RECENT_DAYS, MOST_RECENT_DAYS)
 
 
 def list_creators(call: Call) -> Response:
@@ -70,6 +71,7 @@ OPERATIONS = (
         answer=list_creators,
         summary="List creators of scanners",
         success={200: CreatorsDocument},
+        shows={200: examples.CREATORS},
     ),
     Operation(
         method="GET",
@@ -80,6 +82,7 @@ OPERATIONS = (
         summary="Count scanners",
         success={200: ScannerStatsDocument},
         analytics=True,
+        shows={200: examples.SCANNER_STATS},
     ),
     Operation(
         method="GET",
@@ -90,6 +93,7 @@ OPERATIONS = (
         summary="Sum up a scanner's observations",
         success={200: ObservationStatsDocument},
         analytics=True,
+        shows={200: examples.OBSERVATION_STATS},
         parameters=(*listed.FILTERS, listed.ORDER, RECENT),
     ),
 )

@@ -1,0 +1,260 @@
+"""Generated requests against a live server, and every check of their answers. Runs in the tools' own environment.
+
+Prints what went wrong, and which links were followed how often. Exit code 1 when anything went wrong, or when a link
+that matters was never followed to an answer below 400.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import jsonschema_rs
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core import NotSet
+from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.engine import Status, events, from_schema
+from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData, UseAfterFree
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.fuzz.accepted import exact_document
+from tests.fuzz.exceptions import may_refuse, outlives
+from tests.fuzz.reading import as_read, resolved
+from tests.fuzz.repairs import repair
+
+DOCUMENT = exact_document()
+COMPONENTS: dict[str, Any] = DOCUMENT["components"]["schemas"]
+EXCUSED: Counter[str] = Counter()
+MAIN = ("vision_scanners_create", "vision_scanners_observe_create")
+"""Ends of the ids of operations whose links are followed in every run."""
+MOST_ROUNDS = 20
+STALE = "replay-vision-stale"
+LATE_SECONDS = 30.0
+LOWEST_REFUSAL = 400
+STEPS = 30
+"""Requests of a sequence, at most."""
+
+
+@schemathesis.hook
+def filter_failure(context: Any, failure: Failure, case: Any, response: Any) -> bool:
+    """Whether a failed check is a failure; see tests.fuzz.exceptions and tests.fuzz.reading."""
+    if isinstance(failure, RejectedPositiveData) and response.status_code == 400:
+        rule = may_refuse(case.method, case.path, case.body, response.json())
+        if rule is not None:
+            EXCUSED[rule] += 1
+        return rule is None
+    if isinstance(failure, UseAfterFree | EnsureResourceAvailability) and time.monotonic() < Late.until:
+        EXCUSED["the server said that lists are late"] += 1
+        return False
+    if isinstance(failure, UseAfterFree) and outlives(case.path):
+        EXCUSED[outlives.__name__] += 1
+        return False
+    if isinstance(failure, AcceptedNegativeData) and _fits_as_read(case):
+        EXCUSED["read as the contract has it"] += 1
+        return False
+    return True
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """Makes good requests better; see tests.fuzz.repairs."""
+    if case.meta is not None and case.meta.generation.mode.is_positive:
+        repair(case.method, case.path, case.body)
+
+
+class Late:
+    """Until when reads may not show a write, after an answer that said so (architecture 6)."""
+
+    until = 0.0
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """Notes answers of a busy server; see Late."""
+    if STALE in {name.lower() for name in response.headers}:
+        Late.until = time.monotonic() + LATE_SECONDS
+
+
+def _fits_as_read(case: Any) -> bool:
+    operation = DOCUMENT["paths"][case.path][case.method.lower()]
+    places = {"query": case.query, "header": case.headers, "path": case.path_parameters}
+    for parameter in operation["parameters"]:
+        given = (places[parameter["in"]] or {}).get(parameter["name"])
+        if parameter["in"] == "path":
+            given = unquote(str(given))
+        if not _parameter_fits(parameter, given):
+            return False
+    if "requestBody" not in operation:
+        return True
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    target = resolved(schema, COMPONENTS)
+    bodies = target.get("oneOf", [target])
+    sent = {} if isinstance(case.body, NotSet) else case.body
+    return any(_fits(body, as_read(sent, body, COMPONENTS)) for body in bodies)
+
+
+def _parameter_fits(parameter: dict[str, Any], given: object) -> bool:
+    """A lenient parameter always does, an empty one is none, blanks around a value are no part of it."""
+    if parameter.get("x-lenient"):
+        return True
+    values = [item for item in given if item is not None] if isinstance(given, list) else [given]
+    value = values[-1] if values else None
+    text = "" if value is None else str(value).strip()
+    return not parameter["required"] if text == "" else _fits(parameter["schema"], text)
+
+
+def _fits(schema: dict[str, Any], value: object) -> bool:
+    whole = {**schema, "components": {"schemas": COMPONENTS}}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True).is_valid(value)
+
+
+def configuration(
+    url: str, key: str, environment: str, examples: int, scenarios: int, seed: int, *, requests: bool
+) -> SchemathesisConfig:
+    """Every check on. Without `requests`, only sequences of them."""
+    return SchemathesisConfig.from_dict(
+        {
+            "base-url": url,
+            "seed": seed,
+            "continue-on-failure": True,
+            "request-timeout": 30,
+            "auth": {"openapi": {"key": {"bearer": key}}},
+            "parameters": {"path.environment_id": environment, "path.project_id": environment},
+            "generation": {"max-examples": examples, "mode": "all", "database": "none"},
+            "checks": {
+                "enabled": True,
+                # 412: whether a version is the present one is no question of form, and is asked before others.
+                "positive_data_acceptance": {"expected-statuses": ["2xx", "404", "409", "412"]},
+                "negative_data_rejection": {"expected-statuses": ["400", "401", "404", "405", "412", "415"]},
+            },
+            "phases": {
+                "examples": {"enabled": requests},
+                "coverage": {"enabled": requests},
+                # Nothing is learnt from error texts: the document is to be enough, and sentences are misread.
+                "fuzzing": {"enabled": requests, "error-feedback": {"enabled": False}},
+                "stateful": {
+                    "enabled": True,
+                    "max-steps": STEPS,
+                    "generation": {"max-examples": scenarios},
+                    # Only the links of the document, so that it is them that are followed.
+                    "inference": {"algorithms": []},
+                },
+            },
+        }
+    )
+
+
+class Tally:
+    """What has happened, over all rounds."""
+
+    def __init__(self) -> None:
+        self.cases: Counter[str] = Counter()
+        self.statuses: Counter[int] = Counter()
+        self.followed: Counter[str] = Counter()
+        self.problems: dict[str, str] = {}
+
+    def take(self, event: Any) -> None:
+        """Counts one event of the engine."""
+        if isinstance(event, events.ScenarioFinished):
+            self._scenario(event)
+        elif isinstance(event, events.NonFatalError):
+            self.problems[f"{event.label}: {event.info.title}"] = event.info.format()
+        elif isinstance(event, events.FatalError):
+            raise event.exception
+
+    def _scenario(self, event: Any) -> None:
+        recorder = event.recorder
+        self.cases[event.phase.value] += len(recorder.interactions)
+        for identifier, interaction in recorder.interactions.items():
+            status = interaction.response.status_code if interaction.response is not None else 0
+            self.statuses[status] += 1
+            node = recorder.cases.get(identifier)
+            if node is None or node.transition is None or node.transition.is_inferred:
+                continue
+            if node.is_transition_applied and status < LOWEST_REFUSAL:
+                self.followed[node.transition.id] += 1
+        for identifier, checks in recorder.checks.items():
+            for check in checks:
+                if check.status is Status.FAILURE and check.failure_info is not None:
+                    failure = check.failure_info.failure
+                    case = recorder.cases[identifier].value
+                    name = f"{check.name}: {case.operation.label}: {failure.title}"
+                    where = f"{event.phase.value}: {case.meta and case.meta.phase.data.description}"
+                    text = f"{where}\n{failure.message}\n{check.failure_info.code_sample}"
+                    self.problems.setdefault(name, text)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url")
+    parser.add_argument("key")
+    parser.add_argument("environment")
+    parser.add_argument("--cases", type=int, default=2000, help="to be tried at least")
+    parser.add_argument("--examples", type=int, default=10, help="of each operation and round, beside systematic ones")
+    parser.add_argument("--scenarios", type=int, default=25, help="sequences of requests, of each round")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--prefix", default="/api/", help="of the addresses that are tried")
+    parser.add_argument("--every-link", action="store_true", help="not only those of new scanners and observations")
+    given = parser.parse_args()
+    tally, started = Tally(), time.monotonic()
+    wanted = links(given.prefix, every=given.every_link)
+    for number in range(MOST_ROUNDS):
+        enough = tally.cases.total() >= given.cases
+        if tally.problems or (enough and not wanted - set(tally.followed)):
+            break
+        seed = given.seed + number
+        config = configuration(
+            given.url, given.key, given.environment, given.examples, given.scenarios, seed, requests=not enough
+        )
+        schema = schemathesis.openapi.from_dict(DOCUMENT, config=config).include(path_regex=f"^{given.prefix}")
+        for event in from_schema(schema).execute():
+            tally.take(event)
+        print(f"seed {seed}: {tally.cases.total()} cases after {time.monotonic() - started:.0f} s", flush=True)
+    for name in sorted(wanted - set(tally.followed)):
+        tally.problems.setdefault(f"never followed: {name}", "")
+    if tally.cases.total() < given.cases:
+        tally.problems.setdefault("too few cases", "")
+    return report(tally)
+
+
+def links(prefix: str, *, every: bool) -> set[str]:
+    """Links of the document by the names that the engine gives them."""
+    paths = {
+        operation["operationId"]: f"{method.upper()} {path}"
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+    }
+    return {
+        f"{paths[operation['operationId']]} -> [{status}] {name} -> {paths[link['operationId']]}"
+        for path, methods in DOCUMENT["paths"].items()
+        for operation in methods.values()
+        for status, answer in operation["responses"].items()
+        for name, link in answer.get("links", {}).items()
+        if path.startswith(prefix) and (every or operation["operationId"].endswith(MAIN))
+        if every or status in ("201", "202")
+    }
+
+
+def report(tally: Tally) -> int:
+    """Prints the tally; the exit code."""
+    print(f"cases: {dict(tally.cases)}")
+    print(f"statuses: {dict(sorted(tally.statuses.items()))}")
+    print(f"excused: {dict(EXCUSED)}")
+    print("links followed:")
+    for name, count in sorted(tally.followed.items()):
+        print(f"  {count:6} {name}")
+    for name, text in tally.problems.items():
+        print(f"\n!!! {name}\n{text[:3000]}")
+    print(f"{len(tally.problems)} problems")
+    return 1 if tally.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Starts a server of its own, with a recording and a key, and lets the generated requests loose on it: `make fuzz`.
+
+Everything after the first argument, the tools' Python, goes to tests/fuzz/attack.py.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from tests.live import RECORDINGS, Live, posts  # noqa: E402
+
+SETTINGS = {
+    "monthly_quota": "1000000",
+    "in_flight_per_scanner": "100000",
+    "in_flight_per_environment": "100000",
+    "min_duration_seconds": "1",
+    "min_active_seconds": "0",
+}
+
+
+def main() -> int:
+    named, *options = sys.argv[1:]
+    # As it is named and not as it resolves: that is what tells Python which environment it is in.
+    python = str(Path(named).absolute())
+    with (
+        tempfile.TemporaryDirectory(prefix="replay-vision-fuzz-") as folder,
+        Live(Path(folder) / "home", **SETTINGS) as live,
+    ):
+        for body, query, kind in posts(RECORDINGS[0], live.credentials["project_token"]):
+            assert live.post_recording(body, query, kind).status == 200
+        command = [python, str(ROOT / "tests" / "fuzz" / "attack.py"), live.address, live.credentials["api_key"], "1"]
+        done = subprocess.run([*command, *options], cwd=folder, check=False)
+        log = live.output()
+    if "Traceback" in log:
+        print(log[-8000:])
+        return 1
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
