@@ -20,7 +20,9 @@ def api(site: Site) -> httpx.Client:
     return site.client()
 
 
-@pytest.mark.rule("5/quota-detail", "5/quota-402", "7/lowered", "7/remaining", "7/exhausted", "trap/62")
+@pytest.mark.rule(
+    "5/quota-detail", "5/quota-402", "5/quota-hides-body", "7/lowered", "7/remaining", "7/exhausted", "trap/62"
+)
 def test_a_limit_below_the_use_is_told_with_the_day_of_the_reset(api: httpx.Client, quota_of: Any) -> None:
     made = scanner(api, str(uuid4()))["id"]
     rows = [observe(api, made, f"s-{number}") for number in range(3)]
@@ -32,10 +34,11 @@ def test_a_limit_below_the_use_is_told_with_the_day_of_the_reset(api: httpx.Clie
         assert quota["remaining"] == max(0, limit - used)
         assert quota["exhausted"] is (limit <= used)
         if quota["exhausted"]:
-            answer = api.post(f"scanners/{made}/observe/", json={"session_id": "more"})
-            assert refusal(answer) == (402, "server_error", "quota_limit_exceeded", None)
-            assert f" {limit} " in answer.json()["detail"]
-            assert quota["period_end"][:10] in answer.json()["detail"]
+            for body in ({"session_id": "more"}, {}):
+                answer = api.post(f"scanners/{made}/observe/", json=body)
+                assert refusal(answer) == (402, "server_error", "quota_limit_exceeded", None)
+                assert f" {limit} " in answer.json()["detail"]
+                assert quota["period_end"][:10] in answer.json()["detail"]
     assert [api.get(f"observations/{row}/").json()["status"] for row in rows] == ["pending"] * 3
     quota_of(used + 1)
     assert api.post(f"scanners/{made}/observe/", json={"session_id": "more"}).status_code == 202
