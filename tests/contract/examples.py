@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import api.http.routes
 from api.http.calls import Operation
-from api.http.mounting import PREFIXES
+from api.http.openapi import PREFIXES
 
 Ids = Mapping[str, str]
 """Name of a path parameter to the id of an object; what queries of examples need stands there too."""
@@ -44,6 +44,9 @@ EXAMPLES = {
     "scanners_partial_update": Example(lambda _: {"description": f"edited {uuid4()}"}),
     "scanners_observe_create": Example(lambda _: {"session_id": f"example {uuid4()}"}),
     "scanners_bulk_observe_create": Example(lambda _: {"session_ids": [f"example {uuid4()}"]}),
+    "scanners_estimate_create": Example(
+        lambda ids: {"sampling_rate": 0.5, "scanner_id": ids["scanner_id"]}, refers={"scanner_id": "scanner_id"}
+    ),
     "actions_create": Example(
         lambda ids: {"name": f"example {uuid4()}", "scanner": ids["scanner_id"]}, refers={"scanner": "scanner_id"}
     ),
@@ -61,7 +64,7 @@ def _operations() -> list[Operation]:
 
 
 OPERATIONS = _operations()
-BASES = [f"{prefix}/vision/" for prefix, _ in PREFIXES]
+BASES = [re.sub("{.*}", "{environment_id}", prefix) + "/vision/" for prefix, _ in PREFIXES]
 READS = [operation for operation in OPERATIONS if operation.method == "GET"]
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from api.http.calls import Operation
+from domain.ids import gap_id
 from tests.contract.examples import READS, address, parameters
 from tests.contract.site import Site, observe, scanner
 
@@ -56,6 +57,7 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
     tagging = scanner(api, f"{mark} tagging", scanner_type="classifier", scanner_config=config, enabled=False)
     failed, judged, succeeded, _ = (observe(api, tagging["id"], f"{mark}-{number}") for number in range(4))
     digest = action(api, tagging["id"], f"{mark} digest")
+    gap = skip(here, tagging["id"])
     here.fail(failed, message=mark)
     here.judge_ineligible(judged)
     answer = {"reasoning": mark, "tags": [mark], "tags_freeform": [f"{mark} free"], "confidence": 0.5}
@@ -70,6 +72,7 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
             "scanner_id": tagging["id"],
             "observation_id": failed,
             "action_id": digest,
+            "gap_id": gap,
             "other_scanner_id": made["id"],
             "other_observation_id": other,
             "session_id": f"{mark}-0",
@@ -95,6 +98,13 @@ def action(api: httpx.Client, scanner_id: str, name: str) -> str:
     return identifier
 
 
+def skip(site: Site, scanner_id: str) -> str:
+    """What the schedule does with a session that it passes over; the id of the gap."""
+    context = replace(site.system, now=site.services.clock(), tenant=site.tenant)
+    site.services.scanners.skip_gap(context, UUID(scanner_id), 1, 1, "quota_exhausted")
+    return str(gap_id(UUID(scanner_id), 1))
+
+
 def _cursor(site: Site, api: httpx.Client, scanner_id: str) -> str:
     api.patch(f"scanners/{scanner_id}/", json={"sampling_rate": 0.5}).raise_for_status()
     site.standing()
@@ -108,8 +118,9 @@ def fresh(filled: Filled) -> dict[str, str]:
     made = scanner(api, str(uuid4()))
     failed = observe(api, made["id"], str(uuid4()))
     digest = action(api, made["id"], str(uuid4()))
+    gap = skip(filled.site, made["id"])
     filled.site.fail(failed)
-    return {**filled.ids, "scanner_id": made["id"], "observation_id": failed, "action_id": digest}
+    return {**filled.ids, "scanner_id": made["id"], "observation_id": failed, "action_id": digest, "gap_id": gap}
 
 
 def unlike(filled: Filled, operation: Operation, wrong: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -239,6 +239,7 @@ def test_the_document_advises_a_way_out(site: Site) -> None:
     """A classifier has to name a tag and a monitor a verdict, also where none fits."""
     document = site.bare().get("/api/schema/").json()
     create = document["paths"]["/api/environments/{environment_id}/vision/scanners/"]["post"]
-    config = create["requestBody"]["content"]["application/json"]["schema"]["properties"]["scanner_config"]
+    name = create["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    config = document["components"]["schemas"][name]["properties"]["scanner_config"]
     assert "`other`" in config["description"]
     assert "allow_inconclusive" in config["description"]

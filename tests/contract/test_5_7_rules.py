@@ -52,7 +52,7 @@ def test_what_cannot_be_handed_on_is_503_and_leaves_nothing(site: Site, api: htt
     class GoingAway:
         load, standing = whole.load, whole.standing
 
-        def save_each(self, _saves: Any) -> Any:
+        def save_each(self, _saves: Any, **_: Any) -> Any:
             raise site.services.outages[0]("secret address")
 
     made = scanner(api, str(uuid4()))["id"]
