@@ -11,7 +11,7 @@ from api.http.calls import Call, Operation
 from api.http.documents import ObservationDocument, Page
 from api.http.fields import NOT_BLANK
 from api.http.filters import PAGING, Csv, Order
-from api.http.links import of_observation, of_scanner
+from api.http.links import Link
 from api.http.paging import page, paged
 from api.http.refusals import invalid
 from domain.errors import Invalid, NotFound
@@ -113,7 +113,14 @@ OPERATIONS = (
         success={200: Page[ObservationDocument]},
         parameters=(*FILTERS, ORDER, *PAGING),
         shows={200: examples.page(examples.OBSERVATION, f"scanners/{examples.SCANNER_ID}/observations/")},
-        links={200: of_observation("$response.body#/results/0/id", "$request.path.scanner_id")},
+        links={
+            200: (
+                Link(
+                    "scanners_observations_retrieve",
+                    {"scanner_id": "$request.path.scanner_id", "id": "$response.body#/results/0/id"},
+                ),
+            )
+        },
     ),
     Operation(
         method="GET",
@@ -124,7 +131,7 @@ OPERATIONS = (
         summary="Retrieve a scanner's observation",
         success={200: ObservationDocument},
         shows={200: examples.OBSERVATION},
-        links={200: of_scanner("$response.body#/scanner_id")},
+        links={200: (Link("scanners_retrieve", {"id": "$response.body#/scanner_id"}),)},
     ),
     Operation(
         method="GET",
@@ -137,7 +144,7 @@ OPERATIONS = (
         parameters=(_RequiredSession("session_id"), ORDER, *PAGING),
         shows={200: examples.page(examples.OBSERVATION, "observations/")},
         refused={400: invalid(None, "invalid_input", SESSION_NEEDED)},
-        links={200: of_observation("$response.body#/results/0/id", "$response.body#/results/0/scanner_id")},
+        links={200: (Link("observations_retrieve", {"id": "$response.body#/results/0/id"}),)},
     ),
     Operation(
         method="GET",
@@ -148,6 +155,13 @@ OPERATIONS = (
         summary="Retrieve an observation",
         success={200: ObservationDocument},
         shows={200: examples.OBSERVATION},
-        links={200: of_observation("$response.body#/id", "$response.body#/scanner_id")},
+        links={
+            200: (
+                Link(
+                    "scanners_observations_retrieve",
+                    {"scanner_id": "$response.body#/scanner_id", "id": "$response.body#/id"},
+                ),
+            )
+        },
     ),
 )

@@ -14,7 +14,7 @@ from api.http.calls import Call, Operation
 from api.http.documents import Page, ScannerDocument
 from api.http.fields import Body, Flag, choice, configured_choice, document, number, text, without_defaults
 from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
-from api.http.links import of_scanner
+from api.http.links import Link, of_scanner
 from api.http.paging import page, paged
 from api.http.preconditions import IF_MATCH, expected_versions, tag
 from api.http.refusals import CHANGED
@@ -244,7 +244,7 @@ OPERATIONS = (
         success={200: Page[ScannerDocument]},
         parameters=(SEARCH, ENABLED, TYPES, SIGNALS, CREATORS, ORDER, *PAGING),
         shows={200: examples.page(examples.SCANNER, "scanners/")},
-        links={200: of_scanner("$response.body#/results/0/id")},
+        links={200: (Link("scanners_retrieve", {"id": "$response.body#/results/0/id"}),)},
     ),
     Operation(
         method="POST",
@@ -270,7 +270,11 @@ OPERATIONS = (
         summary="Retrieve a scanner",
         success={200: ScannerDocument},
         shows={200: examples.SCANNER},
-        links={200: of_scanner("$response.body#/id")},
+        links={
+            200: tuple(
+                Link(name, {"id": "$response.body#/id"}) for name in ("scanners_partial_update", "scanners_destroy")
+            )
+        },
         tagged=True,
     ),
     Operation(
@@ -288,7 +292,7 @@ OPERATIONS = (
         sends=examples.EDIT_SCANNER,
         shows={200: examples.EDITED_SCANNER},
         refused={409: CHANGED},
-        links={200: of_scanner("$response.body#/id")},
+        links={200: (Link("scanners_retrieve", {"id": "$response.body#/id"}),)},
         tagged=True,
     ),
     Operation(
