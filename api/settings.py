@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     in_flight_per_environment: Annotated[int, Field(ge=1, le=100_000)] = 300
     monthly_quota: _Count = 3000
     on_exhausted: Literal["wait", "skip"] = "wait"
-    smtp_url: Annotated[str, Field(pattern=r"^smtps?://[^\s]+$")] | None = None
+    smtp_url: SecretStr | None = None
     mail_from: Annotated[str, Field(max_length=254)] | None = None
     rate_limit: Literal["off", "upstream"] = "off"
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
@@ -165,6 +165,24 @@ class Settings(BaseSettings):
             host = ""
         if not _HOST.fullmatch(host):
             message = "it is not of the form http://host or https://host:port, with a host that there can be"
+            raise ValueError(message)
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        """It holds a password, so the text of a refusal never repeats it."""
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value.get_secret_value())
+            usable = (
+                parts.scheme in ("smtp", "smtps") and bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
+            )
+        except ValueError:
+            usable = False
+        if not usable:
+            message = "it is not of the form smtp://host, or smtps://user:password@host:port"
             raise ValueError(message)
         return value
 

@@ -17,6 +17,7 @@ from commands.store.guards import (
     Guard,
     action_name,
     actions_of,
+    at_most,
     claim,
     integrations_of,
     release,
@@ -26,6 +27,9 @@ from commands.store.recorder import Refused
 from domain.action import Action
 from domain.errors import Invalid, NotFound, StaleVersion
 from domain.scanner import Scanner
+
+MOST_ACTIONS = 200
+"""Of one scanner: they end with it in one append."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +52,20 @@ class Actions:
     def create(self, context: Context, **fields: Any) -> WrittenAction:
         """Creates an action from the fields of `Action.create`.
 
-        Raises Invalid: on `name` when it is taken, on `scanner` when there is none, on `delivery_config` for an
-        integration that the environment does not have.
+        Raises Invalid: on `name` when it is taken, on `scanner` when there is none or it has MOST_ACTIONS, on
+        `delivery_config` for an integration that the environment does not have, on the `type` of an item for e-mail
+        that this installation cannot send. Raises EventTooLarge.
         """
         tenant = context.owned()
         self._check_scanner(context, fields["scanner"])
-        self._check_mail(fields)
         action = Action.create(self._new_id(), context.stamp(), **fields)
+        self._check_mail(fields)
         guards = [
             require(ALIVE_SCANNER, str(action.scanner)),
             claim(action_name(tenant.environment_id), action.name, action.id),
             *_integrations(tenant.environment_id, fields),
             claim(ALIVE_ACTION, str(action.id), action.id),
+            at_most(actions_of(action.scanner), MOST_ACTIONS - 1),
             claim(actions_of(action.scanner), str(action.id), action.id),
         ]
         try:
@@ -77,23 +83,24 @@ class Actions:
         """Applies changes (fields of contract 8.1) to the action as it is when they are saved.
 
         `expected_versions` are stream versions that the caller has seen, None to edit whatever is there.
-        Raises NotFound, Invalid (as `create`), StaleVersion, Conflict.
+        Raises NotFound, Invalid (as `create`), StaleVersion, Conflict, EventTooLarge.
         """
         environment_id = context.owned().environment_id
         if "scanner" in changes:
             self._check_scanner(context, changes["scanner"])
-        self._check_mail(changes)
 
         def attempt() -> WrittenAction:
             action = self.load(context, action_id)
             _check_version(action, expected_versions)
             name, scanner = action.name, action.scanner
             action.edit(context.stamp(), dict(changes))
+            self._check_mail(changes)
             guards = [require(ALIVE_ACTION, str(action_id)), *_integrations(environment_id, changes)]
             if action.scanner != scanner:
                 guards += [
                     require(ALIVE_SCANNER, str(action.scanner)),
                     release(actions_of(scanner), str(action_id), action_id),
+                    at_most(actions_of(action.scanner), MOST_ACTIONS - 1),
                     claim(actions_of(action.scanner), str(action_id), action_id),
                 ]
             if action.name != name:
@@ -107,7 +114,10 @@ class Actions:
             raise _refusal(refused, changes.get("scanner")) from refused
 
     def delete(self, context: Context, action_id: UUID, expected_versions: Collection[int] | None = None) -> int | None:
-        """Ends the action and frees its name. `expected_versions` as for `edit`. Raises NotFound, StaleVersion."""
+        """Ends the action and frees its name. `expected_versions` as for `edit`.
+
+        Raises NotFound, StaleVersion, Conflict.
+        """
 
         def attempt() -> int | None:
             action = self.load(context, action_id)
@@ -182,6 +192,8 @@ def _refusal(refused: Refused, scanner: object) -> Exception:
         return Invalid("name", "invalid_input", "An action with this name already exists.")
     if refused.refusal == f"missing:{ALIVE_SCANNER}":
         return unknown_scanner(scanner)
+    if refused.refusal.startswith("full:action_of"):
+        return Invalid("scanner", "invalid_input", f"A scanner takes at most {MOST_ACTIONS} actions.")
     if refused.refusal.startswith("missing:integration"):
         message = "Every integration_id must be a Slack integration of this project."
         return Invalid("delivery_config", "invalid_input", message)

@@ -99,6 +99,7 @@ class ScannerEnabled(Event):
 
     def apply(self, aggregate: Scanner) -> None:
         aggregate.enabled = True
+        aggregate.enabled_on = self.timestamp
 
 
 @stored
@@ -162,6 +163,8 @@ class Scanner(Aggregate):
         self.provider = ""
         self.model = ""
         self.enabled = True
+        self.enabled_on: datetime | None = None
+        """When it was last switched on after its creation."""
         self.emits_signals = False
         self.created_by: int | None = None
         self.scanner_version = 1

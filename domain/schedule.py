@@ -189,7 +189,9 @@ def _anchor(parts: Parts, begin: datetime, since: datetime) -> datetime:
         case "WEEKLY":
             first = _WEEKDAYS.index(parts.get("WKST", "MO"))
             monday = midnight - timedelta(days=(begin.weekday() - first) % 7)
-            return monday + timedelta(weeks=steps((since - monday).days // 7))
+            weeks = steps((since - monday).days // 7)
+            # The first week is cut short by its beginning, which BYSETPOS notices.
+            return monday + timedelta(weeks=weeks) if weeks else midnight
         case "DAILY":
             return midnight + timedelta(days=steps((since - midnight).days))
         case _:

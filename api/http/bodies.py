@@ -21,7 +21,7 @@ from api.http.fields import (
     text,
     without_defaults,
 )
-from domain.action import MODES, TRIGGER_TYPES
+from domain.action import MODES, REFUSED, TRIGGER_TYPES
 from domain.delivery import (
     ADDRESS_LENGTH,
     CHANNEL_LENGTH,
@@ -41,6 +41,7 @@ MOST_WORDS = 100
 GUIDE_LENGTH = 500
 ZONE_LENGTH = 100
 LARGEST_ID = 2**31 - 1
+LARGEST_NUMBER = 2**63 - 1
 
 ABSENT: Any = object()
 """The value of a field that an item of another type does not have."""
@@ -125,7 +126,7 @@ class TargetBody(Body):
     """Where a report goes: what an item must hold depends on its type."""
 
     type: Annotated[str, choice("slack", "webhook", "email")]
-    integration_id: Annotated[int, integer(1, LARGEST_ID), OnlyFor("slack")] = _absent()
+    integration_id: Annotated[int, integer(-LARGEST_NUMBER, LARGEST_NUMBER), OnlyFor("slack")] = _absent()
     channel: Annotated[str, text(CHANNEL_LENGTH), OnlyFor("slack")] = _absent()
     url: Annotated[str, text(URL_LENGTH, check=check_webhook_url), OnlyFor("webhook")] = _absent()
     to: Annotated[
@@ -147,8 +148,8 @@ class CreateAction(Body):
     name: Annotated[str, text(NAME_LENGTH)]
     scanner: Annotated[UUID, reference("scanner")]
     enabled: Flag = True
-    trigger_type: Annotated[str, choice(*TRIGGER_TYPES)] = "schedule"
-    mode: Annotated[str, choice(*MODES)] = "group_summary"
+    trigger_type: Annotated[str, choice(*TRIGGER_TYPES, refused=REFUSED.values())] = "schedule"
+    mode: Annotated[str, choice(*MODES, refused=REFUSED.values())] = "group_summary"
     trigger_config: TriggerBody = TriggerBody()
     selection: SelectionBody = SelectionBody()
     synthesis_config: SynthesisBody = SynthesisBody()

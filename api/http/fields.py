@@ -6,7 +6,7 @@ checks across fields (`model_validator(mode="after")`) run when every field has 
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -215,9 +215,17 @@ def several(most: int, *, least: int = 1) -> Rule:
     return Rule(_alone(check), {"minItems": least, "maxItems": most})
 
 
-def choice(*values: str) -> Rule:
-    """One of a closed set of words."""
-    return Rule(_chooser(lambda _: values), {"enum": list(values)})
+def choice(*values: str, refused: Collection[str] = ()) -> Rule:
+    """One of a closed set of words; those in ``refused`` are known and not taken."""
+    chosen = _chooser(lambda _: values)
+
+    def check(value: object, info: ValidationInfo) -> str:
+        word = chosen(value, info)
+        if word in refused:
+            raise problem("invalid_input", f'"{word}" is not supported yet.')
+        return word
+
+    return Rule(check, {"enum": [value for value in values if value not in refused]})
 
 
 def configured_choice(name: str) -> Rule:

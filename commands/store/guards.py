@@ -50,6 +50,11 @@ def absent(stream: UUID) -> Guard:
     return {"op": "absent", "stream": str(stream)}
 
 
+def at_most(scope: str, most: int) -> Guard:
+    """Refuses with `full:<scope>` when more keys of the scope are claimed."""
+    return {"op": "at_most", "scope": scope, "most": most}
+
+
 def claim(scope: str, key: str, owner: UUID) -> Guard:
     """Takes a unique key. Refuses with `taken:<scope>` when somebody holds it."""
     return {"op": "claim", "scope": scope, "key": key, "owner": str(owner)}

@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool
 from commands.context import Context
 from commands.observations import Observations
 from commands.scanners import Scanners
+from commands.store.application import STORE_OUTAGES
 from consumers.relayed import Relayed
 from consumers.selection.asking import IN_FLIGHT_CAP, ask
 from consumers.selection.candidates import PAGE
@@ -28,6 +29,8 @@ from domain.errors import NotFound
 from domain.event import Actor
 from domain.tenant import Tenant
 from projections.queries.sessions import sessions_settled_after
+
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES)
 
 log = logging.getLogger("replay_vision.selection")
 
@@ -100,11 +103,15 @@ class Redriving:
             gaps = cursor.execute(_OPEN, (MOST,)).fetchall()
         unfinished = False
         for gap in gaps:
+            if time.monotonic() >= deadline:
+                return True
             try:
                 unfinished |= self._work_through(gap, deadline)
             except NotFound:
                 with self._pool.connection() as connection:
                     forget(connection, gap.scanner_id)
+            except OUTAGES:
+                raise  # the others would meet the same
             except Exception:
                 log.exception("a gap could not be worked through; the others go on", extra={"gap": str(gap.gap_id)})
         return unfinished

@@ -207,6 +207,16 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "delivery_config__0__channel",
     ),
     (
+        {"delivery_config": [{"type": "slack", "integration_id": 0, "channel": "#a"}]},
+        "invalid_input",
+        "delivery_config",
+    ),
+    (
+        {"delivery_config": [{"type": "slack", "integration_id": 10**12, "channel": "#a"}]},
+        "invalid_input",
+        "delivery_config",
+    ),
+    (
         {"delivery_config": [{"type": "slack", "integration_id": 99, "channel": "#a"}]},
         "invalid_input",
         "delivery_config",
@@ -248,6 +258,13 @@ def test_required_fields(api: httpx.Client, subject: str, field: str) -> None:
 def test_the_first_problem_in_the_order_of_the_fields_is_told(api: httpx.Client) -> None:
     body = {"name": "x", "scanner": str(uuid4()), "mode": "nope", "trigger_config": {"rrule": "x"}}
     assert refusal(api.post("actions/", json=body))[2:] == ("does_not_exist", "scanner")
+
+
+@pytest.mark.parametrize(("field", "word"), [("trigger_type", "threshold"), ("mode", "per_observation")])
+def test_a_refused_word_is_told_in_its_turn(api: httpx.Client, subject: str, field: str, word: str) -> None:
+    for delivery in ("x", [{"type": "email", "to": ["a@b.org"]}]):
+        body = {"name": "x", "scanner": subject, field: word, "delivery_config": delivery}
+        assert refusal(api.post("actions/", json=body))[2:] == ("invalid_input", field)
 
 
 def test_a_scanner_of_another_project_does_not_exist(site: Site, api: httpx.Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from api.settings import PREFIX, Settings
 from tests.operator.starting import refused, started
@@ -100,6 +101,10 @@ def test_mail_needs_a_server_and_a_sender() -> None:
     assert refused(smtp_url="smtp://localhost:25") == both
     assert refused(mail_from="reports@example.org") == both
     assert not Settings().mail
-    assert Settings(smtp_url="smtps://user:p@mail.example.org", mail_from="reports@example.org").mail
-    assert refused(smtp_url="http://x", mail_from="reports@example.org").startswith(f"{PREFIX}SMTP_URL: ")
+    assert Settings(smtp_url=SecretStr("smtps://user:p@mail.example.org"), mail_from="reports@example.org").mail
+    for url in ("http://u:canary@x", "smtp://", "smtp://u:canary@", "smtp://u:canary@x:port", "smtp://u:canary@x:0"):
+        told = refused(smtp_url=url, mail_from="reports@example.org")
+        assert told.startswith(f"{PREFIX}SMTP_URL: it is not of the form smtp://host")
+        assert "canary" not in told
+    assert "canary" not in repr(Settings(smtp_url=SecretStr("smtp://u:canary@x"), mail_from="a@b.org"))
     assert refused(smtp_url="smtp://x", mail_from="Reports").startswith(f"{PREFIX}MAIL_FROM: it is not one e-mail")

@@ -74,9 +74,13 @@ def plain(rule: str, zone: ZoneInfo, start: datetime, after: datetime, limit: da
 
 
 @settings(max_examples=150, deadline=None)
-@given(rules(), st.sampled_from(ZONES), st.integers(0, 500 * 86_400))
+@given(rules(), st.sampled_from(ZONES), st.integers(0, 500 * 86_400) | st.integers(0, 8 * 86_400))
 @example("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", "Europe/Prague", 86_400 * 120)
 @example("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "UTC", 86_400 * 400)
+@example("FREQ=WEEKLY;BYDAY=MO,WE,FR,SA;BYSETPOS=1", "UTC", 0)
+@example("FREQ=WEEKLY;BYDAY=MO,WE,FR,SA;BYSETPOS=1", "UTC", 86_400 * 2)
+@example("FREQ=WEEKLY;BYDAY=MO,WE,FR,SA;BYSETPOS=2", "UTC", 0)
+@example("FREQ=WEEKLY;BYDAY=MO,WE,SA;BYSETPOS=1;COUNT=2", "UTC", 0)
 @example("FREQ=HOURLY;INTERVAL=5;BYMINUTE=30", "Australia/Lord_Howe", 86_400 * 130)
 def test_near_the_time_asked_for_the_same_as_from_the_start(rule: str, zone: str, seconds: int) -> None:
     after = START + timedelta(seconds=seconds)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from commands.actions import WrittenAction
+from commands.actions import MOST_ACTIONS, WrittenAction
 from commands.integrations import Integrations
 from commands.sealing import Seal, Unsealable
 from domain.errors import Invalid, NotFound
@@ -50,6 +50,16 @@ def test_no_action_outlives_its_scanner(world: World) -> None:
     assert alive == {owner for scope, _, owner in claims if scope == f"action_of:{safe}"}
     for action_id in alive:
         assert world.actions.load(world.context, action_id).scanner == safe
+
+
+def test_a_scanner_takes_so_many_actions_and_ends_with_all_of_them(world: World) -> None:
+    scanner = world.scanner()
+    results = race([partial(world.action, scanner, f"action {number}") for number in range(MOST_ACTIONS + 20)])
+    assert outcomes(results) == {"UUID": MOST_ACTIONS, "Invalid": 20}
+    assert {result.field for result in results if isinstance(result, Invalid)} == {"scanner"}
+    assert world.scanners.delete(world.context, scanner) is not None
+    assert world.count("ActionDeleted") == MOST_ACTIONS
+    assert names(world) == {}
 
 
 def test_an_action_of_another_environment_is_not_found(world: World) -> None:

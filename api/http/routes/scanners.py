@@ -226,7 +226,7 @@ def _own(call: Call, scanner: Scanner) -> dict[str, Any]:
         "emits_signals": scanner.emits_signals,
         "scanner_version": scanner.scanner_version,
         "estimated_monthly_observations": estimate and estimate.monthly,
-        "last_swept_at": scanner.created_on - call.services.settle,
+        "last_swept_at": (scanner.enabled_on or scanner.created_on) - call.services.settle,
         "created_at": scanner.created_on,
         "created_by": user,
         "updated_at": scanner.updated_at,

@@ -13,7 +13,7 @@ BEGIN
     DELETE FROM store.in_flight f WHERE f.scanner_id = scanner;
 END $$;
 
--- With `erase`, for what must be gone with the event that ends it.
+-- With `erase`, for what must be gone with the event that ends it, and `at_most`, for sets that must stay small.
 CREATE OR REPLACE FUNCTION store.apply_guards(guards jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     g jsonb;
@@ -47,6 +47,9 @@ BEGIN
             INSERT INTO store.private_text (id, environment_id, subject, salt, body)
             VALUES ((g->>'id')::uuid, (g->>'environment_id')::integer, g->>'subject',
                     decode(g->>'salt', 'hex'), g->'body');
+        WHEN 'at_most' THEN
+            IF (SELECT count(*) FROM store.claim c WHERE c.scope = g->>'scope') > (g->>'most')::bigint
+            THEN PERFORM store.refuse('full:' || (g->>'scope')); END IF;
         WHEN 'erase' THEN DELETE FROM store.private_text t WHERE t.id = (g->>'id')::uuid;
         ELSE RAISE EXCEPTION 'unknown guard %', g->>'op';
         END CASE;
