@@ -50,9 +50,11 @@ ABSENT: Any = object()
 class TriggerBody(Body):
     """When a report is made (contract 8.1)."""
 
-    model_config = ConfigDict(json_schema_extra=without_defaults)
+    model_config = ConfigDict(json_schema_extra=without_defaults, use_attribute_docstrings=True)
 
     rrule: Annotated[str, text(RULE_LENGTH)] = ""
+    """One rule of RFC 5545 without DTSTART: HOURLY at most, INTERVAL 1 to 100,000, COUNT up to 10,000 and not together
+    with UNTIL, at most 288 times a day."""
     timezone: Annotated[str, text(ZONE_LENGTH, blank=True)] = "UTC"
 
 
