@@ -16,7 +16,7 @@ WORKERS ?= auto
 FAULT_ROUNDS ?= 20
 FUZZ_CASES ?= 10000
 FUZZ_SEED ?= $(shell date +%s)
-FUZZ ?= --examples 50 --scenarios 100 --every-link
+FUZZ ?= --examples 50 --scenarios 60 --every-link
 # Tools that meet the API as strangers do; their pins fight those of the development environment.
 TOOLS ?= .venv-schema
 

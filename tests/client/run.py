@@ -6,6 +6,7 @@ The argument is the Python of the tools (requirements-schema.lock). The generato
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ SETTINGS = {"min_duration_seconds": "1", "min_active_seconds": "0"}
 
 
 def main() -> int:
+    # Told to end, by CI's time limit say, it ends as by Ctrl-C: with its server stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # As it is named and not as it resolves: that is what tells Python which environment it is in.
     python = Path(sys.argv[1]).absolute()
     with tempfile.TemporaryDirectory(prefix="replay-vision-client-") as folder:

@@ -5,6 +5,7 @@ Everything after the first argument, the tools' Python, goes to tests/fuzz/attac
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,8 @@ SETTINGS = {
 
 
 def main() -> int:
+    # Told to end, by CI's time limit say, it ends as by Ctrl-C: with its server stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     named, *options = sys.argv[1:]
     # As it is named and not as it resolves: that is what tells Python which environment it is in.
     python = str(Path(named).absolute())
