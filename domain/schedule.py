@@ -2,19 +2,21 @@
 
 A rule is expanded by python-dateutil in naive local time, from the action's creation, and each occurrence is turned
 into UTC, so that 09:00 stays 09:00 when the clocks change. The library steps from the start of a rule through every
-period up to the year 9999, which a hostile or an old rule turns into seconds or hours. Two things bound that work:
+period up to the year 9999, which a hostile or an old rule turns into seconds or hours. Three things bound that work:
 
 * The expansion begins near the time asked for, at the beginning of a period of the rule: what a rule leaves to its
   start (day, hour, minute) is written out before, so that only the count of periods matters.
 * It runs 400 years times n later, where the calendar is the same day for day and the library's last year is near.
+* BYSETPOS is applied here: the library tries every place in every period, whether the period has it or not. What is
+  looked at for it is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from itertools import islice, takewhile
+from itertools import groupby, islice, takewhile
 from zoneinfo import ZoneInfo, available_timezones
 
 from dateutil.parser import ParserError, parse
@@ -27,8 +29,13 @@ RULE_LENGTH = 2000
 
 LARGEST_COUNT = 10_000
 LARGEST_INTERVAL = 100_000
+MOST_CANDIDATES = 500_000
+"""What BYSETPOS may look at: over five years of a rule that is as frequent as a rule may be."""
 TIMES_A_DAY = 288
 """Bounds of the work and of how often an action runs: every five minutes, as often as the reference product looks."""
+
+_DAYS = {"YEARLY": 366, "MONTHLY": 31, "WEEKLY": 7, "DAILY": 1}
+"""Days that a period has at most."""
 
 _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 _TOO_FREQUENT = ("MINUTELY", "SECONDLY")
@@ -64,21 +71,25 @@ def next_run(rrule: str, timezone: str, start: datetime, after: datetime) -> dat
     try:
         parts = _parts(rrule, begin)
         _check(parts)
-        end = _end(parts, begin, zone)
-        parts = _explicit(parts, begin)
-        return _first_after(parts, begin, end, zone, max(after, start))
+        count = max(0, int(parts["COUNT"])) if "COUNT" in parts else None
+        end = _end(parts, zone)
+        return _first_after(_explicit(parts, begin), begin, zone, max(after, start), count=count, end=end)
     except _NO_RULE as error:
         raise _refused(str(error)) from error
 
 
 def _first_after(
-    parts: Parts, begin: datetime, end: datetime | None, zone: ZoneInfo, after: datetime
+    parts: Parts, begin: datetime, zone: ZoneInfo, after: datetime, *, count: int | None, end: datetime | None
 ) -> datetime | None:
     """Order in local time is order in UTC but for the hours around a change of the clocks, which are all looked at."""
     here = _local(after, zone)
     changing = (after + _AROUND).astimezone(zone).utcoffset() != (after - _AROUND).astimezone(zone).utcoffset()
-    since = here - 2 * _AROUND if changing else here
-    occurrences = (at for at in _expand(parts, _anchor(parts, begin, since)) if at >= max(since, begin))
+    since = max(begin, here - 2 * _AROUND if changing else here)
+    if count is None:
+        occurrences = _expand(parts, _anchor(parts, begin, since))
+    else:
+        occurrences = islice((at for at in _expand(parts, _anchor(parts, begin, begin)) if at >= begin), count)
+    occurrences = (at for at in occurrences if at >= since)
     if end is not None:
         occurrences = takewhile(lambda at: at <= end, occurrences)
     near: list[datetime] = []
@@ -110,7 +121,11 @@ def _parts(rrule: str, begin: datetime) -> Parts:
     if "COUNT=" in text and "UNTIL=" in text:
         raise _refused("COUNT and UNTIL exclude each other.")
     rrulestr(_without_zone(text), dtstart=begin)
-    return {name: value for name, _, value in (part.partition("=") for part in text.split(";"))}
+    named = [part.partition("=") for part in text.split(";")]
+    parts = {name: value for name, _, value in named}
+    if len(parts) < len(named):
+        raise _refused("Every part of a rule may stand once.")
+    return parts
 
 
 def _without_zone(text: str) -> str:
@@ -135,8 +150,20 @@ def _check(parts: Parts) -> None:
     in_an_hour = _many(parts, "BYMINUTE", 1) * _many(parts, "BYSECOND", 1)
     if hours * in_an_hour > TIMES_A_DAY:
         raise _refused(f"More than {TIMES_A_DAY} times a day is too frequent.")
-    if frequency == "HOURLY" and max((abs(int(at)) for at in _values(parts, "BYSETPOS")), default=0) > in_an_hour:
-        raise _refused("BYSETPOS names a place that no hour has.")
+    _check_places(parts, in_an_hour if frequency == "HOURLY" else hours * in_an_hour * _DAYS[frequency])
+
+
+def _check_places(parts: Parts, most: int) -> None:
+    """`most`: occurrences that one period can have."""
+    places = _places(parts)
+    if any(not 1 <= abs(place) <= most for place in places):
+        raise _refused("BYSETPOS names a place that no period of the rule has.")
+    if places and int(parts.get("COUNT", "0")) * most > MOST_CANDIDATES:
+        raise _refused("COUNT is too large for a rule with BYSETPOS.")
+
+
+def _places(parts: Parts) -> frozenset[int]:
+    return frozenset(int(place) for place in _values(parts, "BYSETPOS"))
 
 
 def _values(parts: Parts, name: str) -> list[str]:
@@ -201,6 +228,18 @@ def _anchor(parts: Parts, begin: datetime, since: datetime) -> datetime:
 
 def _expand(parts: Parts, anchor: datetime) -> Iterator[datetime]:
     """The occurrences from the anchor on, as local times; ends after some centuries."""
+    places = _places(parts)
+    candidates = _candidates({name: value for name, value in parts.items() if name != "BYSETPOS"}, anchor)
+    if not places:
+        yield from candidates
+        return
+    for _, period in groupby(islice(candidates, MOST_CANDIDATES), _period(parts)):
+        found = list(period)
+        reached = (place - 1 if place > 0 else len(found) + place for place in places)
+        yield from (found[index] for index in sorted(set(reached)) if 0 <= index < len(found))
+
+
+def _candidates(parts: Parts, anchor: datetime) -> Iterator[datetime]:
     years = (_LAST_START - anchor.year) // _CYCLE_YEARS * _CYCLE_YEARS
     rule = rrulestr(
         ";".join(f"{name}={value}" for name, value in parts.items()), dtstart=anchor.replace(year=anchor.year + years)
@@ -209,25 +248,31 @@ def _expand(parts: Parts, anchor: datetime) -> Iterator[datetime]:
         yield at.replace(year=at.year - years)
 
 
-def _end(parts: Parts, begin: datetime, zone: ZoneInfo) -> datetime | None:
-    """The last local time that a rule with COUNT or UNTIL allows."""
-    if "UNTIL" in parts:
-        try:
-            until = parse(parts["UNTIL"])
-        except ParserError as error:
-            raise _refused(str(error)) from error
-        return until.astimezone(zone).replace(tzinfo=None) if until.tzinfo else until
-    if "COUNT" in parts:
-        return _counted(tuple(_explicit(parts, begin).items()), begin, int(parts["COUNT"]))
-    return None
+def _period(parts: Parts) -> Callable[[datetime], object]:
+    """What two occurrences of one period have in common."""
+    match parts["FREQ"]:
+        case "YEARLY":
+            return lambda at: at.year
+        case "MONTHLY":
+            return lambda at: (at.year, at.month)
+        case "WEEKLY":
+            first = _WEEKDAYS.index(parts.get("WKST", "MO"))
+            return lambda at: at.date() - timedelta(days=(at.weekday() - first) % 7)
+        case "DAILY":
+            return lambda at: at.date()
+        case _:
+            return lambda at: (at.date(), at.hour)
 
 
-@lru_cache(maxsize=1024)
-def _counted(parts: tuple[tuple[str, str], ...], begin: datetime, count: int) -> datetime | None:
-    """The `count`-th occurrence; a time before all of them for none, and None when there are fewer."""
-    if count < 1:
-        return begin - timedelta(days=1)
-    return next(islice(_expand(dict(parts), begin), count - 1, None), None)
+def _end(parts: Parts, zone: ZoneInfo) -> datetime | None:
+    """The last local time that a rule with UNTIL allows."""
+    if "UNTIL" not in parts:
+        return None
+    try:
+        until = parse(parts["UNTIL"])
+    except ParserError as error:
+        raise _refused(str(error)) from error
+    return until.astimezone(zone).replace(tzinfo=None) if until.tzinfo else until
 
 
 def _local(at: datetime, zone: ZoneInfo) -> datetime:
