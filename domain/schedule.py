@@ -102,14 +102,13 @@ def _parts(rrule: str, begin: datetime) -> Parts:
         raise _refused("DTSTART is not allowed: the rule begins when the action is created.")
     if len(rrule) > RULE_LENGTH:
         raise _refused(f"Ensure this field has no more than {RULE_LENGTH} characters.")
-    text = rrule.strip().upper().removeprefix("RRULE:")
-    if len(text.split()) > 1 or ":" in text:
-        raise _refused("One recurrence rule is needed, without other properties.")
-    if "FREQ=" not in text:
-        raise _refused("A rule needs FREQ.")
+    text = rrule.strip().upper()
     if "COUNT=" in text and "UNTIL=" in text:
         raise _refused("COUNT and UNTIL exclude each other.")
     rrulestr(_without_zone(text), dtstart=begin)
+    text = text.removeprefix("RRULE:")
+    if len(text.split()) > 1 or ":" in text:
+        raise _refused("One recurrence rule is needed, without other properties.")
     return {name: value for name, _, value in (part.partition("=") for part in text.split(";"))}
 
 

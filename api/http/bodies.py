@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from api.http.fields import (
     text,
     without_defaults,
 )
-from domain.action import MODES, TRIGGER_TYPES
+from domain.action import MODES, TRIGGER_TYPES, check_word
 from domain.delivery import (
     ADDRESS_LENGTH,
     CHANNEL_LENGTH,
@@ -32,7 +33,7 @@ from domain.delivery import (
     check_webhook_url,
 )
 from domain.names import NAME_LENGTH
-from domain.schedule import RULE_LENGTH
+from domain.schedule import RULE_LENGTH, check_timezone
 
 WORD_LENGTH = 400
 """Characters of a word in a selection; what it says is not checked (contract 8.1)."""
@@ -52,7 +53,7 @@ class TriggerBody(Body):
     model_config = ConfigDict(json_schema_extra=without_defaults)
 
     rrule: Annotated[str, text(RULE_LENGTH)] = ""
-    timezone: Annotated[str, text(ZONE_LENGTH, blank=True)] = "UTC"
+    timezone: Annotated[str, text(ZONE_LENGTH, blank=True, check=check_timezone)] = "UTC"
 
 
 class SelectionBody(Body):
@@ -147,8 +148,8 @@ class CreateAction(Body):
     name: Annotated[str, text(NAME_LENGTH)]
     scanner: Annotated[UUID, reference("scanner")]
     enabled: Flag = True
-    trigger_type: Annotated[str, choice(*TRIGGER_TYPES)] = "schedule"
-    mode: Annotated[str, choice(*MODES)] = "group_summary"
+    trigger_type: Annotated[str, choice(*TRIGGER_TYPES, check=partial(check_word, "trigger_type"))] = "schedule"
+    mode: Annotated[str, choice(*MODES, check=partial(check_word, "mode"))] = "group_summary"
     trigger_config: TriggerBody = TriggerBody()
     selection: SelectionBody = SelectionBody()
     synthesis_config: SynthesisBody = SynthesisBody()

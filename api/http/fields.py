@@ -215,9 +215,17 @@ def several(most: int, *, least: int = 1) -> Rule:
     return Rule(_alone(check), {"minItems": least, "maxItems": most})
 
 
-def choice(*values: str) -> Rule:
-    """One of a closed set of words."""
-    return Rule(_chooser(lambda _: values), {"enum": list(values)})
+def choice(*values: str, check: Callable[[str], object] | None = None) -> Rule:
+    """One of a closed set of words. `check` raises domain.errors.Invalid for one that is known and refused."""
+    choose = _chooser(lambda _: values)
+
+    def checked(value: object, info: ValidationInfo) -> str:
+        chosen = choose(value, info)
+        if check is not None:
+            _ask(check, chosen)
+        return chosen
+
+    return Rule(checked, {"enum": list(values)})
 
 
 def configured_choice(name: str) -> Rule:
