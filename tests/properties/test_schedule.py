@@ -94,6 +94,7 @@ def test_near_the_time_asked_for_the_same_as_from_the_start(rule: str, zone: str
         assert found == expected
 
 
+@pytest.mark.rule("8.1/next-run-after-now")
 @given(rules(), st.sampled_from(ZONES), st.integers(0, 1200 * 86_400))
 @settings(max_examples=100, deadline=None)
 def test_it_is_strictly_after_and_nothing_lies_between(rule: str, zone: str, seconds: int) -> None:
@@ -108,6 +109,7 @@ def test_it_is_strictly_after_and_nothing_lies_between(rule: str, zone: str, sec
         assert next_run(rule, zone, START, found - timedelta(microseconds=1)) == found
 
 
+@pytest.mark.rule("8.1/next-run-local")
 @pytest.mark.parametrize(
     ("after", "expected"),
     [
@@ -133,6 +135,7 @@ def test_an_hour_that_does_not_exist_and_one_that_exists_twice() -> None:
     assert next_run(rule, "Europe/Prague", START, moment("2027-10-31T00:30:00Z")) == moment("2027-11-01T01:30:00Z")
 
 
+@pytest.mark.rule("8.1/next-run-local")
 @pytest.mark.parametrize("zone", ZONES)
 def test_every_day_of_three_years_runs_once_at_its_hour(zone: str) -> None:
     rule = "FREQ=DAILY;BYHOUR=9;BYMINUTE=0;BYSECOND=0"
@@ -147,6 +150,7 @@ def test_every_day_of_three_years_runs_once_at_its_hour(zone: str) -> None:
     assert (seen[-1].date() - seen[0].date()).days == len(seen) - 1
 
 
+@pytest.mark.rule("8.1/rrule-interval", "8.1/rrule-dtstart", "8.1/rrule-parse")
 @pytest.mark.parametrize(
     "rule",
     [
