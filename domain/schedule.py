@@ -34,6 +34,9 @@ _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 _TOO_FREQUENT = ("MINUTELY", "SECONDLY")
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PICK_DAYS = ("BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYWEEKDAY")
+_OTHER_PROPERTIES = ("RDATE", "EXDATE", "EXRULE")
+"""What the library takes beside a rule. The zone of a date among them it would look for in files."""
+
 _CYCLE_YEARS = 400
 _LAST_START = 9_899
 _AROUND = timedelta(hours=26)
@@ -105,10 +108,10 @@ def _parts(rrule: str, begin: datetime) -> Parts:
     text = rrule.strip().upper()
     if "COUNT=" in text and "UNTIL=" in text:
         raise _refused("COUNT and UNTIL exclude each other.")
+    if len(text.split()) > 1 or any(name in text for name in _OTHER_PROPERTIES):
+        raise _refused("One recurrence rule is needed, without other properties.")
     rrulestr(_without_zone(text), dtstart=begin)
     text = text.removeprefix("RRULE:")
-    if len(text.split()) > 1 or ":" in text:
-        raise _refused("One recurrence rule is needed, without other properties.")
     return {name: value for name, _, value in (part.partition("=") for part in text.split(";"))}
 
 
@@ -188,7 +191,8 @@ def _anchor(parts: Parts, begin: datetime, since: datetime) -> datetime:
         case "WEEKLY":
             first = _WEEKDAYS.index(parts.get("WKST", "MO"))
             monday = midnight - timedelta(days=(begin.weekday() - first) % 7)
-            return monday + timedelta(weeks=steps((since - monday).days // 7))
+            weeks = steps((since - monday).days // 7)
+            return monday + timedelta(weeks=weeks) if weeks else midnight  # BYSETPOS counts a first week from its start
         case "DAILY":
             return midnight + timedelta(days=steps((since - midnight).days))
         case _:

@@ -50,7 +50,7 @@ def both(api: httpx.Client, made: dict[str, Any], **fields: Any) -> tuple[httpx.
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("every day", "not enough values to unpack (expected 2, got 1)"),
+        ("daily", "not enough values to unpack (expected 2, got 1)"),
         ("FREQ=SOMETIMES", "invalid 'FREQ': SOMETIMES"),
         ("FREQ=DAILY;BYDAY=XX", "invalid 'BYDAY': XX"),
         ("FREQ=DAILY;BYHOUR=24", "hour must be in 0..23"),
@@ -83,6 +83,9 @@ def test_a_rule_that_does_not_parse_is_refused_in_the_words_of_the_parser(
         "FREQ=SECONDLY;INTERVAL=86400",
         "RRULE:FREQ=DAILY\nRRULE:FREQ=WEEKLY",
         "RRULE:FREQ=DAILY\nEXDATE:20270101T000000",
+        "RDATE:20270101T000000",
+        "EXDATE;TZID=/etc/localtime:20270101T000000",
+        "EXRULE:FREQ=DAILY",
     ],
 )
 def test_rules_that_parse_and_are_no_schedule(api: httpx.Client, made: dict[str, Any], rule: str) -> None:
@@ -162,7 +165,7 @@ def test_a_word_or_a_zone_that_is_refused_is_told_before_a_later_field(api: http
         ({"trigger_type": "threshold", "mode": "nope"}, "trigger_type"),
         ({"mode": "per_observation", "selection": None}, "mode"),
         ({"trigger_config": {"timezone": "Mars/Base"}, "selection": None}, "trigger_config__timezone"),
-        ({"trigger_config": {"rrule": "every day"}, "selection": None}, "selection"),
+        ({"trigger_config": {"rrule": "daily"}, "selection": None}, "selection"),
     ):
         for answer in both(api, made, **fields):
             assert refusal(answer)[3] == attr

@@ -78,6 +78,7 @@ def plain(rule: str, zone: ZoneInfo, start: datetime, after: datetime, limit: da
 @example("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO", "Europe/Prague", 86_400 * 120)
 @example("FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", "UTC", 86_400 * 400)
 @example("FREQ=HOURLY;INTERVAL=5;BYMINUTE=30", "Australia/Lord_Howe", 86_400 * 130)
+@example("FREQ=WEEKLY;BYDAY=WE,MO;BYSETPOS=2;WKST=TU", "UTC", 0)
 def test_near_the_time_asked_for_the_same_as_from_the_start(rule: str, zone: str, seconds: int) -> None:
     after = START + timedelta(seconds=seconds)
     limit = after + timedelta(days=500)
