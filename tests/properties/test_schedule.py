@@ -80,6 +80,8 @@ def plain(rule: str, zone: ZoneInfo, start: datetime, after: datetime, limit: da
 @example("FREQ=HOURLY;INTERVAL=5;BYMINUTE=30", "Australia/Lord_Howe", 86_400 * 130)
 @example("FREQ=WEEKLY;BYDAY=WE,MO;BYSETPOS=2;WKST=TU", "UTC", 0)
 def test_near_the_time_asked_for_the_same_as_from_the_start(rule: str, zone: str, seconds: int) -> None:
+    never = "BYSETPOS" in rule and rule.startswith(("FREQ=DAILY", "FREQ=HOURLY"))
+    assume(not never)  # a place that no day has is looked for up to the year 9999 by the plain walk
     after = START + timedelta(seconds=seconds)
     limit = after + timedelta(days=500)
     try:
