@@ -102,7 +102,8 @@ class ProcessTree:
     def _start(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         # A group of its own: Ctrl-C in the terminal reaches this process only, which then ends its children in order.
         return subprocess.Popen(
-            [sys.executable, "-m", "api.cli.main", *command],
+            # -P: not what the working folder calls api.
+            [sys.executable, "-P", "-m", "api.cli.main", *command],
             stdin=subprocess.PIPE,
             env=self._environment,
             start_new_session=True,

@@ -16,6 +16,7 @@ from domain.values import same_value
 
 TRIGGER_TYPES = ("schedule", "threshold")
 MODES = ("group_summary", "per_observation")
+CHOICES = {"trigger_type": TRIGGER_TYPES, "mode": MODES}
 REFUSED = {"trigger_type": "threshold", "mode": "per_observation"}
 """Words that the contract knows and refuses (contract 8.1)."""
 
@@ -172,8 +173,8 @@ class Action(Aggregate):
     def edit(self, stamp: Stamp, changes: dict[str, Any]) -> None:
         """Applies the given fields of contract 8.1; records only what really changes, so a repeat records nothing.
 
-        A changed rule, time zone or trigger is due next after now. Raises Invalid (with the field) and NotFound when
-        the action is deleted.
+        A changed rule, time zone or trigger is due next after now. Raises Invalid (with the field), also for a stored
+        rule that is no longer one, and NotFound when the action is deleted.
         """
         self._check_alive()
         if "name" in changes:
@@ -181,8 +182,7 @@ class Action(Aggregate):
         _check_words(changes)
         configured = self._changed(changes)
         rescheduled = "trigger_type" in configured or "trigger_config" in configured
-        schedule = configured.get("trigger_config", self.trigger_config)
-        due = _due(schedule, self.created_on, stamp.recorded_at) if rescheduled else None
+        due = _due(configured.get("trigger_config", self.trigger_config), self.created_on, stamp.recorded_at)
         if "name" in changes and changes["name"] != self.name:
             self._record(ActionRenamed, stamp, name=changes["name"])
         if configured:
@@ -215,14 +215,18 @@ class Action(Aggregate):
             raise NotFound
 
 
+def check_word(field: str, value: str) -> None:
+    """Raises Invalid unless the value is one that `trigger_type` or `mode` may have (contract 8.1)."""
+    if value not in CHOICES[field]:
+        raise Invalid(field, "invalid_choice", f'"{value}" is not a valid choice.')
+    if value == REFUSED[field]:
+        raise Invalid(field, "invalid_input", f'"{value}" is not supported yet.')
+
+
 def _check_words(given: dict[str, Any]) -> None:
-    for field, choices in (("trigger_type", TRIGGER_TYPES), ("mode", MODES)):
-        if field not in given:
-            continue
-        if given[field] not in choices:
-            raise Invalid(field, "invalid_choice", f'"{given[field]}" is not a valid choice.')
-        if given[field] == REFUSED[field]:
-            raise Invalid(field, "invalid_input", f'"{given[field]}" is not supported yet.')
+    for field in CHOICES:
+        if field in given:
+            check_word(field, given[field])
 
 
 def _with_timezone(config: Objects) -> Objects:

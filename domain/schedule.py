@@ -41,6 +41,9 @@ _FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 _TOO_FREQUENT = ("MINUTELY", "SECONDLY")
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _PICK_DAYS = ("BYWEEKNO", "BYYEARDAY", "BYMONTHDAY", "BYDAY", "BYWEEKDAY")
+_OTHER_PROPERTIES = ("RDATE", "EXDATE", "EXRULE")
+"""What the library takes beside a rule. The zone of a date among them it would look for in files."""
+
 _CYCLE_YEARS = 400
 _LAST_START = 9_899
 _AROUND = timedelta(hours=26)
@@ -113,15 +116,13 @@ def _parts(rrule: str, begin: datetime) -> Parts:
         raise _refused("DTSTART is not allowed: the rule begins when the action is created.")
     if len(rrule) > RULE_LENGTH:
         raise _refused(f"Ensure this field has no more than {RULE_LENGTH} characters.")
-    text = rrule.strip().upper().removeprefix("RRULE:")
-    if len(text.split()) > 1 or ":" in text:
-        raise _refused("One recurrence rule is needed, without other properties.")
-    if "FREQ=" not in text:
-        raise _refused("A rule needs FREQ.")
+    text = rrule.strip().upper()
     if "COUNT=" in text and "UNTIL=" in text:
         raise _refused("COUNT and UNTIL exclude each other.")
+    if len(text.split()) > 1 or any(name in text for name in _OTHER_PROPERTIES):
+        raise _refused("One recurrence rule is needed, without other properties.")
     rrulestr(_without_zone(text), dtstart=begin)
-    named = [part.partition("=") for part in text.split(";")]
+    named = [part.partition("=") for part in text.removeprefix("RRULE:").split(";")]
     parts = {name: value for name, _, value in named}
     if len(parts) < len(named):
         raise _refused("Every part of a rule may stand once.")

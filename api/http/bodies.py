@@ -32,7 +32,7 @@ from domain.delivery import (
     check_webhook_url,
 )
 from domain.names import NAME_LENGTH
-from domain.schedule import RULE_LENGTH
+from domain.schedule import RULE_LENGTH, check_timezone
 
 WORD_LENGTH = 400
 """Characters of a word in a selection; what it says is not checked (contract 8.1)."""
@@ -55,7 +55,7 @@ class TriggerBody(Body):
     rrule: Annotated[str, text(RULE_LENGTH)] = ""
     """One rule of RFC 5545 without DTSTART: HOURLY at most, INTERVAL 1 to 100,000, COUNT up to 10,000 and not together
     with UNTIL, at most 288 times a day."""
-    timezone: Annotated[str, text(ZONE_LENGTH, blank=True)] = "UTC"
+    timezone: Annotated[str, text(ZONE_LENGTH, blank=True, check=check_timezone)] = "UTC"
 
 
 class SelectionBody(Body):

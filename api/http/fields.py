@@ -256,7 +256,7 @@ def reference(name: str) -> Rule:
         except ValueError:
             raise problem("invalid_input", f"“{echo(_short(value))}” is not a valid UUID.") from None
         if not (info.context or {})[name](identifier):
-            raise problem("does_not_exist", f'Invalid pk "{identifier}" - object does not exist.')
+            raise problem("does_not_exist", f'Invalid pk "{echo(_short(value))}" - object does not exist.')
         return identifier
 
     return Rule(check, {"format": "uuid"})

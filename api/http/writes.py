@@ -1,11 +1,12 @@
 """Answers to writes: read back once the projections that serve the noun have passed the write (architecture 6)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from api.http.answers import STALE, Answer
 from api.http.calls import Call
+from api.http.preconditions import tag
 
 
 def passed(call: Call, position: int | None, projections: Sequence[str]) -> bool:
@@ -24,22 +25,25 @@ def written(
     position: int | None,
     projections: Sequence[str],
     *,
-    read: Callable[[], dict[str, Any] | None],
+    version: int,
+    read: Callable[[], tuple[int, dict[str, Any]] | None],
     own: Callable[[], dict[str, Any]],
     status: int,
-    headers: Mapping[str, str],
 ) -> Answer:
-    """The object as the read side shows it, else from the aggregate's own state, with the header that says so.
+    """The object as it was written, with its ETag: as the read side shows it, else from the aggregate's own state.
 
-    The write has happened, so this never fails: what `read` does not find (deleted meanwhile) comes from `own`.
+    `version` is the stream's after the write; `read` gives the version that the read side shows, and the document.
+    The write has happened, so this never fails: what `read` does not find (deleted meanwhile), and what somebody else
+    has changed since, comes from `own`. The header of stale answers says that lists may not show the write yet.
     """
-    document = None
+    found = None
     if passed(call, position, projections):
         with suppress(*call.services.outages):
-            document = read()
-    if document is None:
-        return Answer(own(), status, headers={**headers, STALE: "true"})
-    return Answer(document, status, headers=dict(headers))
+            found = read()
+    if found is not None and found[0] == version:
+        return Answer(found[1], status, headers=tag(version))
+    stale = {} if found is not None and found[0] > version else {STALE: "true"}
+    return Answer(own(), status, headers={**tag(version), **stale})
 
 
 def done(call: Call, position: int | None, projections: Sequence[str]) -> dict[str, str]:

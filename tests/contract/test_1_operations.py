@@ -8,24 +8,31 @@ import pytest
 from tests.contract.site import MONITOR, Site, observe, refusal, scanner
 
 READ, WRITE, RECORDINGS = "replay_scanner:read", "replay_scanner:write", "session_recording:read"
+ACTIONS_READ, ACTIONS_WRITE = "vision_action:read", "vision_action:write"
 PAGE = ("count", "next", "previous", "results")
 
 
 @pytest.fixture
 def address(site: Site) -> dict[str, str]:
-    """Ids of a scanner and an observation of it, to be put into paths."""
+    """Ids of a scanner, an observation of it and an action, to be put into paths."""
     api = site.client()
     made = scanner(api, str(uuid4()))["id"]
-    return {"scanner": made, "observation": observe(api, made, f"session {made}"), "session": f"session {made}"}
+    action = api.post("actions/", json={"name": str(uuid4()), "scanner": made}).json()["id"]
+    observation = observe(api, made, f"session {made}")
+    return {"scanner": made, "observation": observation, "session": f"session {made}", "action": action}
 
 
-def body(method: str, path: str) -> dict[str, object] | None:
+def body(method: str, path: str, scanner_id: str) -> dict[str, object] | None:
+    if path.startswith("actions/"):
+        return {"name": str(uuid4()), "scanner": scanner_id} if method in ("POST", "PATCH") else None
+    if path.endswith("estimate/"):
+        return {"sampling_rate": 0.5}
     if path.endswith("observe/"):
         return {"session_id": str(uuid4())}
     return {**MONITOR, "name": str(uuid4())} if method in ("POST", "PATCH") else None
 
 
-@pytest.mark.rule("1/prefixes", "1/json-answer", "2.1/scope-all", "2.1/scope-missing")
+@pytest.mark.rule("1/prefixes", "1/prefixes-actions", "1/json-answer", "2.1/scope-all", "2.1/scope-missing")
 @pytest.mark.parametrize("prefix", ["environments", "projects"])
 @pytest.mark.parametrize(
     ("method", "path", "scopes", "status", "form"),
@@ -63,7 +70,20 @@ def body(method: str, path: str) -> dict[str, object] | None:
             marks=pytest.mark.rule("1/op-12"),
         ),
         pytest.param(*("GET", "scanners/creators/", (READ,), 200, "object"), marks=pytest.mark.rule("1/op-13")),
+        pytest.param(
+            *("POST", "scanners/estimate/", (READ, RECORDINGS), 200, "object"), marks=pytest.mark.rule("1/op-14")
+        ),
         pytest.param(*("GET", "scanners/stats/", (READ,), 200, "object"), marks=pytest.mark.rule("1/op-15")),
+        pytest.param(*("GET", "actions/", (ACTIONS_READ,), 200, "page"), marks=pytest.mark.rule("1/op-16")),
+        pytest.param(
+            *("POST", "actions/", (ACTIONS_WRITE, RECORDINGS), 201, "object"), marks=pytest.mark.rule("1/op-17")
+        ),
+        pytest.param(*("GET", "actions/{action}/", (ACTIONS_READ,), 200, "object"), marks=pytest.mark.rule("1/op-18")),
+        pytest.param(
+            *("PATCH", "actions/{action}/", (ACTIONS_WRITE, RECORDINGS), 200, "object"),
+            marks=pytest.mark.rule("1/op-19"),
+        ),
+        pytest.param(*("DELETE", "actions/{action}/", (ACTIONS_WRITE,), 204, ""), marks=pytest.mark.rule("1/op-20")),
     ],
 )
 def test_each_operation_succeeds_with_exactly_its_scopes(
@@ -78,11 +98,14 @@ def test_each_operation_succeeds_with_exactly_its_scopes(
 ) -> None:
     path = path.format(**address)
     for missing in scopes:
-        held = [scope for scope in scopes if scope != missing] or ["vision_action:write"]
-        refused = site.client(site.key(*held), prefix=prefix).request(method, path, json=body(method, path))
+        elsewhere = WRITE if missing.startswith("vision_action") else ACTIONS_WRITE
+        held = [scope for scope in scopes if scope != missing] or [elsewhere]
+        sent = body(method, path, address["scanner"])
+        refused = site.client(site.key(*held), prefix=prefix).request(method, path, json=sent)
         assert refusal(refused) == (403, "authentication_error", "permission_denied", None)
         assert refused.json()["detail"] == f"API key missing required scope '{missing}'"
-    answer = site.client(site.key(*scopes), prefix=prefix).request(method, path, json=body(method, path))
+    sent = body(method, path, address["scanner"])
+    answer = site.client(site.key(*scopes), prefix=prefix).request(method, path, json=sent)
     assert answer.status_code == status, answer.text
     if form:
         assert answer.headers["content-type"] == "application/json"
@@ -114,6 +137,9 @@ def test_the_star_is_every_scope(site: Site, address: dict[str, str]) -> None:
         ("scanners/{scanner}/observations/stats/", "GET"),
         ("scanners/creators/", "GET"),
         ("scanners/stats/", "GET"),
+        ("scanners/estimate/", "POST"),
+        ("actions/", "GET, POST"),
+        ("actions/{action}/", "GET, PATCH, DELETE"),
     ],
 )
 def test_other_verbs_are_405_and_told_what_is_offered(
@@ -142,6 +168,8 @@ def test_other_verbs_are_405_and_told_what_is_offered(
         "scanners/{scanner}/observations/stats/",
         "scanners/creators/",
         "scanners/stats/",
+        "actions/",
+        "actions/{action}/",
     ],
 )
 def test_head_is_the_get_without_its_body(site: Site, address: dict[str, str], path: str) -> None:
@@ -154,7 +182,9 @@ def test_head_is_the_get_without_its_body(site: Site, address: dict[str, str], p
 
 
 @pytest.mark.rule("1/options")
-@pytest.mark.parametrize("path", ["quota/", "scanners/{scanner}/", "scanners/{scanner}/observe/", "scanners/stats/"])
+@pytest.mark.parametrize(
+    "path", ["quota/", "scanners/{scanner}/", "scanners/{scanner}/observe/", "scanners/stats/", "actions/{action}/"]
+)
 def test_options_is_200_everywhere(site: Site, address: dict[str, str], path: str) -> None:
     answer = site.client().options(path.format(**address))
     assert answer.status_code == 200
@@ -174,6 +204,10 @@ def test_both_forms_of_an_address_do_the_same(site: Site, address: dict[str, str
     assert api.get(f"{path}/observations{slash}").json()["results"][0]["session_id"] == "s"
     assert api.get(f"{path}/observations/stats{slash}").json()["status_counts"]["total"] == 1
     assert api.patch(f"{path}{slash}", json={"description": "other"}).json()["description"] == "other"
+    assert api.post(f"scanners/estimate{slash}", json={}).status_code == 200
+    action = api.post(f"actions{slash}", json={"name": str(uuid4()), "scanner": address["scanner"]})
+    assert (action.status_code, action.history) == (201, [])
+    assert api.delete(f"actions/{action.json()['id']}{slash}").status_code == 204
     assert api.delete(f"{path}{slash}").status_code == 204
     assert api.get(f"scanners/creators{slash}").json() == api.get("scanners/creators/").json()
 

@@ -96,9 +96,13 @@ def test_observations_stats_without_a_scanner_is_no_address(api: httpx.Client) -
     assert refusal(api.get("observations/stats/")) == NOT_FOUND
 
 
+@pytest.mark.rule("1/precedence-estimate")
 def test_estimate_is_never_taken_for_an_id(api: httpx.Client) -> None:
     assert set(api.post("scanners/estimate/", json={}).json()) > {"window_days"}
-    assert refusal(api.get("scanners/estimate/"))[0] == 405
+    for method in ("GET", "PATCH", "DELETE", "PUT"):
+        answer = api.request(method, "scanners/estimate/", json={})
+        assert refusal(answer) == (405, "invalid_request", "method_not_allowed", None)
+        assert answer.headers["allow"] == "POST, OPTIONS"
 
 
 @pytest.mark.parametrize("path", ["", "nothing/", "scanners/x/y/z/", "scanners//", "../../../etc/passwd"])

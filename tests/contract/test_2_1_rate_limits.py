@@ -58,6 +58,7 @@ def crowd(api: httpx.Client, path: str, count: int) -> list[httpx.Response]:
         return list(threads.map(lambda _: api.get(path), range(count)))
 
 
+@pytest.mark.rule("2.1/rate-limits", "2.1/rate-limit-429")
 @pytest.mark.parametrize(("path", "limit"), [("quota/", 480), ("scanners/stats/", 240)])
 def test_600_at_once(site: Site, limited: str, environment: int, path: str, limit: int) -> None:
     with client(site, limited, environment) as api:
@@ -87,6 +88,7 @@ def test_copies_count_together_and_keys_do_too_but_environments_do_not(
             assert elsewhere.get("quota/").status_code == 200
 
 
+@pytest.mark.rule("2.1/rate-limit-429")
 def test_a_request_is_counted_after_its_caller_and_before_its_object(
     site: Site, limited: str, environment: int
 ) -> None:
@@ -141,6 +143,7 @@ def asked(conn: Any, environment: int, at: datetime, per_minute: int, per_hour: 
     return float(conn.execute("SELECT access.count_request(%s, %s, %s, %s, %s)", values).fetchone()[0])
 
 
+@pytest.mark.rule("2.1/rate-limits")
 @pytest.mark.parametrize("seed", range(8))
 def test_no_window_has_more_than_the_limit_and_nobody_waits_much_longer_than_needed(
     site: Site, environment: int, seed: int
@@ -194,5 +197,6 @@ def test_rows_that_count_nothing_are_swept(site: Site, environment: int) -> None
         assert rows() == 0
 
 
+@pytest.mark.rule("2.1/rate-limits")
 def test_the_limits_are_those_of_the_contract() -> None:
     assert (CRUD.per_minute, CRUD.per_hour, ANALYTICS.per_minute, ANALYTICS.per_hour) == (480, 4800, 240, 1200)

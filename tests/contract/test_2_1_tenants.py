@@ -162,6 +162,7 @@ def lacking(needed: Sequence[str]) -> Iterator[tuple[str, list[str], str]]:
         yield f"without {scope}", held, next(one for one in needed if not satisfies(frozenset(held), one))
 
 
+@pytest.mark.rule("2.1/tenant-matrix")
 @EVERYWHERE
 @EVERY_OPERATION
 def test_2_1_who_may_not(untouched: None, tenants: Tenants, operation: Operation, base: str) -> None:
@@ -193,6 +194,7 @@ def test_2_1_projects_that_are_not_there(untouched: None, tenants: Tenants, oper
     assert told(response) == NO_PROJECT
 
 
+@pytest.mark.rule("2.1/tenant-matrix")
 @EVERYWHERE
 @NAMING_OBJECTS
 def test_2_1_objects_of_others_are_like_unknown_ones(
@@ -236,6 +238,7 @@ def test_2_1_current_leads_nobody_to_others(untouched: None, tenants: Tenants, o
         assert told(response) == NO_OBJECT
 
 
+@pytest.mark.rule("2.1/tenant-matrix")
 @EVERYWHERE
 @EVERY_OPERATION
 def test_2_1_references_in_bodies(untouched: None, tenants: Tenants, operation: Operation, base: str) -> None:
@@ -292,6 +295,7 @@ def probes(operation: Operation, filled: Filled, other: Filled) -> list[str]:
     return [address(operation, filled.environment_id, filled.ids), *(f"{plain}?{one}" for one in asked)]
 
 
+@pytest.mark.rule("2.1/tenant-matrix")
 @pytest.mark.parametrize("operation", READS, ids=lambda operation: operation.name)
 def test_2_1_no_answer_shows_anything_of_others(tenants: Tenants, operation: Operation) -> None:
     for filled in (tenants.owner, tenants.sibling, tenants.foreign):
@@ -322,6 +326,7 @@ def test_2_1_the_marks_are_where_they_would_be_seen(tenants: Tenants) -> None:
         assert silent == NUMBERS, "fill() makes data for every read that shows texts or names"
 
 
+@pytest.mark.rule("2.1/tenant-matrix")
 def test_2_1_what_others_do_changes_no_answer(site: Site, tenants: Tenants) -> None:
     """Rows, counts, stats, creators, history: the same bytes. Only the quota is shared, within the organization."""
     own, quota = tenants.owner, [operation for operation in READS if operation.name == "quota_retrieve"]

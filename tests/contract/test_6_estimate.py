@@ -48,6 +48,7 @@ def counted(place: Place, **body: Any) -> int:
 # --- the operation --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rule("6/shape", "6/matched", "6/rate", "6/rate-echoed", "6/query-omitted")
 def test_the_shape_and_the_defaults(place: Place) -> None:
     for number in range(4):
         place.recorded(f"s{number}", 29 * DAY if number else 29.5 * DAY)
@@ -58,6 +59,7 @@ def test_the_shape_and_the_defaults(place: Place) -> None:
     assert estimate(place, query={}, sampling_rate="0.5", scanner_id=None, limit=3)["sampling_rate"] == 0.5
 
 
+@pytest.mark.rule("6/empty-body", "6/query-omitted")
 def test_an_empty_body_and_both_prefixes(site: Site, place: Place) -> None:
     place.recorded("one")
     bare = place.api.post("scanners/estimate")
@@ -66,6 +68,7 @@ def test_an_empty_body_and_both_prefixes(site: Site, place: Place) -> None:
     assert bare.json() == project.json()
 
 
+@pytest.mark.rule("6/eligible", "10/17")
 def test_only_sessions_worth_scanning_are_counted(place: Place) -> None:
     """Contract 4.1 and 10 row 17: the eligibility of the sweep, at its very limits."""
     place.recorded("fits exactly", duration=15, active=10)
@@ -76,6 +79,7 @@ def test_only_sessions_worth_scanning_are_counted(place: Place) -> None:
     assert counted(place) == 2
 
 
+@pytest.mark.rule("6/query-dates", "6/matched")
 @pytest.mark.parametrize(
     ("query", "matched"),
     [
@@ -96,6 +100,7 @@ def test_a_query_counts_what_the_sweep_would_take(place: Place, query: dict[str,
     assert counted(place, query=query) == matched
 
 
+@pytest.mark.rule("6/window", "trap/63")
 def test_the_window_is_30_days_to_the_moment(place: Place) -> None:
     """Trap 63: a look-back cut at midnight counts up to a day too much."""
     place.recorded("just in", 30 * DAY - timedelta(seconds=20))
@@ -111,6 +116,7 @@ def test_a_clock_that_is_ahead_is_not_believed(place: Place) -> None:
     assert (answer["matched_sessions_in_window"], answer["window_days"]) == (1, 1)
 
 
+@pytest.mark.rule("6/window", "6/monthly", "trap/64")
 @pytest.mark.parametrize(
     ("first", "days"),
     [(timedelta(minutes=1), 1), (DAY - timedelta(minutes=1), 1), (2.5 * DAY, 3), (29.5 * DAY, 30), (300 * DAY, 30)],
@@ -125,9 +131,29 @@ def test_the_days_of_young_and_of_quiet_projects(place: Place, first: timedelta,
     assert answer["estimated_observations_per_month"] == in_window * 30 / days
 
 
+@pytest.mark.rule("6/window")
 def test_a_project_without_recordings(place: Place) -> None:
     answer = estimate(place)
     assert [answer[key] for key in KEYS[:3]] == [0, 1, 0]
+
+
+@pytest.mark.rule("6/writes-nothing")
+def test_an_estimate_changes_nothing(site: Site, place: Place) -> None:
+    place.recorded("a", 29.5 * DAY)
+    made = scanner(place.api, "kept")["id"]
+    place.recorded("b", 29.5 * DAY)
+
+    def standing() -> list[Any]:
+        with site.services.pool.connection() as conn:
+            events = conn.execute("SELECT count(*), max(notification_id) FROM store.events").fetchall()
+            estimates = conn.execute("SELECT * FROM selection.estimate ORDER BY scanner_id").fetchall()
+        documents = [place.api.get(path).content for path in ("scanners/", "quota/", f"scanners/{made}/")]
+        return [events, estimates, documents]
+
+    site.standing()
+    before = standing()
+    assert estimate(place, scanner_id=made, sampling_rate=0.5)["matched_sessions_in_window"] == 2
+    assert standing() == before
 
 
 def test_other_projects_are_not_counted(site: Site, place: Place) -> None:
@@ -136,6 +162,7 @@ def test_other_projects_are_not_counted(site: Site, place: Place) -> None:
     assert counted(place) == 1
 
 
+@pytest.mark.rule("6/monthly")
 @pytest.mark.parametrize(
     ("sessions", "days", "rate", "expected"),
     [(4210, 30, 0.25, 1052), (6, 30, 0.25, 2), (2, 30, 0.25, 0), (1, 1, 0.05, 2), (3, 7, 1, 13), (1, 1, 0.00001, 0)],
@@ -145,11 +172,13 @@ def test_the_monthly_number_rounds_halves_to_even(sessions: int, days: int, rate
     assert monthly(Matched(sessions, days), rate) == expected
 
 
+@pytest.mark.rule("6/rate-tiny", "6/rate-echoed")
 def test_rates_too_small_for_a_scanner_are_fine_here(place: Place) -> None:
     assert estimate(place, sampling_rate=0.00001)["sampling_rate"] == 0.00001
     assert estimate(place, sampling_rate=0)["estimated_observations_per_month"] == 0
 
 
+@pytest.mark.rule("6/query-null", "6/rate", "6/scanner-id")
 @pytest.mark.parametrize(
     ("body", "code", "attr"),
     [
@@ -173,6 +202,7 @@ def test_bodies_that_are_refused(place: Place, body: Any, code: str, attr: str |
     assert refusal(response) == (400, "validation_error", code, attr)
 
 
+@pytest.mark.rule("6/scanner-id")
 def test_a_scanner_of_another_project_is_refused(site: Site, place: Place) -> None:
     foreign = scanner(site.client(environment=site.sibling_id), str(uuid4()))["id"]
     deleted = scanner(place.api, "deleted")["id"]
@@ -191,6 +221,7 @@ def test_scopes(site: Site, place: Place, scope: str) -> None:
     assert refusal(both.get("scanners/estimate/"))[0] == 405
 
 
+@pytest.mark.rule("3.4/estimate-failure", "3.4/estimate-update")
 def test_a_count_that_is_too_slow_is_503_and_says_when_to_come_back(site: Site, place: Place) -> None:
     services = replace(site.services, estimates=replace(site.services.estimates, seconds=0.2))
     path = f"/api/projects/{place.environment_id}/vision/scanners/"
@@ -237,6 +268,7 @@ def refreshed(site: Site, *, later: timedelta = timedelta(0)) -> None:
         pass
 
 
+@pytest.mark.rule("3.4/estimate-create")
 def test_a_created_scanner_has_its_estimate_at_once(place: Place) -> None:
     for number in range(4):
         place.recorded(f"s{number}", 29.5 * DAY)
@@ -244,6 +276,7 @@ def test_a_created_scanner_has_its_estimate_at_once(place: Place) -> None:
     assert made["estimated_monthly_observations"] == 2 == shown(place, made["id"])
 
 
+@pytest.mark.rule("3.4/estimate-update", "3.4/estimate-reenable")
 def test_edits_of_query_and_rate_work_it_out_anew_and_others_do_not(place: Place) -> None:
     place.recorded("a", 29.5 * DAY)
     made = scanner(place.api, "new")["id"]
@@ -256,6 +289,7 @@ def test_edits_of_query_and_rate_work_it_out_anew_and_others_do_not(place: Place
     assert edited(place, made, sampling_rate=0.0) == 0
 
 
+@pytest.mark.rule("3.4/estimate-reenable")
 def test_re_enabling_works_out_one_older_than_a_day(site: Site, place: Place) -> None:
     place.recorded("a", 29.5 * DAY)
     made = scanner(place.api, "new")["id"]
@@ -270,6 +304,7 @@ def test_re_enabling_works_out_one_older_than_a_day(site: Site, place: Place) ->
     assert edited(place, made, enabled=True) == 2
 
 
+@pytest.mark.rule("3.4/estimate-refresh", "trap/32")
 def test_the_refresh_keeps_it_about_a_day_old_and_moves_nothing_else(site: Site, place: Place) -> None:
     """Trap 32: bookkeeping bumps neither version nor updated_at, and ETags stay good."""
     place.recorded("a", 29.5 * DAY)
@@ -286,6 +321,7 @@ def test_the_refresh_keeps_it_about_a_day_old_and_moves_nothing_else(site: Site,
     assert after.headers["etag"] == before.headers["etag"]
 
 
+@pytest.mark.rule("3.4/estimate-refresh")
 def test_the_refresh_makes_up_for_one_that_is_missing(site: Site, place: Place) -> None:
     place.recorded("a", 29.5 * DAY)
     made, gone = scanner(place.api, "new")["id"], scanner(place.api, "gone")["id"]
@@ -301,6 +337,7 @@ def test_the_refresh_makes_up_for_one_that_is_missing(site: Site, place: Place) 
         assert left.fetchall() == [(UUID(made),)], "a deleted scanner's row goes"
 
 
+@pytest.mark.rule("trap/64")
 def test_a_result_of_old_inputs_is_dropped(site: Site, place: Place) -> None:
     """Trap 64: a count that began before an edit ends after it."""
     for name in "abc":
@@ -337,6 +374,7 @@ def test_one_scanner_that_cannot_be_counted_does_not_stop_the_others(site: Site,
     assert [shown(place, one) for one in made] == [0] * 3
 
 
+@pytest.mark.rule("trap/31", "trap/35")
 def test_saves_leave_the_watermark_alone_but_switching_on(site: Site, place: Place) -> None:
     """Traps 31 and 35: whole and partial saves; only a scanner that is switched on begins anew."""
     made = scanner(place.api, "swept")
@@ -377,6 +415,7 @@ def organization(site: Site) -> Callable[[], tuple[int, int]]:
     return sums
 
 
+@pytest.mark.rule("6/others", "7/projected", "10/16")
 def test_estimates_of_enabled_scanners_are_summed_over_the_organization(
     site: Site, place: Place, organization: Callable[[], tuple[int, int]]
 ) -> None:
@@ -399,6 +438,7 @@ def test_estimates_of_enabled_scanners_are_summed_over_the_organization(
     assert organization() == (before + 2, before + 2)
 
 
+@pytest.mark.rule("trap/64")
 def test_20_edits_at_once_leave_the_estimate_of_the_last_one(place: Place) -> None:
     for name in "abcdefgh":
         place.recorded(name, 29.5 * DAY)

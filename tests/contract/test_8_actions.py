@@ -53,6 +53,19 @@ def action(api: httpx.Client, subject: str, name: str, **fields: Any) -> dict[st
     return document
 
 
+@pytest.mark.rule(
+    "8.1/keys",
+    "8.1/enabled",
+    "8.1/trigger-type",
+    "8.1/mode",
+    "8.1/trigger-config-default",
+    "8.1/selection-default",
+    "8.1/delivery-default",
+    "8.1/last-run",
+    "8.1/hog-flow",
+    "8.1/moments",
+    "8.1/next-run-null",
+)
 def test_a_new_action_has_the_defaults(site: Site, api: httpx.Client, subject: str, name: str) -> None:
     response = api.post("actions/", json={"name": f"  {name} ", "scanner": subject})
     document = response.json()
@@ -83,6 +96,7 @@ def test_a_new_action_has_the_defaults(site: Site, api: httpx.Client, subject: s
     assert found.headers["etag"] == response.headers["etag"] == '"1"'
 
 
+@pytest.mark.rule("8.1/selection-values", "8.1/prompt-guide", "8.1/slack-keys", "8.1/timezone")
 def test_a_full_action_is_answered_as_it_was_sent(api: httpx.Client, subject: str, name: str, slack: int) -> None:
     sent = {
         "enabled": False,
@@ -100,6 +114,7 @@ def test_a_full_action_is_answered_as_it_was_sent(api: httpx.Client, subject: st
     assert {key: document[key] for key in sent} == sent
 
 
+@pytest.mark.rule("8.1/trigger-config-default", "8.1/selection-default", "8.1/prompt-guide")
 def test_other_keys_of_nested_objects_are_dropped(api: httpx.Client, subject: str, name: str) -> None:
     document = action(
         api,
@@ -116,6 +131,7 @@ def test_other_keys_of_nested_objects_are_dropped(api: httpx.Client, subject: st
     assert document["delivery_config"] == [{"type": "webhook", "url": "https://a.example.org/"}]
 
 
+@pytest.mark.rule("10/10", "10/13", "8.1/timezone", "8.1/patch-whole")
 def test_a_rule_without_a_zone_is_in_utc_and_an_edit_fills_it_in_too(
     api: httpx.Client, subject: str, name: str
 ) -> None:
@@ -134,6 +150,7 @@ def test_lenient_scalars_are_stored_in_their_own_type(api: httpx.Client, subject
     assert document["selection"] == {"min_score": 0.5, "window_days": 3, "tags": ["5"], "verdict": "7"}
 
 
+@pytest.mark.rule("8.1/name")
 def test_names_are_unique_in_a_project_only(site: Site, api: httpx.Client, made: dict[str, Any], name: str) -> None:
     body = {"name": name, "scanner": made["scanner"]}
     assert refusal(api.post("actions/", json=body)) == (400, "validation_error", "invalid_input", "name")
@@ -237,6 +254,23 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.rule(
+    "10/10",
+    "8.1/name",
+    "8.1/scanner-malformed",
+    "8.1/scanner-foreign",
+    "8.1/trigger-type",
+    "8.1/mode",
+    "8.1/null",
+    "8.1/prompt-guide",
+    "8.1/rrule-blank",
+    "8.1/timezone-invalid",
+    "8.1/selection-types",
+    "8.1/slack-keys",
+    "8.1/slack-channel",
+    "8.1/slack-integration",
+    "8.1/delivery-type",
+)
 @pytest.mark.parametrize(("fields", "code", "attr"), REFUSED, ids=[str(case[0])[:60] for case in REFUSED])
 def test_refusals_name_the_field(
     api: httpx.Client, made: dict[str, Any], fields: dict[str, Any], code: str, attr: str
@@ -248,6 +282,7 @@ def test_refusals_name_the_field(
     assert api.get(f"actions/{made['id']}/").json() == made
 
 
+@pytest.mark.rule("8.1/name", "8.1/scanner-required")
 @pytest.mark.parametrize("field", ["name", "scanner"])
 def test_required_fields(api: httpx.Client, subject: str, field: str) -> None:
     body = {"name": "x", "scanner": subject}
@@ -267,12 +302,14 @@ def test_a_refused_word_is_told_in_its_turn(api: httpx.Client, subject: str, fie
         assert refusal(api.post("actions/", json=body))[2:] == ("invalid_input", field)
 
 
+@pytest.mark.rule("8.1/scanner-foreign")
 def test_a_scanner_of_another_project_does_not_exist(site: Site, api: httpx.Client) -> None:
     sibling = site.client(environment=site.sibling_id)
     body = {"name": "x", "scanner": scanner(sibling, "Sibling's")["id"]}
     assert refusal(api.post("actions/", json=body)) == (400, "validation_error", "does_not_exist", "scanner")
 
 
+@pytest.mark.rule("8.1/slack-integration")
 def test_an_integration_of_another_project_is_refused(site: Site, api: httpx.Client, made: dict[str, Any]) -> None:
     foreign = site.integrations.create(site.system, site.sibling_id, "slack", "xoxb-2")[0]
     body = {"delivery_config": [{"type": "slack", "integration_id": foreign, "channel": "#a"}]}
@@ -292,6 +329,7 @@ def test_a_deleted_integration_takes_no_new_actions(site: Site, api: httpx.Clien
     assert api.patch(f"actions/{made['id']}/", json={"enabled": False}).status_code == 200
 
 
+@pytest.mark.rule("8.1/moments", "8.1/patch-whole")
 def test_an_edit_records_only_what_changes(api: httpx.Client, made: dict[str, Any]) -> None:
     same = {key: made[key] for key in ("name", "scanner", "enabled", "trigger_config", "selection", "delivery_config")}
     assert api.patch(f"actions/{made['id']}/", json=same).json() == made
@@ -301,6 +339,7 @@ def test_an_edit_records_only_what_changes(api: httpx.Client, made: dict[str, An
     assert edited | {"selection": made["selection"], "updated_at": made["updated_at"]} == made
 
 
+@pytest.mark.rule("8.1/next-run-kept", "8.1/next-run-recomputed", "8.1/next-run-null", "trap/66")
 def test_enabling_does_not_move_the_next_run_but_a_zone_alone_does(api: httpx.Client, made: dict[str, Any]) -> None:
     """Engine 10, trap 66."""
     url = f"actions/{made['id']}/"
@@ -312,6 +351,7 @@ def test_enabling_does_not_move_the_next_run_but_a_zone_alone_does(api: httpx.Cl
     assert api.patch(url, json={"trigger_config": {}}).json()["next_run_at"] is None
 
 
+@pytest.mark.rule("8.1/next-run-after-now", "8.1/next-run-local")
 def test_the_next_run_is_in_the_future_and_at_the_local_hour(made: dict[str, Any]) -> None:
     at = datetime.fromisoformat(made["next_run_at"])
     now = datetime.now(UTC)
@@ -320,11 +360,13 @@ def test_the_next_run_is_in_the_future_and_at_the_local_hour(made: dict[str, Any
     assert made["next_run_at"].endswith("Z")
 
 
+@pytest.mark.rule("8.1/next-run-null")
 def test_a_rule_that_is_over_is_saved_and_never_due(api: httpx.Client, subject: str, name: str) -> None:
     document = action(api, subject, name, trigger_config={"rrule": "FREQ=DAILY;UNTIL=20200101"})
     assert document["next_run_at"] is None
 
 
+@pytest.mark.rule("8.1/scanner-patch", "3.4/delete-actions")
 def test_an_action_moves_to_another_scanner(api: httpx.Client, made: dict[str, Any]) -> None:
     other = scanner(api, f"Other {uuid4()}")["id"]
     assert api.patch(f"actions/{made['id']}/", json={"scanner": other}).json()["scanner"] == other
@@ -333,6 +375,7 @@ def test_an_action_moves_to_another_scanner(api: httpx.Client, made: dict[str, A
     assert refusal(api.get(f"actions/{made['id']}/")) == (404, "invalid_request", "not_found", None)
 
 
+@pytest.mark.rule("3.4/delete-actions")
 def test_deleting_a_scanner_deletes_its_actions_and_frees_their_names(
     api: httpx.Client, subject: str, name: str
 ) -> None:
@@ -347,6 +390,7 @@ def test_deleting_a_scanner_deletes_its_actions_and_frees_their_names(
         action(api, subject, one["name"])
 
 
+@pytest.mark.rule("8.1/delete")
 def test_delete_ends_it(api: httpx.Client, subject: str, name: str) -> None:
     url = f"actions/{action(api, subject, name)['id']}/"
     response = api.delete(url)
@@ -365,6 +409,7 @@ def test_if_match_guards_edits_and_deletes(api: httpx.Client, made: dict[str, An
     assert api.get(url).json()["enabled"] is False
 
 
+@pytest.mark.rule("8.2/pages", "8.2/scanner", "8.2/scanner-malformed", "8.2/no-other", "trap/76")
 def test_the_list_is_by_name_and_of_one_scanner(site: Site, subject: str) -> None:
     """Contract 8.2."""
     api = site.client(environment=site.sibling_id)
@@ -409,6 +454,7 @@ def test_scopes(site: Site, subject: str) -> None:
             assert response.json()["detail"] == f"API key missing required scope '{missing}'"
 
 
+@pytest.mark.rule("1/prefixes-actions")
 def test_both_prefixes_and_history(site: Site, api: httpx.Client, made: dict[str, Any]) -> None:
     assert site.client().get(f"actions/{made['id']}").json() == made
     site.standing()

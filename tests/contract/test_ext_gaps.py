@@ -71,6 +71,7 @@ class Schedule:
         self._site.standing()
 
 
+@pytest.mark.rule("10/3")
 def test_from_the_skip_over_a_grant_to_the_scan(site: Site, place: Place, quota_of: Any) -> None:
     """`on_exhausted=skip` makes a gap; a redrive after a grant scans the sessions, by the schedule's own rules."""
     schedule = Schedule(site, "skip")

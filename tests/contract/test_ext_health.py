@@ -94,6 +94,7 @@ def test_the_counts(site: Site, place: Place) -> None:
     assert (later["pending"], later["running"]) == (2, 1)
 
 
+@pytest.mark.rule("10/3")
 @pytest.mark.parametrize(
     ("fields", "verdict"),
     [
@@ -129,6 +130,7 @@ def test_conditions_that_cannot_be_evaluated_are_named(place: Place) -> None:
     assert health(place, made)["unsupported_conditions"] == ["person_uuid", "properties"]
 
 
+@pytest.mark.rule("10/3")
 @pytest.mark.parametrize("code", ["quota_exhausted", "in_flight_cap"])
 def test_a_schedule_that_waits(place: Place, code: str) -> None:
     made = scanner(place.api, "waits")["id"]
@@ -137,6 +139,7 @@ def test_a_schedule_that_waits(place: Place, code: str) -> None:
     assert health(place, made)["reasons"][0]["since"] == "2026-06-18T09:30:00Z"
 
 
+@pytest.mark.rule("10/3")
 def test_an_exhausted_quota_is_told_before_any_session_waits_for_it(place: Place, quota_of: Any) -> None:
     """Also under `on_exhausted=skip`, where the schedule never stands still."""
     made = scanner(place.api, "unpaid")

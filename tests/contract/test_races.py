@@ -189,11 +189,12 @@ def test_architecture_6_every_write_is_in_the_very_next_read(api: httpx.Client) 
 
 
 def test_3_4_20_edits_at_once_all_count(api: httpx.Client, target: str) -> None:
-    """Each is answered with a document in which its own change stands or was followed by others."""
+    """Each is answered with the document as it left it, under the tag of just that version."""
 
     def ask(number: int) -> httpx.Response:
         rate = (number + 1) / 100
         answer = api.patch(f"scanners/{target}/", json={"sampling_rate": rate})
+        assert answer.json()["sampling_rate"] == rate
         shown = api.get(f"scanners/{target}/").json()
         assert shown["scanner_version"] >= answer.json()["scanner_version"] >= 2
         assert shown["updated_at"] >= answer.json()["updated_at"]
@@ -204,6 +205,7 @@ def test_3_4_20_edits_at_once_all_count(api: httpx.Client, target: str) -> None:
     final = api.get(f"scanners/{target}/").json()
     assert final["scanner_version"] == 1 + CROWD
     assert len({answer.headers["etag"] for answer in answers}) == CROWD
+    assert sorted(answer.json()["scanner_version"] for answer in answers) == list(range(2, CROWD + 2))
 
 
 def test_3_4_the_same_edit_by_many_counts_once_and_is_shown_to_all(api: httpx.Client, target: str) -> None:

@@ -11,34 +11,6 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "tests" / "contract" / "rules"
 LEFT_OUT = "left_out"
 
-BEING_BUILT = frozenset(
-    {
-        "1/op-14", "1/op-16", "1/op-17", "1/op-18", "1/op-19", "1/op-20", "1/precedence-estimate", "1/prefixes-actions",
-        "10/10", "10/13", "10/16", "10/3", "10/9",
-        "2.1/rate-limit-429", "2.1/rate-limits",
-        "3.4/delete-actions", "3.4/estimate-create", "3.4/estimate-failure", "3.4/estimate-reenable",
-        "3.4/estimate-refresh", "3.4/estimate-update",
-        "6/eligible", "6/empty-body", "6/matched", "6/monthly", "6/others", "6/query-dates", "6/query-null",
-        "6/query-omitted", "6/rate", "6/rate-echoed", "6/rate-tiny", "6/scanner-id", "6/shape", "6/window",
-        "6/writes-nothing",
-        "7/projected",
-        "8.1/delete", "8.1/delivery-default", "8.1/delivery-type", "8.1/enabled", "8.1/hog-flow", "8.1/keys",
-        "8.1/last-run", "8.1/mode", "8.1/moments", "8.1/name", "8.1/next-run-after-now", "8.1/next-run-kept",
-        "8.1/next-run-local", "8.1/next-run-null", "8.1/next-run-read-only", "8.1/next-run-recomputed", "8.1/null",
-        "8.1/patch-whole", "8.1/prompt-guide", "8.1/rrule-blank", "8.1/rrule-dtstart", "8.1/rrule-effective",
-        "8.1/rrule-interval", "8.1/rrule-parse", "8.1/rrule-prefix", "8.1/scanner-foreign", "8.1/scanner-malformed",
-        "8.1/scanner-patch", "8.1/scanner-required", "8.1/selection-default", "8.1/selection-own-default",
-        "8.1/selection-types", "8.1/selection-values", "8.1/slack-channel", "8.1/slack-integration", "8.1/slack-keys",
-        "8.1/timezone", "8.1/timezone-invalid", "8.1/trigger-config-default", "8.1/trigger-type",
-        "8.2/no-other", "8.2/order", "8.2/pages", "8.2/scanner", "8.2/scanner-malformed",
-        "trap/63", "trap/64", "trap/65", "trap/66", "trap/67", "trap/76",
-    }
-)  # fmt: skip
-"""Rules of estimates, actions, rate limits and the health of a scanner, whose tests come with them."""
-
-BY_PROOF = frozenset({"2.1/tenant-matrix"})
-"""Rules whose tests come with the proofs of tenancy and concurrency."""
-
 
 def sentences(*, left_out: bool) -> dict[str, str]:
     """Rules by id, or what has no test and why. Fails for an id that stands twice."""
@@ -83,17 +55,11 @@ def proven() -> set[str]:
 
 
 def test_every_rule_has_a_test(proven: set[str]) -> None:
-    assert sorted(sentences(left_out=False).keys() - proven - BEING_BUILT - BY_PROOF) == []
+    assert sorted(sentences(left_out=False).keys() - proven) == []
 
 
 def test_every_mark_names_a_rule(proven: set[str]) -> None:
     assert sorted(proven - sentences(left_out=False).keys()) == []
-
-
-def test_what_is_pending_is_a_rule_and_has_no_test_yet(proven: set[str]) -> None:
-    pending = BEING_BUILT | BY_PROOF
-    assert sorted(pending - sentences(left_out=False).keys()) == []
-    assert sorted(pending & proven) == []
 
 
 def test_what_is_left_out_is_no_rule_and_says_why() -> None:

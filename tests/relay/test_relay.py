@@ -172,6 +172,7 @@ def test_repeated_batches_are_removed_downstream(log: PostgresBroker) -> None:
     _assert_copied(log, 5, 12)
 
 
+@pytest.mark.rule("trap/8")
 def test_while_the_transport_is_away_the_checkpoint_stands(log: PostgresBroker) -> None:
     away = Event()
     refused = Event()

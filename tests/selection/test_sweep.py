@@ -14,11 +14,12 @@ from domain.eligibility import EligibilityLimits
 from tests.selection.schedule import PROMPT, SETTLE, Schedule
 
 
-@pytest.mark.rule("trap/20")
+@pytest.mark.rule("trap/20", "10/16")
 def test_sessions_that_settle_after_creation_are_requested_once(schedule: Schedule) -> None:
     schedule.settled("before")
     schedule.now += timedelta(seconds=1)
     scanner = schedule.create()
+    assert schedule.watermark(scanner)["swept_at"] == schedule.now - SETTLE
     schedule.now += timedelta(seconds=1)
     schedule.settled("after")
     schedule.sweep()

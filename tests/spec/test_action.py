@@ -46,6 +46,7 @@ def create(**fields: Any) -> Any:
     return begin.when(lambda _: Action.create(STREAM, STAMP, **{"name": "Digest", "scanner": SCANNER, **fields}))
 
 
+@pytest.mark.rule("trap/65")
 def test_it_is_created_with_its_first_due_time() -> None:
     create(trigger_config=RULE).then(CREATED)
 
@@ -56,6 +57,7 @@ def test_without_a_rule_it_is_never_due() -> None:
     )
 
 
+@pytest.mark.rule("8.1/selection-own-default", "trap/67")
 def test_no_default_is_shared_between_actions() -> None:
     """Engine 10, trap 67."""
     first = create().then(fact(ActionCreated, **{**FIELDS, "trigger_config": {}}, next_run_at=None, created_by=17))
@@ -81,6 +83,7 @@ def test_what_is_refused(fields: dict[str, Any], field: str, code: str) -> None:
     edit(**fields).then_refused(Invalid, field=field, code=code)
 
 
+@pytest.mark.rule("trap/65")
 def test_an_edit_records_what_really_changes() -> None:
     other = UUID(int=5)
     edit(name="Evening", scanner=other, enabled=False, mode="group_summary", selection={"window_days": 1}).then(
@@ -92,6 +95,7 @@ def test_an_edit_records_what_really_changes() -> None:
     edit().then_nothing()
 
 
+@pytest.mark.rule("8.1/next-run-recomputed", "trap/65", "trap/66")
 @pytest.mark.parametrize(
     ("trigger_config", "due"),
     [
@@ -114,6 +118,7 @@ def test_a_rule_without_a_zone_means_utc_also_in_an_edit() -> None:
     )
 
 
+@pytest.mark.rule("8.1/next-run-kept")
 def test_enabling_does_not_move_the_due_time() -> None:
     enabled = given(Action, CREATED, fact(ActionDisabled)).when(lambda action: action.edit(STAMP, {"enabled": True}))
     assert enabled.then(fact(ActionEnabled)).next_run_at == TOMORROW
@@ -126,6 +131,7 @@ def test_a_deleted_action_takes_nothing() -> None:
     gone.when(lambda action: action.delete(STAMP)).then_refused(NotFound)
 
 
+@pytest.mark.rule("8.1/next-run-local")
 def test_the_rule_begins_at_the_creation_and_not_at_the_edit() -> None:
     """Every second week counts from the week of the creation."""
     rule = {"rrule": "FREQ=WEEKLY;INTERVAL=2;BYDAY=TU;BYHOUR=8;BYMINUTE=0;BYSECOND=0", "timezone": "UTC"}
@@ -134,3 +140,22 @@ def test_the_rule_begins_at_the_creation_and_not_at_the_edit() -> None:
         fact(ActionScheduled, next_run_at=datetime(2026, 11, 24, 8, 0, tzinfo=UTC)),
     )
     assert edited.created_on == NOW
+
+
+@pytest.mark.rule("8.1/rrule-effective")
+def test_a_stored_rule_that_is_no_longer_one_is_told_until_it_is_mended() -> None:
+    """Sent or stored, the rule that would stand is checked, whatever is edited."""
+    stale = fact(
+        ActionCreated,
+        **{**FIELDS, "trigger_config": {**RULE, "rrule": "FREQ=MINUTELY"}},
+        next_run_at=None,
+        created_by=17,
+    )
+    edited = given(Action, stale)
+    for changes in ({"name": "Evening"}, {"enabled": False}, {"trigger_type": "schedule"}):
+        edited.when(lambda action, changes=changes: action.edit(STAMP, changes)).then_refused(
+            Invalid, field="trigger_config__rrule", code="invalid_input"
+        )
+    edited.when(lambda action: action.edit(STAMP, {"trigger_config": RULE})).then(
+        fact(ActionReconfigured, changes={"trigger_config": RULE}), fact(ActionScheduled, next_run_at=TOMORROW)
+    )

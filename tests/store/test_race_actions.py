@@ -19,6 +19,7 @@ def names(world: World) -> dict[UUID, str]:
     return {owner: key for kind, key, owner in assert_derivable(world.conninfo).claims if kind == scope}
 
 
+@pytest.mark.rule("8.1/name")
 def test_one_of_many_creates_gets_the_name(world: World) -> None:
     results = race([partial(world.action, world.scanner())] * RACERS)
     assert outcomes(results) == {"UUID": 1, "Invalid": RACERS - 1}
@@ -28,6 +29,7 @@ def test_one_of_many_creates_gets_the_name(world: World) -> None:
     assert list(names(world).values()) == ["Digest"]
 
 
+@pytest.mark.rule("3.4/delete-actions")
 def test_no_action_outlives_its_scanner(world: World) -> None:
     """Creations, moves and the deletion of the scanner at once: each is refused or undone with the scanner."""
     doomed, safe = world.scanner("Doomed"), world.scanner("Safe")

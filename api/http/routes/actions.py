@@ -106,10 +106,10 @@ def _shown(call: Call, action: Action, position: int | None, status: int) -> Res
         call,
         position,
         SERVED_BY,
+        version=action.version,
         read=lambda: _find(call, action.id),
         own=lambda: _own(call, action),
         status=status,
-        headers=tag(action.version),
     )
 
 
@@ -130,10 +130,9 @@ def _references(call: Call) -> dict[str, Any]:
     return {"scanner": is_there}
 
 
-def _find(call: Call, action_id: UUID) -> dict[str, Any] | None:
+def _find(call: Call, action_id: UUID) -> tuple[int, dict[str, Any]] | None:
     with call.services.pool.connection() as conn:
-        found = actions.action(conn, call.tenant, action_id)
-    return found[1] if found else None
+        return actions.action(conn, call.tenant, action_id)
 
 
 def _own(call: Call, action: Action) -> dict[str, Any]:

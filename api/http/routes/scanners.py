@@ -183,16 +183,24 @@ def _shown(call: Call, scanner: Scanner, position: int | None, status: int) -> R
         call,
         position,
         SERVED_BY,
-        read=lambda: _find(call, scanner.id),
+        version=scanner.version,
+        read=lambda: _found(call, scanner.id),
         own=lambda: _own(call, scanner),
         status=status,
-        headers=tag(scanner.version),
     )
 
 
 def _as_written(call: Call, kept: Kept) -> Scanner:
     scanner_id, version = kept.written()
     return call.services.scanners.as_of(call.context(), scanner_id, version)
+
+
+def _found(call: Call, scanner_id: UUID) -> tuple[int, dict[str, Any]] | None:
+    """The document and a version that is no older: the same as the one that is asked about only if both are."""
+    document = _find(call, scanner_id)
+    with call.services.pool.connection() as conn:
+        version = scanners.version(conn, call.tenant, scanner_id)
+    return None if document is None or version is None else (version, document)
 
 
 def _find(call: Call, scanner_id: UUID) -> dict[str, Any] | None:
