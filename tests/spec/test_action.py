@@ -1,6 +1,7 @@
 """Action: what may be created and edited, and what each decision records (contract 8.1)."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -134,3 +135,10 @@ def test_the_rule_begins_at_the_creation_and_not_at_the_edit() -> None:
         fact(ActionScheduled, next_run_at=datetime(2026, 11, 24, 8, 0, tzinfo=UTC)),
     )
     assert edited.created_on == NOW
+
+
+def test_who_read_the_clock_before_another_and_comes_after_it_does_not_set_the_time_back() -> None:
+    action = Action.create(STREAM, STAMP, name="Digest", scanner=SCANNER)
+    action.edit(replace(STAMP, recorded_at=NOW + timedelta(seconds=2)), {"enabled": False})
+    action.edit(replace(STAMP, recorded_at=NOW + timedelta(seconds=1)), {"enabled": True})
+    assert (action.enabled, action.updated_at) == (True, NOW + timedelta(seconds=2))
