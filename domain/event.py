@@ -120,7 +120,9 @@ class Aggregate(BaseAggregate[UUID]):
         return cls._create(first, id=aggregate_id, **stamp.fields(), **fields)
 
     def _record(self, event_class: type[Event], stamp: Stamp, **fields: Any) -> None:
-        self.trigger_event(event_class, **stamp.fields(), **fields)
+        """Who read the clock before another and came after it records the other's time: a stream never goes back."""
+        stamped = {**stamp.fields(), "timestamp": max(stamp.recorded_at, self.modified_on)}
+        self.trigger_event(event_class, **stamped, **fields)
 
 
 E_ = TypeVar("E_", bound=type[Any])

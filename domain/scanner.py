@@ -255,7 +255,8 @@ class Scanner(Aggregate):
             raise NotFound
         if skipped.redriven_at is None:
             self._record(SweepGapRedriven, stamp, gap_id=gap, start=skipped.first, end=skipped.last)
-        return skipped.redriven_at or stamp.recorded_at
+            return self.modified_on
+        return skipped.redriven_at
 
     def delete(self, stamp: Stamp) -> None:
         """Ends the scanner for good. Raises NotFound when it is already deleted."""

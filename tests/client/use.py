@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from replay_vision_client import AuthenticatedClient, models
+from replay_vision_client.api.actions import (
+    vision_actions_create,
+    vision_actions_destroy,
+    vision_actions_list,
+    vision_actions_partial_update,
+    vision_actions_retrieve,
+)
 from replay_vision_client.api.history import vision_scanners_history_list
 from replay_vision_client.api.observations import (
     vision_observations_list,
@@ -23,6 +31,9 @@ from replay_vision_client.api.scanners import (
     vision_scanners_create,
     vision_scanners_creators_retrieve,
     vision_scanners_destroy,
+    vision_scanners_estimate_create,
+    vision_scanners_gaps_list,
+    vision_scanners_health_retrieve,
     vision_scanners_list,
     vision_scanners_observe_create,
     vision_scanners_partial_update,
@@ -124,12 +135,87 @@ def use_sums(client: AuthenticatedClient) -> None:
     assert of(models.ScannerStats, vision_scanners_stats_retrieve.sync(PROJECT, client=client)).by_type.classifier.total
 
 
+def use_schedule(client: AuthenticatedClient, scanner_id: UUID) -> None:
+    """What a scanner would cost, whether its schedule gets on, and what it passed over."""
+    query = models.RecordingsQuery(filter_test_accounts=False)
+    body = models.EstimateBody(query=query, sampling_rate=0.5, scanner_id=scanner_id)
+    planned = of(models.Estimate, vision_scanners_estimate_create.sync(PROJECT, client=client, body=body))
+    assert (planned.matched_sessions_in_window, planned.sampling_rate) == (1, 0.5)
+    assert planned.window_days >= 1
+    assert planned.estimated_observations_per_month >= 1
+    assert planned.other_enabled_scanners_monthly == 0
+    body.scanner_id = uuid4()
+    refused = of(models.Problem, vision_scanners_estimate_create.sync(PROJECT, client=client, body=body))
+    assert (refused.code, refused.attr) == ("invalid_input", "scanner_id")
+    health = of(models.ScannerHealth, vision_scanners_health_retrieve.sync(PROJECT, scanner_id, client=client))
+    assert health.last_day.succeeded >= 1
+    (reason,) = health.reasons
+    assert (health.status, reason.code) == (
+        models.ScannerHealthStatus.BLOCKED,
+        models.HealthReasonCode.UNSUPPORTED_CONDITION,
+    )
+    assert health.unsupported_conditions == ["filter_test_accounts"]
+    gaps = of(models.GapPage, vision_scanners_gaps_list.sync(PROJECT, scanner_id, client=client))
+    assert (gaps.count, gaps.results, gaps.next_) == (0, [], None)
+
+
+def new_action(name: str, scanner_id: UUID, rrule: str) -> models.CreateAction:
+    return models.CreateAction(
+        name=name,
+        scanner=scanner_id,
+        trigger_config=models.TriggerBody(rrule=rrule, timezone="Europe/Prague"),
+        selection=models.SelectionBody(tags=["cart"], window_days=7),
+        synthesis_config=models.SynthesisBody(prompt_guide="By step."),
+        delivery_config=[models.TargetBodyType1(type_="webhook", url="https://hooks.example.org/vision")],
+    )
+
+
+def use_actions(client: AuthenticatedClient, scanner_id: UUID) -> None:
+    """Create, retrieve, list, edit, delete, and what is wrong with a bad rule and with a second of the same name."""
+    name = f"By the client {uuid4()}"
+    body = new_action(name, scanner_id, "FREQ=DAILY;BYHOUR=8;BYMINUTE=0;BYSECOND=0")
+    made = of(models.Action, vision_actions_create.sync(PROJECT, client=client, body=body))
+    assert (made.name, made.scanner, made.enabled) == (name, scanner_id, True)
+    assert made.trigger_type is models.ActionTriggerType.SCHEDULE
+    assert made.trigger_config.timezone == "Europe/Prague"
+    assert (made.selection.tags, made.selection.window_days) == (["cart"], 7)
+    assert of(datetime, made.next_run_at) > made.created_at
+    (target,) = made.delivery_config
+    assert of(models.WebhookTarget, target).url == "https://hooks.example.org/vision"
+    assert of(models.Action, vision_actions_retrieve.sync(PROJECT, made.id, client=client)) == made
+    page = of(models.ActionPage, vision_actions_list.sync(PROJECT, client=client, scanner=str(scanner_id)))
+    assert (page.count, page.results) == (1, [made])
+
+    for wrong, code, attr in (
+        (body, "invalid_input", "name"),
+        (new_action(f"{name} too", uuid4(), "FREQ=DAILY"), "does_not_exist", "scanner"),
+        (new_action(f"{name} too", scanner_id, "FREQ=NEVER"), "invalid_input", "trigger_config__rrule"),
+    ):
+        answer = vision_actions_create.sync_detailed(PROJECT, client=client, body=wrong)
+        refused = of(models.Problem, answer.parsed)
+        assert (answer.status_code, refused.code, refused.attr) == (400, code, attr)
+
+    changes = models.EditAction(enabled=False, selection=models.SelectionBody())
+    edited = of(
+        models.Action,
+        vision_actions_partial_update.sync(PROJECT, made.id, client=client, body=changes, if_match='"1"'),
+    )
+    assert (edited.enabled, edited.selection.to_dict(), edited.next_run_at) == (False, {}, made.next_run_at)
+    late = vision_actions_partial_update.sync(PROJECT, made.id, client=client, body=changes, if_match='"1"')
+    assert of(models.Problem, late).code == "precondition_failed"
+    assert vision_actions_destroy.sync_detailed(PROJECT, made.id, client=client).status_code == 204
+    gone = vision_actions_retrieve.sync(PROJECT, made.id, client=client)
+    assert of(models.Problem, gone).code == "not_found"
+
+
 def main() -> None:
     address, key, session_id = sys.argv[1:]
     with AuthenticatedClient(base_url=address, token=key) as client:
         made = use_scanners(client)
         use_observations(client, made.id, session_id)
         use_sums(client)
+        use_schedule(client, made.id)
+        use_actions(client, made.id)
         history = of(models.HistoryEntryCursorPage, vision_scanners_history_list.sync(PROJECT, made.id, client=client))
         assert [entry.type_ for entry in history.results] == ["ScannerCreated", "ScannerReconfigured"]
         assert vision_scanners_destroy.sync_detailed(PROJECT, made.id, client=client).status_code == 204

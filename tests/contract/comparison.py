@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
 from tests.contract import model_views as views
-from tests.contract.model import Model, Observed, Outcome, Scanned
+from tests.contract.model import Acting, Model, Observed, Outcome, Scanned
 from tests.contract.site import ENVELOPE
 
 
@@ -50,8 +51,8 @@ class Comparison:
         for row, document in zip(shown, answer["results"], strict=True):
             self._document(row, document)
 
-    def _document(self, row: Observed | Scanned, document: dict[str, Any]) -> None:
-        if isinstance(row, Scanned):
+    def _document(self, row: Acting | Observed | Scanned, document: dict[str, Any]) -> None:
+        if not isinstance(row, Observed):
             expected = row.document()
             told = {key: document[key] for key in expected} | {"created_by": document["created_by"]["id"]}
         else:
@@ -87,6 +88,27 @@ class Comparison:
             self._scanner(scanned, observed)
         else:
             self._gone(scanned)
+        self._actions(scanned.environment_id, scanned.id)
+
+    def acting(self, acting: Acting) -> None:
+        """An action after a step that was about it, and what there is beside it."""
+        for environment_id in self.apis:
+            self._actions(environment_id, acting.scanner.id)
+        self.page(acting.environment_id, "scanners/", {}, views.scanners(self.model.within(acting.environment_id), {}))
+        path = f"actions/{acting.id or uuid4()}/"
+        answer = self.apis[acting.environment_id].get(path)
+        if acting.id not in self.model.actions:
+            self.check(answer, (404, "not_found", None))
+            return
+        self._document(acting, self.check(answer, (200, None, None)))
+        same(answer.headers["etag"], acting.etag)
+
+    def _actions(self, environment_id: int, scanner_id: str) -> None:
+        """All of them and those of one scanner in turn."""
+        self._turn += 1
+        query = {"scanner": scanner_id} if self._turn % 3 == 0 else {}
+        rows = views.actions(self.model.acting_within(environment_id), query.get("scanner", ""))
+        self.page(environment_id, "actions/", query, rows)
 
     def _learn(self, scanned: Scanned) -> None:
         """Takes over the times of observations that have changed their status; those of others have not moved."""
@@ -121,7 +143,8 @@ class Comparison:
 
     def _gone(self, scanned: Scanned) -> None:
         """A deleted scanner and all of its observations do not exist."""
-        paths = [f"scanners/{scanned.id}/", f"scanners/{scanned.id}/observations/"]
+        paths = [f"scanners/{scanned.id}/{more}" for more in ("", "observations/", "gaps/")]
+        paths += [f"actions/{one.id}/" for one in self.model.buried_actions[-2:]]
         for one in [*scanned.observations.values()][:2]:
             paths += [f"observations/{one.id}/", f"scanners/{scanned.id}/observations/{one.id}/"]
         for path in paths:

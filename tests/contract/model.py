@@ -6,8 +6,9 @@ success. Values that only the server knows (ids, times) are told to the model af
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from commands.observations import Lease
 
@@ -111,18 +112,59 @@ class Scanned:
 
 
 @dataclass
-class Model:
-    """One organization.
+class Acting:
+    """An action. `times` holds created_at and updated_at as the server told them, and next_run_at worked out of these.
 
-    Where another noun that hangs on scanners (actions) goes: a dictionary here, from which `delete` takes what is bound
-    to the scanner; its rules and its comparison beside those of observations in `test_stateful.py`.
+    `etag` is what the server told of the last change.
     """
+
+    environment_id: int
+    user: User
+    scanner: Scanned
+    fields: dict[str, Any]
+    id: str = ""
+    etag: str = ""
+    times: dict[str, datetime | None] = field(default_factory=dict[str, datetime | None])
+
+    def document(self) -> dict[str, Any]:
+        """What the API shows, but for times."""
+        return {
+            "id": self.id,
+            **self.fields,
+            "scanner": self.scanner.id,
+            "trigger_type": "schedule",
+            "mode": "group_summary",
+            "synthesis_config": {},
+            "delivery_config": [],
+            "last_run_at": None,
+            "hog_flow_id": None,
+            "created_by": self.user.id,
+        }
+
+    def written(self, updated_at: datetime, etag: str, *, rescheduled: bool) -> None:
+        """The rules of the model's steps are all for eight o'clock, in zones without summer time."""
+        self.etag, self.times["updated_at"] = etag, updated_at
+        self.times.setdefault("created_at", updated_at)
+        config = self.fields["trigger_config"]
+        if rescheduled and "rrule" not in config:
+            self.times["next_run_at"] = None
+        elif rescheduled:
+            now = updated_at.astimezone(ZoneInfo(config["timezone"]))
+            due = now.replace(hour=8, minute=0, second=0, microsecond=0)
+            self.times["next_run_at"] = due if due > now else due + timedelta(days=1)
+
+
+@dataclass
+class Model:
+    """One organization."""
 
     quota: int
     per_scanner: int
     per_environment: int
     scanners: dict[str, Scanned] = field(default_factory=dict[str, Scanned])
     buried: list[Scanned] = field(default_factory=list[Scanned])
+    actions: dict[str, Acting] = field(default_factory=dict[str, Acting])
+    buried_actions: list[Acting] = field(default_factory=list[Acting])
     kept_charges: int = 0
     """Succeeded observations of deleted scanners."""
 
@@ -178,6 +220,50 @@ class Model:
             return GONE
         self.kept_charges += sum(one.status == "succeeded" for one in scanned.observations.values())
         self.buried.append(scanned)
+        for acting in [one for one in self.actions.values() if one.scanner is scanned]:
+            self.delete_action(acting)
+        return 204, None, None
+
+    # --- actions ----------------------------------------------------------------------------------------------------
+
+    def acting_within(self, environment_id: int) -> list[Acting]:
+        return [one for one in self.actions.values() if one.environment_id == environment_id]
+
+    def _action_refused(self, acting: Acting, wanted: Mapping[str, Any]) -> Outcome | None:
+        """Contract 8.1: fields in their order, and at last whether the name is free."""
+        if wanted.get("name") == "":
+            return invalid("name", "blank")
+        scanned = wanted.get("scanner", acting.scanner)
+        if scanned.id not in self.scanners or scanned.environment_id != acting.environment_id:
+            return invalid("scanner", "does_not_exist")
+        around = [one.fields["name"] for one in self.acting_within(acting.environment_id) if one is not acting]
+        return invalid("name") if wanted.get("name") in around else None
+
+    def create_action(self, acting: Acting) -> Outcome:
+        """The action of a 201 is not in the model until `acts` says its id."""
+        acting.fields |= _saved(acting.fields)
+        return self._action_refused(acting, acting.fields) or (201, None, None)
+
+    def acts(self, made: Acting, action_id: str) -> None:
+        made.id = action_id
+        self.actions[action_id] = made
+
+    def edit_action(self, acting: Acting, changes: Mapping[str, Any]) -> tuple[Outcome, set[str]]:
+        """The outcome, and what changed; `scanner` is one of the model."""
+        if acting.id not in self.actions:
+            return GONE, set()
+        wanted = _saved(changes)
+        if refused := self._action_refused(acting, wanted):
+            return refused, set()
+        stands = {**acting.fields, "scanner": acting.scanner}
+        acting.scanner = wanted.get("scanner", acting.scanner)
+        acting.fields.update({name: value for name, value in wanted.items() if name != "scanner"})
+        return (200, None, None), {name for name, value in wanted.items() if stands[name] != value}
+
+    def delete_action(self, acting: Acting) -> Outcome:
+        if self.actions.pop(acting.id, None) is None:
+            return GONE
+        self.buried_actions.append(acting)
         return 204, None, None
 
     # --- observations -----------------------------------------------------------------------------------------------
@@ -246,3 +332,13 @@ class Model:
         """A worker's report."""
         observed.status, observed.error_reason, observed.output = status, error_reason, output or {}
         observed.lease = None
+
+
+def _saved(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of an action as they are kept: names without space around them, rules always with a zone."""
+    saved = dict(fields)
+    if "name" in saved:
+        saved["name"] = saved["name"].strip()
+    if "rrule" in saved.get("trigger_config", {}):
+        saved["trigger_config"] = {"timezone": "UTC", **saved["trigger_config"]}
+    return saved

@@ -72,6 +72,28 @@ changes = st.fixed_dictionaries(
 )
 
 
+DAILY = {"rrule": "FREQ=DAILY;BYHOUR=8;BYMINUTE=0;BYSECOND=0"}
+trigger = st.sampled_from(
+    [{}, DAILY, {**DAILY, "timezone": "UTC"}, {**DAILY, "timezone": "Asia/Tokyo"}, {"timezone": "Asia/Tokyo"}]
+)
+selection = st.sampled_from([{}, {"window_days": 1}, {"tags": ["pay"], "scanner_ids": []}])
+action_name = st.sampled_from(["A", "a", " A ", "é", " "])
+action_fields = st.fixed_dictionaries(
+    {}, optional={"enabled": st.booleans(), "trigger_config": trigger, "selection": selection}
+)
+action_changes = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": action_name,
+        "scanner": number,
+        "enabled": st.booleans(),
+        "trigger_config": trigger,
+        "selection": selection,
+    },
+)
+mostly_not = st.sampled_from([False, False, False, True])
+
+
 def fields_of(scanner_type: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a body from the numbers that were drawn for some of them."""
     fields = dict(chosen)

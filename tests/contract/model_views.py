@@ -6,9 +6,9 @@ from datetime import datetime
 from math import ceil, floor
 from typing import Any, TypeVar
 
-from tests.contract.model import TYPES, Observed, Scanned, User
+from tests.contract.model import TYPES, Acting, Observed, Scanned, User
 
-Row = TypeVar("Row", Observed, Scanned)
+Row = TypeVar("Row", Acting, Observed, Scanned)
 Query = Mapping[str, str]
 DEFAULT_LIMIT = 100
 
@@ -80,6 +80,13 @@ def creators(rows: Iterable[Scanned]) -> list[int]:
     """Ids of the users, in the order of contract 3.6."""
     found: set[User] = {row.user for row in rows}
     return [user.id for user in sorted(found, key=lambda user: (user.first_name, user.last_name, user.email, user.id))]
+
+
+def actions(rows: Iterable[Acting], scanner: str = "") -> list[Acting]:
+    """The rows of a list without its paging (contract 8.2)."""
+    return ordered(
+        [row for row in rows if scanner in ("", row.scanner.id)], lambda row: row.fields["name"], descending=False
+    )
 
 
 # --- observations ---------------------------------------------------------------------------------------------------

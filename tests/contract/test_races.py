@@ -3,9 +3,7 @@
 Beside the races of single rules in the files of their sections: what everybody sees while it happens, and what is left.
 """
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -15,12 +13,10 @@ import pytest
 
 from commands.context import Context
 from commands.observations import ObservationLimits, Observations
-from tests.contract.site import ENVELOPE, MONITOR, Site, observe, refusal, scanner, served
-from tests.store.racing import race
+from tests.contract.crowd import CROWD, STALE, at_once, statuses, watched_rush
+from tests.contract.site import MONITOR, Site, observe, refusal, scanner, served
 
-STALE = "replay-vision-stale"
 LARGE_CROWD = 50
-CROWD = 20
 IN_A_ROW = 200
 
 
@@ -35,45 +31,9 @@ def target(api: httpx.Client) -> str:
     return identifier
 
 
-def at_once(count: int, ask: Callable[[int], httpx.Response]) -> list[httpx.Response]:
-    """Answers of calls that start together; none of them is a defect of the server."""
-    answers = race([lambda number=number: ask(number) for number in range(count)])
-    answered = [answer for answer in answers if isinstance(answer, httpx.Response)]
-    assert len(answered) == count
-    for answer in answered:
-        assert answer.status_code < 500, answer.text
-        if answer.status_code >= 400:
-            assert set(answer.json()) == ENVELOPE
-    return answered
-
-
-def statuses(answers: Sequence[httpx.Response]) -> list[int]:
-    return sorted(answer.status_code for answer in answers)
-
-
 def used(api: httpx.Client) -> int:
     number: int = api.get("quota/").json()["usage_this_month"]
     return number
-
-
-@contextmanager
-def watching(look: Callable[[], Any]) -> Iterator[list[Any]]:
-    """What `look` gives again and again while the block runs, and once after it."""
-    seen: list[Any] = []
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            seen.append(look())
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        thread.join()
-        seen.append(look())
 
 
 def test_5_everyone_who_is_told_of_an_observation_can_read_it_at_once(api: httpx.Client, target: str) -> None:
@@ -134,12 +94,11 @@ def test_7_a_quota_of_3_never_shows_more_than_3(api: httpx.Client, target: str, 
     before = used(api)
     quota_of(before + 3)
 
-    def ask(number: int) -> httpx.Response:
-        return api.post(f"scanners/{target}/observe/", json={"session_id": f"rush {number}"})
+    def ask(_: int) -> httpx.Response:
+        return api.post(f"scanners/{target}/observe/", json={"session_id": str(uuid4())})
 
-    with watching(lambda: api.get("quota/").json()) as seen:
-        answers = at_once(CROWD, ask)
-    assert statuses(answers) == [202] * 3 + [402] * (CROWD - 3)
+    answers, seen = watched_rush(ask, lambda: api.get("quota/").json())
+    assert statuses(answers) == [202] * 3 + [402] * (len(answers) - 3)
     uses = [quota["usage_this_month"] - before for quota in seen]
     assert uses == sorted(uses)
     assert uses[-1] == max(uses) == 3
@@ -154,15 +113,14 @@ def test_7_endings_amid_a_rush_make_room_but_never_too_much(
 ) -> None:
     before = used(api)
     quota_of(before + 5)
-    running = [observe(api, target, f"first {number}") for number in range(5)]
+    running = {number: observe(api, target, f"first {number}") for number in range(5)}
 
     def step(number: int) -> httpx.Response:
-        if number < len(running):
-            site.fail(running[number])
-        return api.post(f"scanners/{target}/observe/", json={"session_id": f"rush {number}"})
+        if number in running:
+            site.fail(running.pop(number))
+        return api.post(f"scanners/{target}/observe/", json={"session_id": str(uuid4())})
 
-    with watching(lambda: used(api) - before) as seen:
-        answers = at_once(CROWD, step)
+    answers, seen = watched_rush(step, lambda: used(api) - before)
     assert max(seen) <= 5
     started = statuses(answers).count(202)
     assert 1 <= started <= 5

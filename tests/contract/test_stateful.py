@@ -20,7 +20,7 @@ from domain.errors import LeaseLost
 from tests.contract import model_steps as drawn
 from tests.contract import model_views as views
 from tests.contract.comparison import Comparison
-from tests.contract.model import IN_FLIGHT, TYPES, Model, Observed, Scanned, User
+from tests.contract.model import IN_FLIGHT, TYPES, Acting, Model, Observed, Scanned, User
 from tests.contract.site import Site, served
 
 EXAMPLES_VARIABLE = "REPLAY_VISION_STATEFUL_EXAMPLES"
@@ -36,6 +36,8 @@ SETTINGS = settings(
 )
 LIMITS = ObservationLimits(per_scanner=3, per_environment=5, kept_per_scanner=0, kept_per_environment=0)
 QUOTA = 8
+NO_GAPS: list[Scanned] = []
+"""Nothing is recorded here that a schedule could pass over."""
 FEW, MANY = 3, 8
 """Scanners that there are at least and at most, so that steps meet each other."""
 
@@ -96,6 +98,13 @@ class Machine(RuleBasedStateMachine):
         known = sorted(self.model.observations(), key=lambda one: one.status not in statuses)
         buried = [one for scanned in self.model.buried[-1:] for one in scanned.observations.values()]
         known = buried if which == drawn.BURIED and buried else known
+        return known[which % len(known)] if known else None
+
+    def _acting(self, which: int) -> Acting | None:
+        """One of the actions; now and then one that is deleted."""
+        known = [*self.model.actions.values()]
+        if self.model.buried_actions and (which == drawn.BURIED or not known):
+            return self.model.buried_actions[-1]
         return known[which % len(known)] if known else None
 
     # --- steps ------------------------------------------------------------------------------------------------------
@@ -256,6 +265,60 @@ class Machine(RuleBasedStateMachine):
             self._report(observed, "succeed", answer)
             self.compared.everything(scanned, observed)
 
+    @precondition(lambda self: len(self.model.actions) < MANY)
+    @rule(
+        which=drawn.number,
+        who=drawn.place,
+        called=drawn.action_name,
+        chosen=drawn.action_fields,
+        astray=drawn.mostly_not,
+    )
+    def create_action(self, which: int, who: int, called: str, chosen: Any, astray: bool) -> None:
+        """Now and then for a scanner of the other environment."""
+        scanned = self._scanned(which)
+        at = next(at for at in self.apis if (at == scanned.environment_id) is not astray)
+        defaults = {"enabled": True, "trigger_config": {}, "selection": {"window_days": 1}}
+        made = Acting(at, self.users[who], scanned, {**defaults, **chosen, "name": called})
+        outcome = self.model.create_action(made)
+        answer = self.apis[at][who].post("actions/", json={**chosen, "name": called, "scanner": scanned.id})
+        document = self.compared.check(answer, outcome)
+        if outcome[0] == 201:
+            self.model.acts(made, document["id"])
+            made.written(datetime.fromisoformat(document["created_at"]), answer.headers["etag"], rescheduled=True)
+        self.compared.acting(made)
+
+    @rule(which=drawn.number, who=drawn.place, chosen=drawn.action_changes)
+    def edit_action(self, which: int, who: int, chosen: Any) -> None:
+        acting = self._acting(which)
+        if acting is None:
+            return
+        moved = {"scanner": self._scanned(chosen["scanner"])} if "scanner" in chosen else {}
+        outcome, changed = self.model.edit_action(acting, {**chosen, **moved})
+        body = {**chosen, **{name: scanned.id for name, scanned in moved.items()}}
+        answer = self.apis[acting.environment_id][who].patch(f"actions/{acting.id}/", json=body)
+        document = self.compared.check(answer, outcome)
+        if changed:
+            updated_at, etag = datetime.fromisoformat(document["updated_at"]), answer.headers["etag"]
+            assert updated_at > (acting.times["updated_at"] or updated_at)
+            assert etag != acting.etag
+            acting.written(updated_at, etag, rescheduled="trigger_config" in changed)
+        self.compared.acting(acting)
+
+    @rule(which=drawn.number)
+    def delete_action(self, which: int) -> None:
+        acting = self._acting(which)
+        if acting is not None:
+            answer = self.apis[acting.environment_id][0].delete(f"actions/{acting.id}/")
+            self.compared.check(answer, self.model.delete_action(acting))
+            self.compared.acting(acting)
+
+    @rule(where=drawn.place, which=st.one_of(st.none(), drawn.number), paging=drawn.limits)
+    def list_actions(self, where: int, which: int | None, paging: dict[str, str]) -> None:
+        environment_id = self.here[where].environment_id
+        scanner_id = "" if which is None else self._scanned(which).id
+        rows = views.actions(self.model.acting_within(environment_id), scanner_id)
+        self.compared.page(environment_id, "actions/", {"scanner": scanner_id, **paging}, rows)
+
     @rule(amount=st.integers(0, 12))
     def set_quota(self, amount: int) -> None:
         context = replace(Machine.site.system, now=Machine.site.services.clock())
@@ -281,6 +344,7 @@ class Machine(RuleBasedStateMachine):
         rows = views.observations(scanned.observations.values(), query)
         self.compared.page(scanned.environment_id, path, {**query, **paging}, rows)
         self.compared.stats(scanned, query)
+        self.compared.page(scanned.environment_id, f"scanners/{scanned.id}/gaps/", paging, NO_GAPS)
 
     @rule(where=drawn.place, session_id=drawn.session, query=drawn.observation_queries, paging=drawn.limits)
     def list_session(self, where: int, session_id: str, query: dict[str, str], paging: dict[str, str]) -> None:
@@ -303,6 +367,6 @@ def modelled(site: Site) -> Iterator[Site]:
 
 
 def test_every_sequence_of_calls_answers_as_the_contract_has_it(modelled: Site) -> None:
-    """Contract 2.3, 3.4 to 3.6, 4.1 to 4.5, 5, 7; extensions "Observing"."""
+    """Contract 2.3, 3.4 to 3.6, 4.1 to 4.5, 5, 7, 8; extensions "Observing"."""
     Machine.site = modelled
     run_state_machine_as_test(Machine, settings=SETTINGS)

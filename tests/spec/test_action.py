@@ -1,6 +1,7 @@
 """Action: what may be created and edited, and what each decision records (contract 8.1)."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -159,3 +160,10 @@ def test_a_stored_rule_that_is_no_longer_one_is_told_until_it_is_mended() -> Non
     edited.when(lambda action: action.edit(STAMP, {"trigger_config": RULE})).then(
         fact(ActionReconfigured, changes={"trigger_config": RULE}), fact(ActionScheduled, next_run_at=TOMORROW)
     )
+
+
+def test_who_read_the_clock_before_another_and_comes_after_it_does_not_set_the_time_back() -> None:
+    action = Action.create(STREAM, STAMP, name="Digest", scanner=SCANNER)
+    action.edit(replace(STAMP, recorded_at=NOW + timedelta(seconds=2)), {"enabled": False})
+    action.edit(replace(STAMP, recorded_at=NOW + timedelta(seconds=1)), {"enabled": True})
+    assert (action.enabled, action.updated_at) == (True, NOW + timedelta(seconds=2))
