@@ -7,12 +7,14 @@ that matters was never followed to an answer below 400.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 import jsonschema_rs
 import schemathesis
@@ -20,6 +22,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core import NotSet
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.engine import Status, events, from_schema
+from schemathesis.generation.meta import TestPhase
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData, UseAfterFree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -27,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.fuzz.accepted import exact_document
 from tests.fuzz.exceptions import may_refuse, outlives
 from tests.fuzz.reading import as_read, resolved
-from tests.fuzz.repairs import repair
+from tests.fuzz.repairs import Kept, repair, repair_place, spare
 
 DOCUMENT = exact_document()
 COMPONENTS: dict[str, Any] = DOCUMENT["components"]["schemas"]
@@ -35,6 +38,16 @@ EXCUSED: Counter[str] = Counter()
 MAIN = ("vision_scanners_create", "vision_scanners_observe_create")
 """Ends of the ids of operations whose links are followed in every run."""
 MOST_ROUNDS = 20
+KEY = "Idempotency-Key"
+_KEY = jsonschema_rs.Draft202012Validator(
+    next(
+        parameter["schema"]
+        for path in DOCUMENT["paths"].values()
+        for operation in path.values()
+        for parameter in operation["parameters"]
+        if parameter["name"] == KEY
+    )
+)
 STALE = "replay-vision-stale"
 LATE_SECONDS = 30.0
 LOWEST_REFUSAL = 400
@@ -45,12 +58,12 @@ STEPS = 30
 @schemathesis.hook
 def filter_failure(context: Any, failure: Failure, case: Any, response: Any) -> bool:
     """Whether a failed check is a failure; see tests.fuzz.exceptions and tests.fuzz.reading."""
-    if isinstance(failure, RejectedPositiveData) and response.status_code == 400:
+    if isinstance(failure, RejectedPositiveData) and response.status_code in (400, 409):
         rule = may_refuse(case.method, case.path, case.body, response.json())
         if rule is not None:
             EXCUSED[rule] += 1
         return rule is None
-    if isinstance(failure, UseAfterFree | EnsureResourceAvailability) and time.monotonic() < Late.until:
+    if isinstance(failure, UseAfterFree | EnsureResourceAvailability) and time.monotonic() < Run.late_until:
         EXCUSED["the server said that lists are late"] += 1
         return False
     if isinstance(failure, UseAfterFree) and outlives(case.path):
@@ -64,22 +77,29 @@ def filter_failure(context: Any, failure: Failure, case: Any, response: Any) -> 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Makes good requests better; see tests.fuzz.repairs."""
+    """Makes good requests better, see tests.fuzz.repairs, and every request the first one with its key."""
+    spare(case.method, case.path_parameters, Run.kept)
+    if isinstance(case.headers.get(KEY), str) and _KEY.is_valid(case.headers[KEY]):
+        case.headers[KEY] = str(uuid4())
     if case.meta is not None and case.meta.generation.mode.is_positive:
-        repair(case.method, case.path, case.body)
+        repair(case.method, case.path, case.body, Run.kept)
+        if case.meta.phase.name is not TestPhase.STATEFUL:
+            repair_place(case.method, case.path, case.path_parameters, Run.kept)
 
 
-class Late:
+class Run:
+    """What hooks know of the run."""
+
+    kept: Kept
+    late_until = 0.0
     """Until when reads may not show a write, after an answer that said so (architecture 6)."""
-
-    until = 0.0
 
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Notes answers of a busy server; see Late."""
+    """Notes answers of a busy server; see Run."""
     if STALE in {name.lower() for name in response.headers}:
-        Late.until = time.monotonic() + LATE_SECONDS
+        Run.late_until = time.monotonic() + LATE_SECONDS
 
 
 def _fits_as_read(case: Any) -> bool:
@@ -131,7 +151,7 @@ def configuration(
             "checks": {
                 "enabled": True,
                 # 412: whether a version is the present one is no question of form, and is asked before others.
-                "positive_data_acceptance": {"expected-statuses": ["2xx", "404", "409", "412"]},
+                "positive_data_acceptance": {"expected-statuses": ["2xx", "404", "412"]},
                 "negative_data_rejection": {"expected-statuses": ["400", "401", "404", "405", "412", "415"]},
             },
             "phases": {
@@ -157,6 +177,9 @@ class Tally:
     def __init__(self) -> None:
         self.cases: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
+        self.taken: Counter[str] = Counter()
+        """Answers below 300 by operation."""
+        self.seen: Counter[str] = Counter()
         self.followed: Counter[str] = Counter()
         self.problems: dict[str, str] = {}
 
@@ -181,6 +204,11 @@ class Tally:
             status = interaction.response.status_code if interaction.response is not None else 0
             self.statuses[status] += 1
             node = recorder.cases.get(identifier)
+            if node is not None:
+                operation = node.value.operation.label
+                self.seen[operation] += 1
+                if 200 <= status < 300 and node.value.method == operation.partition(" ")[0]:
+                    self.taken[operation] += 1
             if node is None or node.transition is None or node.transition.is_inferred:
                 continue
             if node.is_transition_applied and status < LOWEST_REFUSAL:
@@ -201,6 +229,7 @@ def main() -> int:
     parser.add_argument("url")
     parser.add_argument("key")
     parser.add_argument("environment")
+    parser.add_argument("kept", type=json.loads, help="what is there from the start, as JSON")
     parser.add_argument("--cases", type=int, default=2000, help="to be tried at least")
     parser.add_argument("--examples", type=int, default=10, help="of each operation and round, beside systematic ones")
     parser.add_argument("--scenarios", type=int, default=25, help="sequences of requests, of each round")
@@ -208,6 +237,7 @@ def main() -> int:
     parser.add_argument("--prefix", default="/api/", help="of the addresses that are tried")
     parser.add_argument("--every-link", action="store_true", help="nine in ten of all, beside the main ones")
     given = parser.parse_args()
+    Run.kept = Kept(**{name: tuple(ids) if isinstance(ids, list) else ids for name, ids in given.kept.items()})
     tally, started = Tally(), time.monotonic()
     wanted = links(given.prefix, every=False)
     further = links(given.prefix, every=True) if given.every_link else set[str]()
@@ -258,6 +288,9 @@ def report(tally: Tally) -> int:
     print(f"cases: {dict(tally.cases)}")
     print(f"statuses: {dict(sorted(tally.statuses.items()))}")
     print(f"excused: {dict(EXCUSED)}")
+    print("answers below 300, of all:")
+    for name, count in sorted(tally.seen.items()):
+        print(f"  {tally.taken[name]:6} {count:6} {name}")
     print("links followed:")
     for name, count in sorted(tally.followed.items()):
         print(f"  {count:6} {name}")
