@@ -144,8 +144,29 @@ class TargetBody(Body):
         return {"oneOf": [_described(kind, needed) for kind, needed in _NEEDED.items()]}
 
 
+def _accepted_words(schema: dict[str, Any]) -> None:
+    """Words that are always refused are named in prose, not offered."""
+    for name, word in REFUSED.items():
+        field = schema["properties"][name]
+        field["enum"] = [each for each in field["enum"] if each != word]
+        field["description"] = f"`{word}` is known, too, and refused."
+
+
+def _new(schema: dict[str, Any]) -> None:
+    _accepted_words(schema)
+    for name, value in (("trigger_config", {}), ("selection", {"window_days": 1}), ("synthesis_config", {})):
+        schema["properties"][name]["default"] = value
+
+
+def _edited(schema: dict[str, Any]) -> None:
+    _accepted_words(schema)
+    without_defaults(schema)
+
+
 class CreateAction(Body):
     """A new action (contract 8.1)."""
+
+    model_config = ConfigDict(json_schema_extra=_new)
 
     name: Annotated[str, text(NAME_LENGTH)]
     scanner: Annotated[UUID, reference("scanner")]
@@ -161,7 +182,7 @@ class CreateAction(Body):
 class EditAction(CreateAction):
     """New values of some fields; each object and list is replaced as a whole."""
 
-    model_config = ConfigDict(json_schema_extra=without_defaults)
+    model_config = ConfigDict(json_schema_extra=_edited)
 
     name: Annotated[str, text(NAME_LENGTH)] = ""
     scanner: Annotated[UUID, reference("scanner")] = UUID(int=0)

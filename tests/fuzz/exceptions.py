@@ -17,7 +17,7 @@ Problem = Mapping[str, Any]
 
 
 def may_refuse(method: str, path: str, body: object, problem: Problem) -> str | None:
-    """Which rule allows this 400 to a request that fits its schema; None when there is none."""
+    """Which rule allows this 400 or 409 to a request that fits its schema; None when there is none."""
     for rule in RULES:
         if rule(method, path, body, problem):
             return rule.__name__
@@ -76,6 +76,11 @@ def observation_has_succeeded(method: str, path: str, body: object, problem: Pro
     return path.endswith("/retry/") and problem["attr"] is None and "succeeded" in problem["detail"]
 
 
+def observation_is_in_flight(method: str, path: str, body: object, problem: Problem) -> bool:
+    """Extensions, Observing: 409 when the observation to retry is pending or running."""
+    return path.endswith("/retry/") and problem["code"] == "conflict"
+
+
 def outlives(path: str) -> bool:
     """Extensions, Audit: the history of a deleted object stays readable."""
     return path.endswith("/history/")
@@ -91,6 +96,7 @@ RULES: tuple[Rule, ...] = (
     document_cannot_be_stored,
     cursor_is_not_from_a_page,
     observation_has_succeeded,
+    observation_is_in_flight,
 )
 
 

@@ -17,14 +17,13 @@ Schema = Mapping[str, Any]
 
 
 def as_read(value: object, schema: Schema, components: Mapping[str, Schema]) -> object:
-    """The body, its own fields converted as the schema's types ask for; what is inside documents stays as it is."""
-    schema = resolved(schema, components)
+    """The body, its fields converted as the schema's types ask for; what is inside documents stays as it is."""
+    schema = _of_its_type(value, resolved(schema, components))
     if not isinstance(value, dict):
         return value
     properties = schema.get("properties", {})
     return {
-        name: _field(item, resolved(properties[name], components)) if name in properties else item
-        for name, item in value.items()
+        name: _field(item, properties[name], components) if name in properties else item for name, item in value.items()
     }
 
 
@@ -35,18 +34,34 @@ def resolved(schema: Schema, components: Mapping[str, Schema]) -> Schema:
     return schema
 
 
-def _field(value: object, schema: Schema) -> object:
-    match schema.get("type"):
-        case "string" if "enum" not in schema:
-            return _text(value)
+def _of_its_type(value: object, schema: Schema) -> Schema:
+    """The one of several schemas whose `type` the value names."""
+    named = value.get("type") if isinstance(value, dict) else None
+    fitting = (
+        one for one in schema.get("oneOf", ()) if one.get("properties", {}).get("type", {}).get("const") == named
+    )
+    return next(fitting, schema)
+
+
+def _field(value: object, schema: Schema, components: Mapping[str, Schema]) -> object:
+    is_body = schema.get("$ref", "").endswith("Body")
+    schema = resolved(schema, components)
+    match "body" if is_body else schema.get("type"):
+        case "body":
+            read = as_read(value, schema, components)
+        case "string" if "enum" not in schema and "const" not in schema:
+            read = _text(value)
         case "number":
-            return _number(value)
+            read = _number(value)
+        case "integer":
+            read = _whole(_number(value))
         case "boolean":
-            return _flag(value)
+            read = _flag(value)
         case "array" if isinstance(value, list):
-            return [_field(item, schema["items"]) for item in value]
+            read = [_field(item, schema["items"], components) for item in value]
         case _:
-            return value
+            read = value
+    return read
 
 
 def _text(value: object) -> object:
@@ -62,6 +77,10 @@ def _number(value: object) -> object:
         return float(value)
     except ValueError:
         return value
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _flag(value: object) -> object:

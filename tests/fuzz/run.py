@@ -5,6 +5,7 @@ Everything after the first argument, the tools' Python, goes to tests/fuzz/attac
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from tests.fuzz.furnishing import furnish  # noqa: E402
 from tests.live import RECORDINGS, Live, posts  # noqa: E402
 
 SETTINGS = {
@@ -22,6 +24,9 @@ SETTINGS = {
     "in_flight_per_environment": "100000",
     "min_duration_seconds": "1",
     "min_active_seconds": "0",
+    # No mail leaves: nothing listens there.
+    "smtp_url": "smtp://127.0.0.1:9",
+    "mail_from": "vision@shop.example",
 }
 
 
@@ -37,7 +42,8 @@ def main() -> int:
     ):
         for body, query, kind in posts(RECORDINGS[0], live.credentials["project_token"]):
             assert live.post_recording(body, query, kind).status == 200
-        command = [python, str(ROOT / "tests" / "fuzz" / "attack.py"), live.address, live.credentials["api_key"], "1"]
+        attack = str(ROOT / "tests" / "fuzz" / "attack.py")
+        command = [python, attack, live.address, live.credentials["api_key"], "1", json.dumps(furnish(live))]
         done = subprocess.run([*command, *options], cwd=folder, check=False)
         log = live.output()
     if "Traceback" in log:
