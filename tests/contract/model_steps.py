@@ -77,7 +77,7 @@ trigger = st.sampled_from(
     [{}, DAILY, {**DAILY, "timezone": "UTC"}, {**DAILY, "timezone": "Asia/Tokyo"}, {"timezone": "Asia/Tokyo"}]
 )
 selection = st.sampled_from([{}, {"window_days": 1}, {"tags": ["pay"], "scanner_ids": []}])
-action_name = st.sampled_from(["A", "a", " A ", "é", " "])
+action_name = st.sampled_from(["A", "a", " A ", "é", "0 to begin with", " "])
 action_fields = st.fixed_dictionaries(
     {}, optional={"enabled": st.booleans(), "trigger_config": trigger, "selection": selection}
 )

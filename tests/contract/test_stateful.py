@@ -27,7 +27,7 @@ EXAMPLES_VARIABLE = "REPLAY_VISION_STATEFUL_EXAMPLES"
 EXAMPLES = int(os.environ.get(EXAMPLES_VARIABLE, "0"))
 SETTINGS = settings(
     max_examples=EXAMPLES or 12,
-    stateful_step_count=40,
+    stateful_step_count=44,
     derandomize=not EXAMPLES,
     database=None,
     deadline=None,
@@ -73,6 +73,8 @@ class Machine(RuleBasedStateMachine):
             self._observe(scanned, 0, "s1")
             self._report(scanned.observations["s1"], ending, 0)
             self.compared.everything(scanned)
+        for at, scanned in enumerate(self.model.scanners.values()):
+            self._create_action(scanned, at % 2, f"{at % 3} to begin with", {})
 
     def _user(self, first: str, last: str) -> User:
         site, email = Machine.site, f"{uuid4()}@example.org"
@@ -275,7 +277,9 @@ class Machine(RuleBasedStateMachine):
     )
     def create_action(self, which: int, who: int, called: str, chosen: Any, astray: bool) -> None:
         """Now and then for a scanner of the other environment."""
-        scanned = self._scanned(which)
+        self._create_action(self._scanned(which), who, called, chosen, astray=astray)
+
+    def _create_action(self, scanned: Scanned, who: int, called: str, chosen: Any, *, astray: bool = False) -> None:
         at = next(at for at in self.apis if (at == scanned.environment_id) is not astray)
         defaults = {"enabled": True, "trigger_config": {}, "selection": {"window_days": 1}}
         made = Acting(at, self.users[who], scanned, {**defaults, **chosen, "name": called})
@@ -289,6 +293,17 @@ class Machine(RuleBasedStateMachine):
 
     @rule(which=drawn.number, who=drawn.place, chosen=drawn.action_changes)
     def edit_action(self, which: int, who: int, chosen: Any) -> None:
+        self._edit_action(which, who, chosen)
+
+    @rule(which=drawn.number, called=drawn.action_name)
+    def rename_action(self, which: int, called: str) -> None:
+        self._edit_action(which, 0, {"name": called})
+
+    @rule(which=drawn.number, to=drawn.number)
+    def move_action(self, which: int, to: int) -> None:
+        self._edit_action(which, 0, {"scanner": to})
+
+    def _edit_action(self, which: int, who: int, chosen: Any) -> None:
         acting = self._acting(which)
         if acting is None:
             return
@@ -304,6 +319,7 @@ class Machine(RuleBasedStateMachine):
             acting.written(updated_at, etag, rescheduled="trigger_config" in changed)
         self.compared.acting(acting)
 
+    @precondition(lambda self: len(self.model.actions) > 1)
     @rule(which=drawn.number)
     def delete_action(self, which: int) -> None:
         acting = self._acting(which)
