@@ -87,9 +87,17 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.headers[KEY] = str(uuid4())
     if case.meta.generation.mode.is_positive:
         repair(case.method, case.path, case.body, Run.kept)
-        drawn = {draw.parameter_name for draw in case.meta.pool_draws}
-        if case.path_parameters.get("scanner_id") not in Run.linked or "scanner_id" in drawn:
-            repair_place(case.method, case.path, case.path_parameters, Run.kept)
+        _repair_place(case)
+
+
+def _repair_place(case: Any) -> None:
+    """Real ids where they do not come from a link."""
+    drawn = {draw.parameter_name for draw in case.meta.pool_draws}
+    if case.path_parameters.get("scanner_id") not in Run.linked or "scanner_id" in drawn:
+        repair_place(case.method, case.path, case.path_parameters, Run.kept)
+    made = Run.made.get(case.path.removesuffix("{id}/"))
+    if made and case.method in ("PATCH", "DELETE") and case.meta.phase.name is not TestPhase.STATEFUL:
+        case.path_parameters["id"] = made[-1] if case.method == "PATCH" else made.pop()
 
 
 class Run:
@@ -98,6 +106,8 @@ class Run:
     kept: Kept
     linked: ClassVar[set[str]] = set()
     """Scanners that were made in a sequence, so that links lead to them."""
+    made: ClassVar[dict[str, list[str]]] = {}
+    """Other objects that were made, by the path that makes them: to be changed and deleted."""
     late_until = 0.0
     """Until when reads may not show a write, after an answer that said so (architecture 6)."""
 
@@ -105,8 +115,11 @@ class Run:
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
     """Notes what later hooks need; see Run."""
-    if response.status_code == 201 and case.meta is not None and case.meta.phase.name is TestPhase.STATEFUL:
-        Run.linked.add(response.json()["id"])
+    if response.status_code == 201 and case.meta is not None:
+        if case.meta.phase.name is TestPhase.STATEFUL:
+            Run.linked.add(response.json()["id"])
+        else:
+            Run.made.setdefault(case.path, []).append(response.json()["id"])
     if STALE in {name.lower() for name in response.headers}:
         Run.late_until = time.monotonic() + LATE_SECONDS
 

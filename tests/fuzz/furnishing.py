@@ -20,7 +20,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 
 
 def furnish(live: Live) -> dict[str, Any]:
-    """One scanner of each type, one of which has a gap in its schedule, and an integration; their ids.
+    """One scanner of each type, one of which has a gap and an observation, and an integration; their ids.
 
     The gap and the integration come from the services: no request makes either.
     """
@@ -32,6 +32,8 @@ def furnish(live: Live) -> dict[str, Any]:
         integration, _ = running.integrations.create(context, 1, "slack", "xoxb-not-one")
         owned = replace(context, tenant=Tenant(1, organization))
         running.scanners.skip_gap(owned, with_gap, 1, 1, "quota_exhausted")
+    observed = live.call("POST", f"scanners/{with_gap}/observe/", {"session_id": "kept"})
+    assert observed.status == 202, observed
     wait_until(lambda: live.call("GET", f"scanners/{with_gap}/gaps/").body["count"], 30, "no gap")
     return {
         "scanners": scanners,

@@ -63,10 +63,10 @@ def repair(method: str, path: str, body: Any, kept: Kept) -> None:
 
 
 def repair_place(method: str, path: str, parameters: dict[str, Any], kept: Kept) -> None:
-    """Changes the ids in the address of a request in place: only one scanner has a gap."""
+    """Changes the ids in the address of a request in place: only one scanner surely has a gap and an observation."""
     if path.endswith("/redrive/"):
         parameters.update(scanner_id=kept.gap_scanner, id=kept.gap)
-    elif path.endswith("/gaps/"):
+    elif path.endswith(("/gaps/", "/{scanner_id}/observations/")):
         parameters["scanner_id"] = kept.gap_scanner
 
 
