@@ -81,6 +81,11 @@ def observation_is_in_flight(method: str, path: str, body: object, problem: Prob
     return path.endswith("/retry/") and problem["code"] == "conflict"
 
 
+def scanner_has_all_its_actions(method: str, path: str, body: object, problem: Problem) -> bool:
+    """README, Administration: a scanner takes up to 200 actions."""
+    return problem["attr"] == "scanner" and "at most" in problem["detail"] and "/actions/" in path
+
+
 def outlives(path: str) -> bool:
     """Extensions, Audit: the history of a deleted object stays readable."""
     return path.endswith("/history/")
@@ -97,6 +102,7 @@ RULES: tuple[Rule, ...] = (
     cursor_is_not_from_a_page,
     observation_has_succeeded,
     observation_is_in_flight,
+    scanner_has_all_its_actions,
 )
 
 
