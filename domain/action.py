@@ -215,18 +215,13 @@ class Action(Aggregate):
             raise NotFound
 
 
-def check_word(field: str, value: str) -> None:
-    """Raises Invalid unless the value is one that `trigger_type` or `mode` may have (contract 8.1)."""
-    if value not in CHOICES[field]:
-        raise Invalid(field, "invalid_choice", f'"{value}" is not a valid choice.')
-    if value == REFUSED[field]:
-        raise Invalid(field, "invalid_input", f'"{value}" is not supported yet.')
-
-
 def _check_words(given: dict[str, Any]) -> None:
-    for field in CHOICES:
-        if field in given:
-            check_word(field, given[field])
+    for field, choices in CHOICES.items():
+        value = given.get(field, choices[0])
+        if value not in choices:
+            raise Invalid(field, "invalid_choice", f'"{value}" is not a valid choice.')
+        if value == REFUSED[field]:
+            raise Invalid(field, "invalid_input", f'"{value}" is not supported yet.')
 
 
 def _with_timezone(config: Objects) -> Objects:

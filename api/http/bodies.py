@@ -16,11 +16,11 @@ from api.http.fields import (
     integer,
     number,
     problem,
-    reference,
     several,
     text,
     without_defaults,
 )
+from api.http.identifiers import reference
 from domain.action import MODES, REFUSED, TRIGGER_TYPES
 from domain.delivery import (
     ADDRESS_LENGTH,
@@ -144,22 +144,20 @@ class TargetBody(Body):
         return {"oneOf": [_described(kind, needed) for kind, needed in _NEEDED.items()]}
 
 
-def _accepted_words(schema: dict[str, Any]) -> None:
-    """Words that are always refused are named in prose, not offered."""
+def _refused_words(schema: dict[str, Any]) -> None:
+    """They are named in prose; `choice` does not offer them."""
     for name, word in REFUSED.items():
-        field = schema["properties"][name]
-        field["enum"] = [each for each in field["enum"] if each != word]
-        field["description"] = f"`{word}` is known, too, and refused."
+        schema["properties"][name]["description"] = f"`{word}` is known, too, and refused."
 
 
 def _new(schema: dict[str, Any]) -> None:
-    _accepted_words(schema)
+    _refused_words(schema)
     for name, value in (("trigger_config", {}), ("selection", {"window_days": 1}), ("synthesis_config", {})):
         schema["properties"][name]["default"] = value
 
 
 def _edited(schema: dict[str, Any]) -> None:
-    _accepted_words(schema)
+    _refused_words(schema)
     without_defaults(schema)
 
 

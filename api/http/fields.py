@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -87,7 +86,7 @@ class Rule:
         return {**handler(shown), **self.described}
 
 
-def _alone(check: Callable[[object], object]) -> Callable[[object, ValidationInfo], object]:
+def alone(check: Callable[[object], object]) -> Callable[[object, ValidationInfo], object]:
     """A check that needs nothing but the value."""
 
     def checked(value: object, _: ValidationInfo) -> object:
@@ -105,7 +104,7 @@ def read(model: type[B_], document: object, *, choices: Mapping[str, Any] | None
     if document is None:
         raise Invalid(None, "null", "No data provided")
     if not isinstance(document, dict):
-        raise Invalid(None, "invalid_input", f"Invalid data. Expected a dictionary, but got {_kind(document)}.")
+        raise Invalid(None, "invalid_input", f"Invalid data. Expected a dictionary, but got {kind(document)}.")
     try:
         return model.model_validate(document, context=dict(choices or {}))
     except ValidationError as error:
@@ -122,10 +121,10 @@ def _first(error: ValidationError) -> Invalid:
     if value is None:
         return Invalid(attr, "null", "This field may not be null.")
     if first["type"] == "model_type":
-        message = f"Invalid data. Expected a dictionary, but got {_kind(value)}."
+        message = f"Invalid data. Expected a dictionary, but got {kind(value)}."
         return Invalid(_path(*first["loc"], WHOLE), "invalid_input", message)
     if first["type"] == "list_type":
-        return Invalid(attr, "not_a_list", f'Expected a list of items but got type "{_kind(value)}".')
+        return Invalid(attr, "not_a_list", f'Expected a list of items but got type "{kind(value)}".')
     return Invalid(attr, "invalid_input", "Invalid value.")
 
 
@@ -142,11 +141,11 @@ def _ask(check: Callable[[Any], object], value: object) -> None:
         raise problem(error.code, error.message) from None
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
     return type(value).__name__
 
 
-def _not_null(value: object) -> None:
+def not_null(value: object) -> None:
     if value is None:
         raise problem("null", "This field may not be null.")
 
@@ -161,7 +160,7 @@ NOT_BLANK = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 
 
 def _as_text(value: object) -> str:
-    _not_null(value)
+    not_null(value)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise problem("invalid_input", "Not a valid string.")
     try:
@@ -197,14 +196,14 @@ def text(max_length: int, *, blank: bool = False, check: Callable[[str], object]
         return cleaned
 
     described = {"maxLength": max_length, "pattern": NO_NUL if blank else NOT_BLANK}
-    return Rule(_alone(checked), described if blank else {"minLength": 1, **described})
+    return Rule(alone(checked), described if blank else {"minLength": 1, **described})
 
 
 def several(most: int, *, least: int = 1) -> Rule:
     """A list of ``least`` (0 or 1) to ``most`` items."""
 
     def check(value: object) -> object:
-        _not_null(value)
+        not_null(value)
         if isinstance(value, list):
             if len(value) < least:
                 raise problem("empty", "This list may not be empty.")
@@ -212,7 +211,7 @@ def several(most: int, *, least: int = 1) -> Rule:
                 raise problem("max_length", f"Ensure this field has no more than {most} elements.")
         return value
 
-    return Rule(_alone(check), {"minItems": least, "maxItems": most})
+    return Rule(alone(check), {"minItems": least, "maxItems": most})
 
 
 def choice(*values: str, refused: Collection[str] = ()) -> Rule:
@@ -235,45 +234,27 @@ def configured_choice(name: str) -> Rule:
 
 def _chooser(values: Callable[[ValidationInfo], Iterable[str]]) -> Callable[[object, ValidationInfo], str]:
     def check(value: object, info: ValidationInfo) -> str:
-        _not_null(value)
+        not_null(value)
         if isinstance(value, str) and value in values(info):
             return value
-        shown = echo(value) if isinstance(value, str | bool | float) else _short(value)
+        shown = echo(value) if isinstance(value, str | bool | float) else short(value)
         raise problem("invalid_choice", f'"{shown}" is not a valid choice.')
 
     return check
 
 
-def reference(name: str) -> Rule:
-    """The id of an object that must be there: `read` is given under `name`, in `choices`, a function that knows."""
-
-    def check(value: object, info: ValidationInfo) -> UUID:
-        _not_null(value)
-        if isinstance(value, bool | dict | list | float):
-            raise problem("incorrect_type", f"Incorrect type. Expected pk value, received {_kind(value)}.")
-        try:
-            identifier = UUID(int=value) if isinstance(value, int) else UUID(str(value).strip())
-        except ValueError:
-            raise problem("invalid_input", f"“{echo(_short(value))}” is not a valid UUID.") from None
-        if not (info.context or {})[name](identifier):
-            raise problem("does_not_exist", f'Invalid pk "{echo(_short(value))}" - object does not exist.')
-        return identifier
-
-    return Rule(check, {"format": "uuid"})
-
-
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """Lists, objects and huge integers are named by kind: printing them costs without bound."""
     if isinstance(value, str):
         return value
-    return str(value) if isinstance(value, int) and value.bit_length() <= INTEGER_BITS else _kind(value)
+    return str(value) if isinstance(value, int) and value.bit_length() <= INTEGER_BITS else kind(value)
 
 
 # --- numbers and booleans -------------------------------------------------------------------------------------------
 
 
 def _as_number(value: object) -> float:
-    _not_null(value)
+    not_null(value)
     if isinstance(value, str) and len(value) > NUMBER_TEXT:
         raise problem("max_string_length", "String value too large.")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -290,7 +271,7 @@ def _as_number(value: object) -> float:
 
 
 def _as_integer(value: object) -> int:
-    _not_null(value)
+    not_null(value)
     if isinstance(value, str) and len(value) > NUMBER_TEXT:
         raise problem("max_string_length", "String value too large.")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -335,7 +316,7 @@ def number(
         return taken
 
     limits = {name: limit for name, limit in (("minimum", low), ("maximum", high)) if limit is not None}
-    return Rule(_alone(checked), {**limits, **(described or {})})
+    return Rule(alone(checked), {**limits, **(described or {})})
 
 
 def integer(low: int, high: int) -> Rule:
@@ -346,7 +327,7 @@ def integer(low: int, high: int) -> Rule:
         _within(taken, low, high)
         return taken
 
-    return Rule(_alone(check), {"minimum": low, "maximum": high})
+    return Rule(alone(check), {"minimum": low, "maximum": high})
 
 
 _TRUE = {"t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"}
@@ -354,7 +335,7 @@ _FALSE = {"f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off"
 
 
 def _as_flag(value: object) -> bool:
-    _not_null(value)
+    not_null(value)
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float) and value in (0, 1):
@@ -366,28 +347,7 @@ def _as_flag(value: object) -> bool:
     raise problem("invalid_input", "Must be a valid boolean.")
 
 
-UUID_TEXT = 45
-"""Characters of the longest form of an id that is taken (`urn:uuid:...`)."""
-
-
-def identifier(*, null: bool = False) -> Rule:
-    """An id of an object, in any of the usual forms of a UUID; with `null` also none."""
-
-    def check(value: object) -> UUID | None:
-        if value is None and null:
-            return None
-        _not_null(value)
-        try:
-            if isinstance(value, str) and len(value) <= UUID_TEXT:
-                return UUID(value)
-        except ValueError:
-            pass
-        raise problem("invalid_input", "Must be a valid UUID.")
-
-    return Rule(_alone(check), {})
-
-
-Flag = Annotated[bool, Rule(_alone(_as_flag), {})]
+Flag = Annotated[bool, Rule(alone(_as_flag), {})]
 """A boolean, also as the words and digits of contract 2.2."""
 
 # --- documents ------------------------------------------------------------------------------------------------------
@@ -419,11 +379,11 @@ def document(refusal: str, check: Callable[[object], object] | None = None, *, s
     """
 
     def checked(value: object) -> object:
-        _not_null(value)
+        not_null(value)
         if not storable_document(value) or len(encode(value)) > DOCUMENT_BYTES:
             raise problem("invalid_input", refusal)
         if check is not None:
             _ask(check, value)
         return value
 
-    return Rule(_alone(checked), {"type": "object"} if shape is None else {}, shape)
+    return Rule(alone(checked), {"type": "object"} if shape is None else {}, shape)

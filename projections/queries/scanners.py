@@ -42,8 +42,7 @@ WHERE s.environment_id = %(environment_id)s AND s.deleted_at IS NULL
 _SELECT = f"""
 SELECT s.id, s.name, s.description, s.scanner_type, s.scanner_config, s.query, s.sampling_rate, s.provider, s.model,
        s.enabled, s.emits_signals, s.scanner_version, greatest(w.swept_at, s.enabled_at - %(settle)s), s.created_at,
-       s.updated_at, e.monthly,
-       {USER_COLUMNS}
+       s.updated_at, e.monthly, s.version, {USER_COLUMNS}
 {_FROM}
 """
 _ONE = (_SELECT + "AND s.id = %(id)s").encode()
@@ -101,11 +100,19 @@ def page(
     tail = f"{conditions} ORDER BY {_order(order_by or 'name')} LIMIT %(limit)s OFFSET %(offset)s"
     row = connection.execute((_COUNT + conditions).encode(), values).fetchone()
     rows = connection.execute((_SELECT + tail).encode(), values)
-    return (row[0] if row else 0), [_document(row) for row in rows]
+    return (row[0] if row else 0), [_document(row)[1] for row in rows]
 
 
 def scanner(connection: Connection, tenant: Tenant, scanner_id: UUID, *, settle: timedelta = SETTLE) -> Document | None:
     """One scanner; None when it is unknown, deleted or another tenant's. `settle` as for `page`."""
+    found = versioned(connection, tenant, scanner_id, settle=settle)
+    return found[1] if found else None
+
+
+def versioned(
+    connection: Connection, tenant: Tenant, scanner_id: UUID, *, settle: timedelta = SETTLE
+) -> tuple[int, Document] | None:
+    """As `scanner`, with the version of its stream, for ETag."""
     values = {"environment_id": tenant.environment_id, "id": scanner_id, "settle": settle}
     row = connection.execute(_ONE, values).fetchone()
     return _document(row) if row else None
@@ -152,12 +159,12 @@ def _order(order_by: str) -> str:
     return f"{ORDERS[order_by.removeprefix('-')]} {direction} NULLS LAST, s.id"
 
 
-def _document(row: tuple[Any, ...]) -> Document:
+def _document(row: tuple[Any, ...]) -> tuple[int, Document]:
     (
         scanner_id, name, description, scanner_type, scanner_config, query, sampling_rate, provider, model, enabled,
-        emits_signals, scanner_version, last_swept_at, created_at, updated_at, monthly, *creator,
+        emits_signals, scanner_version, last_swept_at, created_at, updated_at, monthly, version, *creator,
     ) = row  # fmt: skip
-    return {
+    return version, {
         "id": scanner_id,
         "name": name,
         "description": description,

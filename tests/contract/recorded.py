@@ -75,3 +75,10 @@ def new_place(site: Site, name: str) -> Place:
     made = site.accounts.create_environment(site.system, site.organization_id, name)
     site.caught_up(made.position)
     return Place(site, site.client(environment=made.id), made.id)
+
+
+def estimate(place: Place, **body: Any) -> dict[str, Any]:
+    response = place.api.post("scanners/estimate/", json=body)
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer

@@ -8,6 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.contract.refused_actions import REFUSED
 from tests.contract.site import Site, refusal, scanner
 
 RULE = {"rrule": "FREQ=DAILY;BYHOUR=8;BYMINUTE=0;BYSECOND=0", "timezone": "Europe/Prague"}
@@ -167,91 +168,6 @@ def test_a_deleted_name_and_a_former_name_are_free(api: httpx.Client, subject: s
     second = action(api, subject, name)
     assert api.delete(f"actions/{second['id']}/").status_code == 204
     action(api, subject, name)
-
-
-LONG = "x" * 256
-REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({"name": None}, "null", "name"),
-    ({"name": " "}, "blank", "name"),
-    ({"name": LONG}, "max_length", "name"),
-    ({"name": True}, "invalid_input", "name"),
-    ({"scanner": None}, "null", "scanner"),
-    ({"scanner": "7"}, "invalid_input", "scanner"),
-    ({"scanner": ""}, "invalid_input", "scanner"),
-    ({"scanner": "0197a3c0-52f1-7e0a-8f0b-6f1f2d9c1a44"}, "does_not_exist", "scanner"),
-    ({"scanner": 7}, "does_not_exist", "scanner"),
-    ({"scanner": True}, "incorrect_type", "scanner"),
-    ({"scanner": [1]}, "incorrect_type", "scanner"),
-    ({"enabled": 2}, "invalid_input", "enabled"),
-    ({"trigger_type": "threshold"}, "invalid_input", "trigger_type"),
-    ({"trigger_type": "nope"}, "invalid_choice", "trigger_type"),
-    ({"mode": "per_observation"}, "invalid_input", "mode"),
-    ({"mode": "nope"}, "invalid_choice", "mode"),
-    ({"trigger_config": None}, "null", "trigger_config"),
-    ({"trigger_config": []}, "invalid_input", "trigger_config__non_field_errors"),
-    ({"trigger_config": {"rrule": None}}, "null", "trigger_config__rrule"),
-    ({"trigger_config": {"rrule": ""}}, "blank", "trigger_config__rrule"),
-    ({"trigger_config": {"rrule": "FREQ=DAILY", "timezone": ""}}, "invalid_input", "trigger_config__timezone"),
-    ({"trigger_config": {"timezone": "Mars/Base"}}, "invalid_input", "trigger_config__timezone"),
-    ({"trigger_config": {"timezone": "../../etc/passwd"}}, "invalid_input", "trigger_config__timezone"),
-    ({"trigger_config": {"timezone": "europe/prague"}}, "invalid_input", "trigger_config__timezone"),
-    ({"selection": None}, "null", "selection"),
-    ({"selection": "all"}, "invalid_input", "selection__non_field_errors"),
-    ({"selection": {"window_days": "x"}}, "invalid_input", "selection__window_days"),
-    ({"selection": {"window_days": 1.5}}, "invalid_input", "selection__window_days"),
-    ({"selection": {"window_days": None}}, "null", "selection__window_days"),
-    ({"selection": {"tags": ["a", True]}}, "invalid_input", "selection__tags__1"),
-    ({"selection": {"tags": "a"}}, "not_a_list", "selection__tags"),
-    ({"selection": {"scanner_ids": [["a"]]}}, "invalid_input", "selection__scanner_ids__0"),
-    ({"selection": {"min_score": True}}, "invalid_input", "selection__min_score"),
-    ({"synthesis_config": None}, "null", "synthesis_config"),
-    ({"synthesis_config": {"prompt_guide": "x" * 501}}, "max_length", "synthesis_config__prompt_guide"),
-    ({"delivery_config": None}, "null", "delivery_config"),
-    ({"delivery_config": {}}, "not_a_list", "delivery_config"),
-    ({"delivery_config": ["x"]}, "invalid_input", "delivery_config__0__non_field_errors"),
-    ({"delivery_config": [{}]}, "required", "delivery_config__0__type"),
-    ({"delivery_config": [{"type": "pigeon"}]}, "invalid_choice", "delivery_config__0__type"),
-    ({"delivery_config": [{"type": "slack", "channel": "#a"}]}, "required", "delivery_config__0__integration_id"),
-    ({"delivery_config": [{"type": "slack", "integration_id": 1}]}, "required", "delivery_config__0__channel"),
-    (
-        {"delivery_config": [{"type": "webhook", "url": "https://a.b/"}, {"type": "slack", "channel": "#a"}]},
-        "required",
-        "delivery_config__1__integration_id",
-    ),
-    (
-        {"delivery_config": [{"type": "slack", "integration_id": 1, "channel": " "}]},
-        "blank",
-        "delivery_config__0__channel",
-    ),
-    (
-        {"delivery_config": [{"type": "slack", "integration_id": 0, "channel": "#a"}]},
-        "invalid_input",
-        "delivery_config",
-    ),
-    (
-        {"delivery_config": [{"type": "slack", "integration_id": 10**12, "channel": "#a"}]},
-        "invalid_input",
-        "delivery_config",
-    ),
-    (
-        {"delivery_config": [{"type": "slack", "integration_id": 99, "channel": "#a"}]},
-        "invalid_input",
-        "delivery_config",
-    ),
-    ({"delivery_config": [{"type": "webhook"}]}, "required", "delivery_config__0__url"),
-    ({"delivery_config": [{"type": "webhook", "url": "ftp://a.b/"}]}, "invalid_input", "delivery_config__0__url"),
-    ({"delivery_config": [{"type": "webhook", "url": "https://u:p@a.b/"}]}, "invalid_input", "delivery_config__0__url"),
-    (
-        {"delivery_config": [{"type": "webhook", "url": "https://a.b/" + "x" * 2040}]},
-        "max_length",
-        "delivery_config__0__url",
-    ),
-    ({"delivery_config": [{"type": "email", "to": []}]}, "empty", "delivery_config__0__to"),
-    ({"delivery_config": [{"type": "email", "to": ["a@b.org"] * 21}]}, "max_length", "delivery_config__0__to"),
-    ({"delivery_config": [{"type": "email", "to": ["a@b.org", "a b"]}]}, "invalid_input", "delivery_config__0__to__1"),
-    ({"delivery_config": [{"type": "email", "to": ["a@b.org"]}]}, "invalid_input", "delivery_config__0__type"),
-    ({"delivery_config": [{"type": "webhook", "url": "https://a.b/"}] * 6}, "max_length", "delivery_config"),
-]  # fmt: skip
 
 
 @pytest.mark.rule(

@@ -23,9 +23,8 @@ from consumers.capture.blobs import FolderBlobs
 from consumers.capture.handler import SnapshotHandler
 from consumers.relay import outgoing
 from consumers.scanning import jobs
-from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.builtin import BuiltinProvider
-from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
+from consumers.scanning.providers.port import Answer, Provider, ProviderError
 from consumers.scanning.requests import JobMaker
 from consumers.scanning.scan import MAX_TRIES, Scanning
 from consumers.scanning.worker import Reaper, ScanWorker
@@ -35,6 +34,7 @@ from domain.event import Actor
 from domain.observation import Observation
 from domain.tenant import Tenant
 from tests.capture.traffic import recorded
+from tests.scanning.answering import Answering
 
 TENANT = Tenant(1, UUID(int=7))
 RECORDING = "recordings/01a209bc-76ca-7636-81d7-088cee3e9f98.jsonl.gz"
@@ -43,22 +43,6 @@ SESSION = "01a209bc-76ca-7636-81d7-088cee3e9f98"
 
 def now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass
-class Answering:
-    """A provider that answers, or fails, as it is told: what a vendor may do."""
-
-    answers: list[Answer | Exception]
-    asked: int = 0
-
-    def analyse(self, question: Question, evidence: Evidence) -> Answer:
-        del question, evidence
-        given = self.answers[min(self.asked, len(self.answers) - 1)]
-        self.asked += 1
-        if isinstance(given, Exception):
-            raise given
-        return given
 
 
 @dataclass

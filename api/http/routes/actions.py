@@ -59,8 +59,7 @@ def created_again(call: Call, kept: Kept) -> Response:
 def retrieve_action(call: Call) -> Response:
     """One action. Its `ETag` may be sent as `If-Match` with an edit."""
     action_id = call.object_id("action_id")
-    with call.services.pool.connection() as conn:
-        found = actions.action(conn, call.tenant, action_id)
+    found = _find(call, action_id)
     if found is None:
         raise NotFound
     version, document = found

@@ -135,12 +135,11 @@ def created_again(call: Call, kept: Kept) -> Response:
 def retrieve_scanner(call: Call) -> Response:
     """One scanner. Its `ETag` may be sent as `If-Match` with an edit."""
     scanner_id = call.object_id("scanner_id")
-    with call.services.pool.connection() as conn:
-        version = scanners.version(conn, call.tenant, scanner_id)  # first: no older than the tag is what is shown
     found = _find(call, scanner_id)
-    if found is None or version is None:
+    if found is None:
         raise NotFound
-    return Answer(found, headers=tag(version))
+    version, document = found
+    return Answer(document, headers=tag(version))
 
 
 def edit_scanner(call: Call) -> Response:
@@ -184,7 +183,7 @@ def _shown(call: Call, scanner: Scanner, position: int | None, status: int) -> R
         position,
         SERVED_BY,
         version=scanner.version,
-        read=lambda: _found(call, scanner.id),
+        read=lambda: _find(call, scanner.id),
         own=lambda: _own(call, scanner),
         status=status,
     )
@@ -195,17 +194,9 @@ def _as_written(call: Call, kept: Kept) -> Scanner:
     return call.services.scanners.as_of(call.context(), scanner_id, version)
 
 
-def _found(call: Call, scanner_id: UUID) -> tuple[int, dict[str, Any]] | None:
-    """The document and a version that is no older: the same as the one that is asked about only if both are."""
-    document = _find(call, scanner_id)
+def _find(call: Call, scanner_id: UUID) -> tuple[int, dict[str, Any]] | None:
     with call.services.pool.connection() as conn:
-        version = scanners.version(conn, call.tenant, scanner_id)
-    return None if document is None or version is None else (version, document)
-
-
-def _find(call: Call, scanner_id: UUID) -> dict[str, Any] | None:
-    with call.services.pool.connection() as conn:
-        return scanners.scanner(conn, call.tenant, scanner_id, settle=call.services.settle)
+        return scanners.versioned(conn, call.tenant, scanner_id, settle=call.services.settle)
 
 
 def _choices(call: Call) -> dict[str, Sequence[str]]:
