@@ -26,6 +26,7 @@ from commands.actions import Actions
 from commands.context import Context
 from commands.integrations import Integrations
 from commands.observations import Observations
+from commands.recordings import Recordings
 from commands.scanners import Scanners
 from commands.sealing import Seal
 from commands.store.application import STORE_OUTAGES, Store
@@ -95,6 +96,7 @@ class Runtime:
     actions: Actions
     integrations: Integrations
     observations: Observations
+    recordings: Recordings
     accounts: Accounts
     clock: Callable[[], datetime] = now
 
@@ -144,6 +146,7 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
             actions=Actions(store, mail=settings.mail),
             integrations=Integrations(store, Seal(secret)),
             observations=Observations(store, settings.observation_limits),
+            recordings=Recordings(store),
             accounts=Accounts(store, secret),
         )
 

@@ -12,6 +12,7 @@ from domain.accounts import (
     EnvironmentCreated,
     OrganizationCreated,
     ProjectTokenRotated,
+    RetentionSet,
     UserCreated,
 )
 from domain.event import Event
@@ -25,6 +26,7 @@ _ENVIRONMENT = (
     "VALUES (%s, %s, %s, %s, %s, %s)"
 )
 _ROTATE = "UPDATE environment SET project_token = %s WHERE id = %s"
+_RETENTION = "UPDATE environment SET retention_days = %s WHERE id = %s"
 _MEMBER = "INSERT INTO member (id, uuid, organization_id, profile_id, created_at) VALUES (%s, %s, %s, %s, %s)"
 _KEY = (
     "INSERT INTO api_key (id, organization_id, user_id, label, prefix, key_hash, scopes, environment_ids, created_at, "
@@ -49,6 +51,8 @@ def _take_in(connection: Connection, event: Event) -> None:
             connection.execute(_ENVIRONMENT, (*values, event.project_token, at))
         case ProjectTokenRotated():
             connection.execute(_ROTATE, (event.project_token, environment_of(event)))
+        case RetentionSet():
+            connection.execute(_RETENTION, (event.retention_days, environment_of(event)))
         case UserCreated():
             values = (event.user_id, event.originator_id, organization_of(event), event.profile.id, at)
             connection.execute(_MEMBER, values)
@@ -66,7 +70,15 @@ def _take_in(connection: Connection, event: Event) -> None:
 ACCOUNTS = Projection(
     name="accounts",
     handles=frozenset(
-        {OrganizationCreated, EnvironmentCreated, ProjectTokenRotated, UserCreated, ApiKeyIssued, ApiKeyRevoked}
+        {
+            OrganizationCreated,
+            EnvironmentCreated,
+            ProjectTokenRotated,
+            RetentionSet,
+            UserCreated,
+            ApiKeyIssued,
+            ApiKeyRevoked,
+        }
     ),
     apply=_apply,
 )

@@ -10,9 +10,11 @@ from starlette.requests import Request
 
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
+from commands.recordings import Recordings
 from commands.scanners import Scanners
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
+from consumers.scanning.timelines import Timelines
 from consumers.selection.estimate import Estimates
 from consumers.transports.port import Transport
 
@@ -55,6 +57,8 @@ class Services:
     scanners: Scanners
     actions: Actions
     observations: Observations
+    recordings: Recordings
+    timelines: Timelines
     limits: ObservationLimits
     estimates: Estimates
     transport: Transport

@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import sessions
+from consumers.capture import deletions, sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
 from consumers.capture.parts import Part, part_of
@@ -118,13 +118,26 @@ class SnapshotHandler:
                 log.info("dropped undecodable messages", extra={"dropped": dropped})
 
     def _store_all(self, conn: psycopg.Connection, parts: Mapping[tuple[int, str, UUID], Part]) -> None:
-        wanted = sorted({part.session for part in parts.values()})
-        states = sessions.lock(conn, wanted)
+        """Batches of deleted sessions are passed over, and counted."""
+        asked = {part.session for part in parts.values()}
+        gone = deletions.deleted(conn, asked)
+        states = sessions.lock(conn, sorted(asked - gone))
+        # Once more: from here on whoever erases one of these waits for the end of this transaction.
+        just_gone = deletions.deleted(conn, states)
+        sessions.unmake(conn, [session for session in just_gone if states[session] is None])
+        gone |= just_gone
         known = sessions.known_parts(conn, list(parts))
-        fresh = sorted((part for name, part in parts.items() if name not in known), key=lambda part: part.session)
+        fresh = sorted(
+            (part for name, part in parts.items() if name not in known and part.session not in gone),
+            key=lambda part: part.session,
+        )
         now = self._clock()
         for session, members in groupby(fresh, key=lambda part: part.session):
             self._store(conn, session, list(members), states, now)
+        late = Counter(part.session for part in parts.values() if part.session in gone)
+        if late:
+            log.info("passed over batches of deleted sessions", extra={"batches": late.total()})
+            deletions.note_dropped(conn, late)
 
     def _store(
         self,

@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 from consumers.selection.candidates import unsupported_conditions
 from domain.eligibility import EligibilityLimits
 from domain.tenant import Tenant
+from projections.queries.visible import VISIBLE, visible
 
 Connection = psycopg.Connection[TupleRow]
 
@@ -25,9 +26,8 @@ _DAY_MS = 86_400_000
 COUNT_SECONDS = 8.0
 """Longest count; with the time to stop it stays below the 10 s that a process has to end, and a client to wait."""
 
-# Rows of a session that nothing was merged into yet have no time; nothing compares with null.
-_ELIGIBLE = """
-s.environment_id = %(environment_id)s
+_ELIGIBLE = f"""
+{VISIBLE}
 AND (s.last_timestamp - s.first_timestamp)::float8 / 1000 >= %(min_duration)s::float8
 AND s.active_milliseconds::float8 / 1000 >= %(min_active)s::float8
 AND s.active_milliseconds::float8 / 1000 <= %(max_active)s::float8
@@ -37,7 +37,7 @@ _BY_VISITOR = " AND s.distinct_ids && %(distinct_ids)s::text[]"
 
 # A session cannot have begun after we received it, so one from a clock that is ahead is taken by our own.
 _IN_WINDOW = " AND s.first_timestamp >= %(since_ms)s AND s.first_received_at >= %(since)s"
-_EARLIEST = "SELECT min(s.first_timestamp) FROM capture.session s WHERE s.environment_id = %s"
+_EARLIEST = f"SELECT min(s.first_timestamp) FROM capture.session s WHERE {VISIBLE}"  # noqa: S608 - our own
 
 _IN_RANGES = """
 SELECT count(s.session_id)
@@ -75,11 +75,11 @@ def matched(
     Settled or not: one that goes on will settle. The look-back has fewer days when the recordings do (contract 6).
     Raises TooSlow when it takes longer than `seconds`; psycopg.OperationalError when the database is away.
     """
-    matching, values = _matching(tenant, query, limits)
+    matching, values = _matching(tenant, query, limits, now)
     since = now - timedelta(days=WINDOW_DAYS)
     values |= {"since": since, "since_ms": _milliseconds(since)}
     with _bounded(connection, seconds) as bounded:
-        row = bounded.execute(_EARLIEST, (tenant.environment_id,)).fetchone()
+        row = bounded.execute(_EARLIEST.encode(), visible(tenant, now)).fetchone()
         days = _window_days(row[0] if row else None, now)
         if matching is None:
             return Matched(0, days)
@@ -94,6 +94,7 @@ def matched_in(
     query: dict[str, Any],
     limits: EligibilityLimits,
     ranges: Sequence[tuple[int, int]],
+    now: datetime,
     *,
     seconds: float = COUNT_SECONDS,
 ) -> list[int]:
@@ -101,7 +102,7 @@ def matched_in(
 
     Raises as `matched`.
     """
-    matching, values = _matching(tenant, query, limits)
+    matching, values = _matching(tenant, query, limits, now)
     if matching is None or not ranges:
         return [0] * len(ranges)
     values |= {"firsts": [first for first, _ in ranges], "lasts": [last for _, last in ranges]}
@@ -110,10 +111,12 @@ def matched_in(
     return [row[0] for row in rows]
 
 
-def _matching(tenant: Tenant, query: dict[str, Any], limits: EligibilityLimits) -> tuple[str | None, dict[str, Any]]:
+def _matching(
+    tenant: Tenant, query: dict[str, Any], limits: EligibilityLimits, now: datetime
+) -> tuple[str | None, dict[str, Any]]:
     """The condition on a row `s` of capture.session, None when a query selects nothing, and its values."""
     values: dict[str, Any] = {
-        "environment_id": tenant.environment_id,
+        **visible(tenant, now),
         "min_duration": limits.min_duration_seconds,
         "min_active": limits.min_active_seconds,
         "max_active": limits.max_active_seconds,

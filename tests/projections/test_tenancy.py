@@ -9,13 +9,16 @@ import pytest
 import projections.queries
 
 FOLDER = Path(projections.queries.__file__).parent
-TENANT_TABLE = re.compile(r"\b(read_(scanners|actions|integrations|observations|quota|history)|capture|selection)\.\w+")
+TENANT_TABLE = re.compile(
+    r"\b(read_(scanners|actions|integrations|observations|quota|recordings|history)|capture|selection)\.\w+"
+)
 OWNED = re.compile(r"\b(environment_id|organization_id)\b")
 
 EXEMPT = {
     "integrations.list_integrations": "for the operator, who may name an environment",
     "quota.quota_with_grants": "for the operator, who names the organization",
     "quota._quota": "its two callers say whose",
+    "retention.kept_days": "for the sweep that removes what is past it, which goes over all environments",
     "estimates.due": "for the refresh, which goes over all environments",
     "sessions.settle_number_at": "as last_settle_number",
     "sessions.last_settle_number": "a counter over all environments that tells nothing of any",

@@ -62,7 +62,7 @@ def settle(connection: Connection, tenant: Tenant, made: dict[str, Any]) -> None
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sessions, queries, limits)
 def test_the_count_is_the_number_of_sessions_that_the_sweep_wants(
-    pool: ConnectionPool, made: dict[str, Any], query: dict[str, Any], limits: EligibilityLimits
+    readable: None, pool: ConnectionPool, made: dict[str, Any], query: dict[str, Any], limits: EligibilityLimits
 ) -> None:
     """At a rate of 1: the count is before sampling."""
     tenant = Tenant(next(ENVIRONMENTS), uuid4())
@@ -74,4 +74,4 @@ def test_the_count_is_the_number_of_sessions_that_the_sweep_wants(
         middle = seen[len(seen) // 2].settle_number if seen else 0
         ranges = [(0, middle), (middle + 1, 10**9), (5, 4)]
         below = sum(number <= middle for number in chosen)
-        assert matched_in(connection, tenant, query, limits, ranges) == [below, len(chosen) - below, 0]
+        assert matched_in(connection, tenant, query, limits, ranges, NOW) == [below, len(chosen) - below, 0]
