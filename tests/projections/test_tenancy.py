@@ -14,6 +14,9 @@ TENANT_TABLE = re.compile(
 )
 OWNED = re.compile(r"\b(environment_id|organization_id)\b")
 
+OWNING = {"VISIBLE"}
+"""Expressions of other modules that name the owner."""
+
 EXEMPT = {
     "integrations.list_integrations": "for the operator, who may name an environment",
     "quota.quota_with_grants": "for the operator, who names the organization",
@@ -47,7 +50,8 @@ def offences(name: str, source: str) -> list[str]:
         if TENANT_TABLE.search(text) or _names(statement.value) & touching:
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             touching |= {target.id for target in targets if isinstance(target, ast.Name)}
-            if TENANT_TABLE.search(text) and not OWNED.search(text) and not _names(statement.value) & touching:
+            owned = OWNED.search(text) or _names(statement.value) & (touching | OWNING)
+            if TENANT_TABLE.search(text) and not owned:
                 found.append(f"{name}:{statement.lineno} no owner in {ast.unparse(statement)[:60]}")
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
