@@ -34,15 +34,15 @@ Answering = Callable[[Request, bytes], Response]
 """An answer to a request whose body is there. Runs in a thread of capture's own; may raise what it likes."""
 
 
-def answered(answering: Answering, line: Line) -> Callable[..., object]:
-    """The function that the framework runs: reads the body, at most 25 MB of it, and answers whatever happens."""
+def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> Callable[..., object]:
+    """The function that the framework runs: reads the body, at most `limit` bytes of it, and answers in any case."""
 
     async def answer(request: Request) -> Response:
         try:
             with line.body() as claim:
-                body = await read_bounded(request, MAX_WIRE_BYTES, claim)
+                body = await read_bounded(request, limit, claim)
                 if body is None:
-                    return _refused(too_large(MAX_WIRE_BYTES))
+                    return _refused(too_large(limit))
                 return await line.run(partial(_answer, request, body, answering))
         except TimeoutError:
             return _refused(unavailable("The request body took too long."))
