@@ -68,6 +68,7 @@ def services_for(running: Runtime) -> Services:
         rates=RateLimits() if running.settings.rate_limit == "upstream" else None,
         capture_prefix=running.settings.capture_prefix,
         capture_origins=running.settings.capture_origins,
+        capture_sdk_folder=running.settings.capture_sdk_folder,
     )
 
 

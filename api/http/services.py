@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -87,6 +88,8 @@ class Services:
     """Path before a second copy of the capture routes, for sites whose visitors block the plain ones; "" for none."""
     capture_origins: Sequence[str] = ()
     """Origins whose pages may post recordings; empty means any."""
+    capture_sdk_folder: Path | None = None
+    """Where files of the browser SDK lie that are served; None for none."""
 
 
 def services_of(request: Request) -> "Services":
