@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow, class_row
 
 from domain.session_facts import SessionFacts
 from domain.tenant import Tenant
+from projections.queries.matching import Condition
 from projections.queries.sessions import COLUMNS, ONGOING, SessionRow, facts_of
 from projections.queries.visible import VISIBLE, visible
 
@@ -44,19 +45,12 @@ ORDERS = {
 """What a list can be sorted by (contract 3.3). Nothing of it is ever null."""
 
 
+# Compiling a statement that reads a few hundred sessions takes longer than running it.
+_SETTINGS = "SELECT set_config('statement_timeout', %s, true), set_config('jit', 'off', true)"
+
+
 class TooSlow(Exception):
     """A list took longer than LIST_SECONDS. Not now, but later perhaps."""
-
-
-@dataclass(frozen=True, slots=True)
-class Matching:
-    """A further condition on a row `s` of capture.session, with the values it names. See projections.queries.matching.
-
-    Names in `values` must not be those of this module.
-    """
-
-    sql: str
-    values: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +67,7 @@ class SessionFilters:
     distinct_ids: Sequence[str] | None = None
     ongoing: bool | None = None
     settled: bool | None = None
-    matching: Matching | None = None
+    matching: Condition | None = None
 
 
 def page(
@@ -139,7 +133,7 @@ def _bounded(connection: Connection, seconds: float) -> Generator[None]:
     try:
         with connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            connection.execute("SELECT set_config('statement_timeout', %s, true)", (f"{round(seconds * 1000)}ms",))
+            connection.execute(_SETTINGS, (f"{round(seconds * 1000)}ms",))
             yield
     except psycopg.errors.QueryCanceled as error:
         message = f"the sessions could not be listed in {seconds:g} s"

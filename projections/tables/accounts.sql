@@ -13,7 +13,10 @@ CREATE TABLE environment (
     project_token   text        NOT NULL UNIQUE,
     created_at      timestamptz NOT NULL,
     -- Null for the installation's default.
-    retention_days  integer
+    retention_days  integer,
+    -- What recording filters refer to: property filters, and actions with their steps.
+    test_accounts   jsonb       NOT NULL DEFAULT '[]',
+    actions         jsonb       NOT NULL DEFAULT '[]'
 );
 CREATE INDEX environment_organization ON environment (organization_id, id);
 CREATE TABLE member (

@@ -93,6 +93,10 @@ def _accounts(stamps: Stamps) -> Iterator[Aggregate]:
     environment.rotate_token(stamps.next(), "phc_2")
     environment.set_retention(stamps.next(), 90)
     environment.set_retention(stamps.next(), None)
+    mail: dict[str, Any] = {"key": "email", "type": "person", "operator": "not_icontains", "value": "@acme.example"}
+    environment.set_test_accounts(stamps.next(), [mail])
+    step: dict[str, Any] = {"event": "$autocapture", "text": "Kaufen", "text_matching": "contains"}
+    environment.define_actions(stamps.next(), [{"id": 3, "name": "Bought", "steps": [step, {"event": "bought"}]}])
     yield environment
     yield User.create(17, stamps.next(), profile=text("profile"))
     key = ApiKey.issue(

@@ -23,6 +23,7 @@ EXEMPT = {
     "quota._quota": "its two callers say whose",
     "retention.kept_days": "for the sweep that removes what is past it, which goes over all environments",
     "estimates.due": "for the refresh, which goes over all environments",
+    "sessions.settled_by": "as last_settle_number",
     "sessions.settle_number_at": "as last_settle_number",
     "sessions.last_settle_number": "a counter over all environments that tells nothing of any",
 }

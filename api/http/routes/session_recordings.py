@@ -10,7 +10,7 @@ from api.http.answers import Answer, encode
 from api.http.calls import Call, Operation
 from api.http.dates import Bound
 from api.http.documents import Page
-from api.http.errors import unavailable
+from api.http.errors import echo, unavailable
 from api.http.filters import PAGING
 from api.http.links import of_session
 from api.http.negotiation import NDJSON, accepts, prefers
@@ -35,6 +35,8 @@ from consumers.scanning.timelines import BlobsAway, Busy
 from domain.errors import Invalid, NotFound
 from projections.queries import session_list
 from projections.queries.accounts import time_zone_of
+from projections.queries.definitions import definitions_of
+from projections.queries.matching import Condition, Definitions, condition
 from projections.queries.sessions import session_exists, session_facts
 
 BASE = ""
@@ -62,7 +64,7 @@ def list_sessions(call: Call) -> Response:
     asked = page(call.request)
     now = call.services.clock()
     with call.services.pool.connection() as conn:
-        filters = _filters(call, time_zone_of(conn, call.tenant))
+        filters = _filters(call, time_zone_of(conn, call.tenant), definitions_of(conn, call.tenant))
         order, descending = ORDER.read(call.query), DIRECTION.read(call.query) == "DESC"
         try:
             count, rows = session_list.page(
@@ -81,15 +83,11 @@ def list_sessions(call: Call) -> Response:
     return Answer(paged(call.request, call.services.public_url, asked, count, documents))
 
 
-def _filters(call: Call, zone: str) -> session_list.SessionFilters:
+def _filters(call: Call, zone: str, definitions: Definitions) -> session_list.SessionFilters:
     query, now = call.query, call.services.clock()
     visitor, visitors = VISITOR.read(query), VISITORS.read(query)
     if visitor:
         visitors = [visitor] if visitors is None or visitor in visitors else []
-    conditions = recordings_query(query)
-    if conditions:
-        name = next(iter(conditions))
-        raise Invalid(name, "invalid_input", "This server cannot answer this condition.")
     return session_list.SessionFilters(
         started_from=DATE_FROM.read(query, now, zone),
         started_before=DATE_TO.read(query, now, zone),
@@ -97,7 +95,20 @@ def _filters(call: Call, zone: str) -> session_list.SessionFilters:
         distinct_ids=visitors,
         ongoing=ONGOING.read(query),
         settled=SETTLED.read(query),
+        matching=_matching(call, definitions),
     )
+
+
+def _matching(call: Call, definitions: Definitions) -> Condition | None:
+    """What a scanner's query may ask, by the same compiler. Raises Invalid for what cannot be answered."""
+    conditions = recordings_query(call.query)
+    if not conditions:
+        return None
+    for name, value in conditions.items():
+        if unanswered := condition(call.tenant, {name: value}, definitions).unsupported:
+            message = f"This server cannot answer: {echo(', '.join(unanswered))}."
+            raise Invalid(name, "invalid_input", message)
+    return condition(call.tenant, conditions, definitions)
 
 
 def retrieve_session(call: Call) -> Response:
