@@ -12,6 +12,7 @@ from starlette.requests import Request
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
+from consumers.capture.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.selection.estimate import Estimates
@@ -59,6 +60,7 @@ class Services:
     limits: ObservationLimits
     estimates: Estimates
     transport: Transport
+    blobs: Blobs
     wait: Waiting
     clock: Callable[[], datetime]
     """The time now, with a zone."""

@@ -19,6 +19,7 @@ from api.http.errors import Refusal, envelope, refusal_of, server_error, too_lar
 from api.http.line import Full, Line
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
+from consumers.capture.held import Holding
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.wire import Accepted
 from consumers.transports.port import Unavailable
@@ -59,8 +60,9 @@ def taking(accepting: Accepting) -> Answering:
         services = services_of(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         found = accepting(body, headers, dict(request.query_params), services.clock(), environments(services))
+        publisher = Holding(services.transport, services.blobs, services.pool, services.clock)
         for topic, messages in found.by_topic.items():
-            services.transport.publish(topic, messages)
+            publisher.publish(topic, messages)
         for refused in found.refused:
             measures.CAPTURED.labels(refused.code).inc()
         measures.CAPTURED.labels("accepted").inc(found.snapshots)
