@@ -12,6 +12,7 @@ from starlette.requests import Request
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
+from consumers.capture.allowance import Allowance
 from consumers.capture.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
@@ -61,6 +62,7 @@ class Services:
     estimates: Estimates
     transport: Transport
     blobs: Blobs
+    allowance: Allowance
     wait: Waiting
     clock: Callable[[], datetime]
     """The time now, with a zone."""
