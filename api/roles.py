@@ -96,7 +96,8 @@ def _run_projections(runner: Runner, stop: Event) -> None:
 
 
 def _capture(running: Runtime) -> Iterator[Loop]:
-    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock)
+    limits = running.settings.capture_limits
+    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock, limits)
     yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
     settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
     yield "settler", _consume(running, SETTLER_GROUP, settle)

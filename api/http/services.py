@@ -12,6 +12,8 @@ from starlette.requests import Request
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
+from consumers.capture.allowance import Allowance
+from consumers.capture.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.selection.estimate import Estimates
@@ -59,6 +61,8 @@ class Services:
     limits: ObservationLimits
     estimates: Estimates
     transport: Transport
+    blobs: Blobs
+    allowance: Allowance
     wait: Waiting
     clock: Callable[[], datetime]
     """The time now, with a zone."""
