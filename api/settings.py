@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     rate_limit: Literal["off", "upstream"] = "off"
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
+    capture_sdk_folder: Path | None = None
 
     @field_validator("capture_origins", "kafka_bootstrap_servers", mode="before")
     @classmethod
@@ -151,6 +152,18 @@ class Settings(BaseSettings):
             message = f"{found} is not a folder"
             raise ValueError(message)
         return home
+
+    @field_validator("capture_sdk_folder")
+    @classmethod
+    def _sdk(cls, value: Path | None) -> Path | None:
+        """It must be there: nothing of ours would fill it."""
+        if value is None:
+            return None
+        folder = value.expanduser().absolute()
+        if not folder.is_dir():
+            message = f"{folder} is not a folder"
+            raise ValueError(message)
+        return folder
 
     @field_validator("public_url")
     @classmethod

@@ -51,6 +51,7 @@ def services_for(running: Runtime) -> Services:
         limits=running.settings.observation_limits,
         estimates=Estimates(running.pool, running.settings.eligibility, running.clock),
         transport=running.transport,
+        blobs=running.blobs,
         wait=lambda position, projections: wait_for(running.pool, projections, position, WAIT_SECONDS),
         clock=running.clock,
         settle=timedelta(seconds=running.settings.settle_seconds),
@@ -65,6 +66,7 @@ def services_for(running: Runtime) -> Services:
         rates=RateLimits() if running.settings.rate_limit == "upstream" else None,
         capture_prefix=running.settings.capture_prefix,
         capture_origins=running.settings.capture_origins,
+        capture_sdk_folder=running.settings.capture_sdk_folder,
     )
 
 

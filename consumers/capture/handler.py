@@ -13,8 +13,11 @@ from psycopg_pool import ConnectionPool
 from consumers.capture import sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
+from consumers.capture.held import BLOB as HELD
+from consumers.capture.held import drop as drop_held
+from consumers.capture.held import resolved
 from consumers.capture.parts import Part, part_of
-from consumers.capture.refusals import CaptureRefused, UnknownToken
+from consumers.capture.refusals import CaptureRefused, Malformed, UnknownToken
 from consumers.capture.snapshot import from_message
 from consumers.capture.undecodable import Undecoded, drop_old, keep
 from consumers.transports.port import Record
@@ -26,8 +29,11 @@ GROUP = "capture"
 BLOB_TARGET_BYTES = 32 * 1024 * 1024
 """New batches of one session share a blob up to this many packed bytes."""
 
+BYTES_IN_HAND = 64 * 1024 * 1024
+"""Packed bytes of parts that wait to be stored: a batch may name blobs that are much larger than its messages."""
+
 DROP_EVERY = timedelta(minutes=10)
-"""How often a handler looks for undecodable messages that need not be kept any longer."""
+"""How often a handler looks for undecodable and held messages that need not be kept any longer."""
 
 POOL_SECONDS = 1.0
 """How long that waits for a connection: it can be done later, the batch in hand cannot."""
@@ -43,7 +49,7 @@ class SnapshotHandler:
     """A transport handler. Safe for any number of copies; everything it decides is in the handler's transaction.
 
     Blobs are written before the rows that name them, so a crash can leave a blob without a row but never a row without
-    a blob. `pool` is for dropping old undecodable messages, in transactions of its own, now and then.
+    a blob. `pool` is for dropping old undecodable and held messages, in transactions of its own, now and then.
     """
 
     def __init__(
@@ -68,20 +74,27 @@ class SnapshotHandler:
         self._drop_old()
         parts: dict[tuple[int, str, UUID], Part] = {}
         undecoded: list[Undecoded] = []
+        room = BYTES_IN_HAND
         for record in records:
             try:
                 part = self._part(conn, record)
             except CaptureRefused as refusal:
                 undecoded.append(Undecoded(record, refusal))
-            else:
-                parts.setdefault((*part.session, part.uuid), part)
+                continue
+            parts.setdefault((*part.session, part.uuid), part)
+            room -= len(part.packed)
+            if room < 0:
+                self._store_all(conn, parts)
+                parts, room = {}, BYTES_IN_HAND
         if parts:
             self._store_all(conn, parts)
         if undecoded:
             self._keep(conn, undecoded)
 
     def _part(self, conn: psycopg.Connection, record: Record) -> Part:
-        snapshot = from_message(record)
+        snapshot = from_message(resolved(record, self._blobs))
+        if record.key is not None and record.headers.get(HELD) and snapshot.session_id.encode() != record.key:
+            raise Malformed("The message and what it holds are of different sessions.")
         environment_id = snapshot.environment_id
         if environment_id is None:
             environment_id = self._environment_of(conn, snapshot.token)
@@ -111,11 +124,12 @@ class SnapshotHandler:
         try:
             with self._pool.connection(timeout=POOL_SECONDS) as conn:
                 dropped = drop_old(conn, self._blobs, now)
+                settled = drop_held(conn, self._blobs, now)
         except (OSError, psycopg.Error):
-            log.exception("old undecodable messages could not be dropped")
+            log.exception("old messages could not be dropped")
         else:
-            if dropped:
-                log.info("dropped undecodable messages", extra={"dropped": dropped})
+            if dropped or settled:
+                log.info("dropped old messages", extra={"undecodable": dropped, "held": settled})
 
     def _store_all(self, conn: psycopg.Connection, parts: Mapping[tuple[int, str, UUID], Part]) -> None:
         wanted = sorted({part.session for part in parts.values()})

@@ -1,7 +1,7 @@
 """What a browser posted, as snapshots: `/s/` bodies of posthog-js and `/rrweb` bodies of plain rrweb (capture 2, 8)."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +14,7 @@ from consumers.capture.snapshot import (
     MAX_LIBRARY,
     MAX_TOKEN,
     MAX_WINDOW_ID,
+    TOPIC,
     Snapshot,
     clean,
     instant,
@@ -48,6 +49,11 @@ class Accepted:
     snapshots: int
     ignored: int
     refused: tuple[CaptureRefused, ...]
+
+    @property
+    def by_topic(self) -> Mapping[str, Sequence[Outgoing]]:
+        """All that is to be published."""
+        return {TOPIC: self.messages} if self.messages else {}
 
 
 @dataclass(frozen=True, slots=True)
