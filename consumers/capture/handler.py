@@ -141,8 +141,8 @@ class SnapshotHandler:
             for part in group:
                 placed.append(sessions.Placed(part, key, offset))
                 offset += len(part.packed)
-        sessions.insert_parts(conn, placed, now)
         sessions.save(conn, session, states[session], parts, now)
+        sessions.insert_parts(conn, placed, now)
 
 
 def _by_size(parts: list[Part]) -> list[list[Part]]:

@@ -54,3 +54,15 @@ def test_an_inactive_event_extends_a_burst_for_five_seconds() -> None:
     assert activity([(0, True), (GAP_MS, False)]).milliseconds == GAP_MS
     assert activity([(0, True), (GAP_MS + 1, False)]).milliseconds == 1
     assert activity([(0, False), (1_000, True), (2_000, True)]).milliseconds == 1_000
+
+
+@given(moments, st.lists(st.integers(1, 60_000), max_size=4))
+def test_cut_in_pieces_it_loses_nothing(events: Moments, places: list[int]) -> None:
+    whole = activity(events)
+    inside = [place for place in sorted(places) if not any(first < place <= last for first, last in whole.bursts)]
+    pieces = whole.cut(inside)
+    assert len(pieces) == len(inside) + 1
+    joined = Activity()
+    for piece in pieces:
+        joined = joined.merge(piece)
+    assert joined == whole
