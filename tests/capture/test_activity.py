@@ -2,38 +2,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.capture.activity import GAP_MS, Activity, activity
+from tests.capture.plain_facts import active_milliseconds
 
 Moments = list[tuple[int, bool]]
 
 moments = st.lists(st.tuples(st.integers(1, 60_000), st.booleans()), max_size=40)
 
 
-def by_the_rule(events: Moments) -> int:
-    """Capture 5, word by word, over the sorted events of the whole session.
-
-    Where times are equal active ones come first: the rule leaves that open, and the sum is the same.
-    """
-    total, start, end, active, last_active = 0, 0, 0, False, 0
-    segments: list[tuple[int, int, bool]] = []
-    for index, (moment, is_active) in enumerate(sorted(events, key=lambda event: (event[0], not event[1]))):
-        starts = index == 0 or (is_active and not active) or (active and moment - last_active > GAP_MS)
-        if starts and index:
-            segments.append((start, end, active))
-        if starts:
-            start, active = moment, is_active
-        end = moment
-        if is_active:
-            last_active = moment
-    if events:
-        segments.append((start, end, active))
-    for first, last, was_active in segments:
-        total += max(1, last - first) if was_active else 0
-    return total
-
-
 @given(moments)
 def test_it_is_the_rule_over_the_whole_session(events: Moments) -> None:
-    assert activity(events).milliseconds == by_the_rule(events)
+    assert activity(events).milliseconds == active_milliseconds(events)
 
 
 @given(moments, moments, moments)
