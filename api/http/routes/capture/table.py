@@ -31,6 +31,12 @@ class Row(NamedTuple):
 ROUTES = (
     Row("POST", "/s/", taking(accept)),
     Row("POST", "/rrweb/", taking(accept_rrweb)),
+    Row("POST", "/e/", taking(accept)),
+    Row("POST", "/i/v0/e/", taking(accept)),
+    Row("POST", "/batch/", taking(accept)),
+    Row("POST", "/capture/", taking(accept)),
+    Row("POST", "/track/", taking(accept)),
+    Row("POST", "/engage/", taking(accept)),
 )
 
 
