@@ -14,8 +14,8 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from api.http.routes.capture import TOPIC
 from consumers.capture.encodings import MAX_WIRE_BYTES
+from consumers.capture.snapshot import TOPIC
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
 from tests.contract.site import Site, refusal, served
