@@ -9,6 +9,7 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from api.bootstrap import OUTAGES, Runtime
 from commands.store.event_log import EventLog
+from consumers.capture.analytics.events import left_out_counts
 from consumers.capture.undecodable import undecodable_counts
 from consumers.relay import Relay
 from consumers.scanning.jobs import waiting
@@ -27,6 +28,7 @@ CATALOGUE = {
     "scan_jobs": "Scan jobs by state",
     "scan_job_oldest_seconds": "How long the longest queued scan job has been due",
     "undecodable_recordings": "Messages that could not be decoded or were over a limit, ever, by reason",
+    "analytics_left_out": "What analytics events said and was not kept, ever, by reason",
 }
 """Every metric of this module; those of the transport are in consumers.transports.gauges."""
 
@@ -58,6 +60,7 @@ class WorkCollector(Collector):
             relay = Relay(running.database_url, EventLog(), running.transport).lag(connection)
             jobs = waiting(connection)
             undecodable = undecodable_counts(connection)
+            left_out = left_out_counts(connection)
         yield _each("projection_lag_positions", "projection", ((one.name, one.behind) for one in behind))
         yield _each("projection_still_seconds", "projection", ((one.name, one.still_seconds) for one in behind))
         yield _each("projection_parked_streams", "projection", ((one.name, one.parked) for one in behind))
@@ -66,6 +69,7 @@ class WorkCollector(Collector):
         yield _each("scan_jobs", "state", [("queued", jobs.queued), ("leased", jobs.leased)])
         yield _one("scan_job_oldest_seconds", max(0.0, jobs.oldest_seconds))
         yield _each("undecodable_recordings", "reason", undecodable.items())
+        yield _each("analytics_left_out", "reason", left_out.items())
         yield from self._transport()
 
     def _transport(self) -> Iterator[GaugeMetricFamily]:

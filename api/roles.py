@@ -14,6 +14,8 @@ from commands.store import once
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
 from consumers import rate_limits
+from consumers.capture.analytics.handler import GROUP as ANALYTICS_GROUP
+from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.capture.handler import SnapshotHandler
 from consumers.capture.settler import GROUP as SETTLER_GROUP
@@ -49,6 +51,7 @@ SWEEPER_GROUP = "sweeper"
 
 TOPIC_OF = {
     CAPTURE_GROUP: "snapshots",
+    ANALYTICS_GROUP: "analytics",
     SETTLER_GROUP: "ticks",
     SCANNING_GROUP: "events",
     REAPER_GROUP: "ticks",
@@ -99,6 +102,8 @@ def _capture(running: Runtime) -> Iterator[Loop]:
     limits = running.settings.capture_limits
     snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock, limits)
     yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
+    events = AnalyticsHandler(running.blobs, environment_of_token, running.clock)
+    yield "analytics", _consume(running, ANALYTICS_GROUP, events)
     settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
     yield "settler", _consume(running, SETTLER_GROUP, settle)
 

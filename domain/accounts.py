@@ -8,9 +8,13 @@ from typing import Self
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import JsonValue
+
+from domain.definitions import check_actions, check_test_accounts
 from domain.errors import Conflict, Invalid
 from domain.event import Aggregate, Event, FirstEvent, Stamp, TextRef, stored
 from domain.ids import environment_stream, user_stream
+from domain.values import same_value
 
 SCOPES = (
     "replay_scanner:read", "replay_scanner:write", "session_recording:read", "session_recording:write",
@@ -121,6 +125,28 @@ class ProjectTokenRotated(Event):
 
 
 @stored
+class EnvironmentTestAccountsSet(Event):
+    """Property filters (contract 3.3) that all hold for sessions that are no tests; none: every session is real."""
+
+    TOPIC = "EnvironmentTestAccountsSet"
+    filters: list[dict[str, JsonValue]]
+
+    def apply(self, aggregate: Environment) -> None:
+        aggregate.test_accounts = self.filters
+
+
+@stored
+class EnvironmentActionsDefined(Event):
+    """What the `actions` of recording filters mean, all of them: events of a site under a name (definitions.py)."""
+
+    TOPIC = "EnvironmentActionsDefined"
+    actions: list[dict[str, JsonValue]]
+
+    def apply(self, aggregate: Environment) -> None:
+        aggregate.actions = self.actions
+
+
+@stored
 class Environment(Aggregate):
     TOPIC = "environment"
 
@@ -128,6 +154,8 @@ class Environment(Aggregate):
         self.name = ""
         self.timezone = "UTC"
         self.project_token = ""
+        self.test_accounts: list[dict[str, JsonValue]] = []
+        self.actions: list[dict[str, JsonValue]] = []
 
     @classmethod
     def create(cls, environment_id: int, stamp: Stamp, *, name: str, timezone: str, project_token: str) -> Self:
@@ -148,6 +176,18 @@ class Environment(Aggregate):
     def rotate_token(self, stamp: Stamp, project_token: str) -> None:
         if project_token != self.project_token:
             self._record(ProjectTokenRotated, stamp, project_token=project_token)
+
+    def set_test_accounts(self, stamp: Stamp, filters: object) -> None:
+        """Raises Invalid on `test_accounts`."""
+        checked = check_test_accounts(filters)
+        if not same_value(checked, self.test_accounts):
+            self._record(EnvironmentTestAccountsSet, stamp, filters=checked)
+
+    def define_actions(self, stamp: Stamp, actions: object) -> None:
+        """All actions at once. Raises Invalid on `actions`."""
+        checked = check_actions(actions)
+        if not same_value(checked, self.actions):
+            self._record(EnvironmentActionsDefined, stamp, actions=checked)
 
 
 # --- user -----------------------------------------------------------------------------------------------------------

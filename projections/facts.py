@@ -63,6 +63,10 @@ def _grant(event: accounts.QuotaGranted) -> Facts:
     return {"grant": {"amount": event.amount, "expires_at": _time(event.expires_at)}}
 
 
+def _test_accounts(event: accounts.EnvironmentTestAccountsSet) -> Facts:
+    return {"test_accounts": list(event.filters)}
+
+
 def _action_changes(event: action.ActionReconfigured) -> Facts:
     return dict(event.changes)
 
@@ -121,6 +125,8 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     accounts.QuotaGranted: _grant,
     accounts.EnvironmentCreated: _named("name", "timezone", "project_token"),
     accounts.ProjectTokenRotated: _named("project_token"),
+    accounts.EnvironmentTestAccountsSet: _test_accounts,
+    accounts.EnvironmentActionsDefined: _named("actions"),
     accounts.UserCreated: _named("user_id"),
     accounts.ApiKeyIssued: _named("user_id", "label", "prefix", "scopes", "environment_ids", "expires_at"),
     accounts.ApiKeyRevoked: _named(revoked=True),

@@ -12,7 +12,7 @@ import typer
 
 from api import bootstrap
 from api.bootstrap import Runtime, choose_transport, prepare, runtime
-from api.cli import integrations
+from api.cli import definitions, integrations
 from api.cli.leaving import leave_kafka_command
 from api.cli.opening import AsJson, Home, database, opened, settings_for
 from commands.context import Context
@@ -33,6 +33,9 @@ app.add_typer(key, name="key")
 app.add_typer(integrations.app, name="integration")
 
 app.command("leave-kafka")(leave_kafka_command)
+environment.command("set-test-accounts")(definitions.set_test_accounts)
+environment.command("set-actions")(definitions.set_actions)
+environment.command("show")(definitions.show)
 
 SHORT_WAIT_SECONDS = 2.0
 

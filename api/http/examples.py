@@ -165,6 +165,7 @@ ESTIMATED: dict[str, Any] = {
     "estimated_observations_per_month": 240,
     "sampling_rate": 0.5,
     "other_enabled_scanners_monthly": 840,
+    "unsupported_conditions": [],
 }
 HEALTH: dict[str, Any] = {
     "status": "waiting",

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import sessions
+from consumers.capture import console, sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
 from consumers.capture.held import drop as drop_held
@@ -192,8 +192,11 @@ class SnapshotHandler:
             for part in group:
                 placed.append(sessions.Placed(part, key, offset))
                 offset += len(part.packed)
-        sessions.insert_parts(conn, placed, now)
         sessions.save(conn, session, states[session], parts, now)
+        sessions.insert_parts(conn, placed, now)
+        console.index(conn, session, {part.uuid: part.console for part in parts})
+        sessions.save(conn, session, states[session], parts, now)
+        sessions.insert_parts(conn, placed, now)
 
 
 def _by_size(parts: list[Part]) -> list[list[Part]]:

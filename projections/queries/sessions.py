@@ -98,6 +98,14 @@ def sessions_settled_after(
     ]
 
 
+def settled_by(conn: psycopg.Connection, number: int) -> datetime | None:
+    """When the last session up to a settle number settled, over all environments; None before the first."""
+    row = conn.execute(
+        "SELECT settled_at FROM capture.settlement WHERE number <= %s ORDER BY number DESC LIMIT 1", (number,)
+    ).fetchone()
+    return row[0] if row else None
+
+
 def settle_number_at(conn: psycopg.Connection, at: datetime) -> int:
     """The highest settle number given until then, over all environments; 0 before the first."""
     row = conn.execute(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from consumers.capture import files
+from consumers.capture.analytics.event import TOPIC as ANALYTICS
 from consumers.capture.importer import Imported, import_files
 from consumers.capture.recording import recording
 from consumers.capture.snapshot import TOPIC
@@ -22,10 +23,10 @@ class Inbox:
 
     def __init__(self) -> None:
         self.messages: list[Outgoing] = []
+        self.events: list[Outgoing] = []
 
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
-        assert topic == TOPIC
-        self.messages += records
+        {TOPIC: self.messages, ANALYTICS: self.events}[topic].extend(records)
 
 
 def imported(*paths: Path, **options: Any) -> tuple[list[Imported], list[Outgoing]]:

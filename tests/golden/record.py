@@ -89,6 +89,10 @@ def _accounts(stamps: Stamps) -> Iterator[Aggregate]:
     yield organization
     environment = Environment.create(7, stamps.next(), name="Web", timezone="Europe/Madrid", project_token="phc_1")
     environment.rotate_token(stamps.next(), "phc_2")
+    mail: dict[str, Any] = {"key": "email", "type": "person", "operator": "not_icontains", "value": "@acme.example"}
+    environment.set_test_accounts(stamps.next(), [mail])
+    step: dict[str, Any] = {"event": "$autocapture", "text": "Kaufen", "text_matching": "contains"}
+    environment.define_actions(stamps.next(), [{"id": 3, "name": "Bought", "steps": [step, {"event": "bought"}]}])
     yield environment
     yield User.create(17, stamps.next(), profile=text("profile"))
     key = ApiKey.issue(

@@ -17,6 +17,7 @@ EXEMPT = {
     "quota.quota_with_grants": "for the operator, who names the organization",
     "quota._quota": "its two callers say whose",
     "estimates.due": "for the refresh, which goes over all environments",
+    "sessions.settled_by": "as last_settle_number",
     "sessions.settle_number_at": "as last_settle_number",
     "sessions.last_settle_number": "a counter over all environments that tells nothing of any",
 }
