@@ -60,12 +60,14 @@ _LENGTHS = Struct("<II")
 
 
 class Inbox:
+    """Of what an import publishes, the recordings."""
+
     def __init__(self) -> None:
         self.messages: list[Outgoing] = []
 
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
-        assert topic == TOPIC
-        self.messages += records
+        if topic == TOPIC:
+            self.messages += records
 
 
 def main() -> None:

@@ -195,8 +195,6 @@ class SnapshotHandler:
         sessions.save(conn, session, states[session], parts, now)
         sessions.insert_parts(conn, placed, now)
         console.index(conn, session, {part.uuid: part.console for part in parts})
-        sessions.save(conn, session, states[session], parts, now)
-        sessions.insert_parts(conn, placed, now)
 
 
 def _by_size(parts: list[Part]) -> list[list[Part]]:
