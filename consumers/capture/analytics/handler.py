@@ -60,10 +60,11 @@ class AnalyticsHandler:
 
     def _store(self, conn: psycopg.Connection, found: list[tuple[int, AnalyticsEvent]]) -> None:
         joined = [(environment_id, event) for environment_id, event in found if event.session_id is not None]
-        over = events.store(conn, joined, self._clock()) if joined else {}
+        now = self._clock()
+        over = events.store(conn, joined, now) if joined else {}
         left_out = [(environment_id, events.FULL, number) for environment_id, number in over.items()]
         for environment_id, said in sorted(_sayings(found).items()):
-            counts = visitors.record(conn, environment_id, said)
+            counts = visitors.record(conn, environment_id, said, now)
             left_out += [(environment_id, reason, number) for reason, number in counts.items()]
         events.count_left_out(conn, left_out)
 
