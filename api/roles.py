@@ -15,6 +15,8 @@ from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
 from consumers import rate_limits
 from consumers.capture import retention
+from consumers.capture.analytics.handler import GROUP as ANALYTICS_GROUP
+from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.capture.deletions import GROUP as ERASER_GROUP
 from consumers.capture.deletions import DeletionHandler
 from consumers.capture.erasing import Eraser
@@ -53,6 +55,7 @@ SWEEPER_GROUP = "sweeper"
 
 TOPIC_OF = {
     CAPTURE_GROUP: "snapshots",
+    ANALYTICS_GROUP: "analytics",
     SETTLER_GROUP: "ticks",
     ERASER_GROUP: "events",
     retention.GROUP: "ticks",
@@ -104,8 +107,11 @@ def _run_projections(runner: Runner, stop: Event) -> None:
 
 
 def _capture(running: Runtime) -> Iterator[Loop]:
-    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock)
+    limits = running.settings.capture_limits
+    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock, limits)
     yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
+    events = AnalyticsHandler(running.blobs, environment_of_token, running.clock)
+    yield "analytics", _consume(running, ANALYTICS_GROUP, events)
     settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
     yield "settler", _consume(running, SETTLER_GROUP, settle)
     deletions = DeletionHandler()

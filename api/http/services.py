@@ -13,6 +13,8 @@ from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.recordings import Recordings
 from commands.scanners import Scanners
+from consumers.capture.allowance import Allowance
+from consumers.capture.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.scanning.timelines import Timelines
@@ -63,6 +65,8 @@ class Services:
     limits: ObservationLimits
     estimates: Estimates
     transport: Transport
+    blobs: Blobs
+    allowance: Allowance
     wait: Waiting
     clock: Callable[[], datetime]
     """The time now, with a zone."""
