@@ -182,6 +182,8 @@ def test_a_person_goes_when_nothing_was_heard_of_any_of_its_visitors(kept: Captu
                 " VALUES (1, %s, %s, '{}', %s)",
                 (visitor, persons[person], NOW - days * DAY),
             )
+        for one, other in (("a", "b"), ("c", "d"), ("a", "never heard of")):
+            conn.execute("INSERT INTO capture.visitor_edge VALUES (1, %s, %s, false)", (one, other))
         for person in persons.values():
             conn.execute("INSERT INTO capture.person VALUES (1, %s, '{}', NULL)", (person,))
     received(kept, "s", NOW - DAY)
@@ -190,6 +192,7 @@ def test_a_person_goes_when_nothing_was_heard_of_any_of_its_visitors(kept: Captu
     assert left == {persons["half"], persons["young"], persons["recorded"]}
     visitors = {row["distinct_id"] for row in kept.rows("SELECT distinct_id FROM capture.visitor")}
     assert visitors == {"c", "d", "e", "somebody"}
+    assert [row["one"] for row in kept.rows("SELECT one FROM capture.visitor_edge")] == ["c"]
 
 
 # --- blobs that nothing names ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import psycopg
 
+from consumers.capture import deletions
 from consumers.capture.analytics import events, visitors
 from consumers.capture.analytics.event import AnalyticsEvent, from_message
 from consumers.capture.analytics.visitors import Sayings
@@ -59,7 +60,12 @@ class AnalyticsHandler:
         return environment_id
 
     def _store(self, conn: psycopg.Connection, found: list[tuple[int, AnalyticsEvent]]) -> None:
-        joined = [(environment_id, event) for environment_id, event in found if event.session_id is not None]
+        named = {(environment_id, event.session_id) for environment_id, event in found if event.session_id is not None}
+        # Those of a session that is deleted at this moment go with the eraser's next look (erasing.look_again).
+        gone = deletions.deleted(conn, named)
+        joined = [
+            (where, event) for where, event in found if event.session_id and (where, event.session_id) not in gone
+        ]
         now = self._clock()
         over = events.store(conn, joined, now) if joined else {}
         left_out = [(environment_id, events.FULL, number) for environment_id, number in over.items()]
