@@ -32,6 +32,7 @@ from commands.store.application import STORE_OUTAGES, Store
 from commands.store.event_log import EventLog
 from commands.store.migrations import Migration, Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
+from consumers.capture.held import Holding
 from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.providers.port import Provider
 from consumers.transports.gauges import Measured
@@ -97,6 +98,11 @@ class Runtime:
     observations: Observations
     accounts: Accounts
     clock: Callable[[], datetime] = now
+
+    @property
+    def recordings(self) -> Holding:
+        """Where recordings are published: what is too large for the transport goes by the blobs."""
+        return Holding(self.transport, self.blobs, self.pool, self.clock)
 
     def context(self, role: str) -> Context:
         """A command context of the system acting in a role, without a tenant."""

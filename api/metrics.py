@@ -27,7 +27,7 @@ CATALOGUE = {
     "relay_lag_seconds": "Age of the oldest event that is not in the transport yet",
     "scan_jobs": "Scan jobs by state",
     "scan_job_oldest_seconds": "How long the longest queued scan job has been due",
-    "undecodable_recordings": "Messages that could not be decoded, ever, by reason",
+    "undecodable_recordings": "Messages that could not be decoded or were over a limit, ever, by reason",
     "analytics_left_out": "What analytics events said and was not kept, ever, by reason",
 }
 """Every metric of this module; those of the transport are in consumers.transports.gauges."""

@@ -99,7 +99,8 @@ def _run_projections(runner: Runner, stop: Event) -> None:
 
 
 def _capture(running: Runtime) -> Iterator[Loop]:
-    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock)
+    limits = running.settings.capture_limits
+    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock, limits)
     yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
     events = AnalyticsHandler(running.blobs, environment_of_token, running.clock)
     yield "analytics", _consume(running, ANALYTICS_GROUP, events)

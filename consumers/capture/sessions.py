@@ -21,6 +21,8 @@ _MAKE = """
     ON CONFLICT DO NOTHING
 """
 
+_UNMAKE = "DELETE FROM capture.session WHERE environment_id = %s AND session_id = %s AND state IS NULL"
+
 _LOCK = f"""
     SELECT environment_id, session_id, state, {", ".join(_COUNTED)}
     FROM capture.session
@@ -117,6 +119,11 @@ def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, S
         )
         for row in rows
     }
+
+
+def unmake(conn: psycopg.Connection, session: Session) -> None:
+    """Takes back the row of a session that `lock` made and nothing was saved to."""
+    conn.execute(_UNMAKE, session)
 
 
 def known_parts(conn: psycopg.Connection, names: Sequence[tuple[int, str, UUID]]) -> set[tuple[int, str, UUID]]:

@@ -5,7 +5,7 @@ transport has made the data durable.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from http import HTTPStatus
 
@@ -15,10 +15,11 @@ from api.http import measures
 from api.http.answers import Answer
 from api.http.body import read_bounded
 from api.http.entrance import visit
-from api.http.errors import Refusal, envelope, refusal_of, server_error, too_large, unavailable
+from api.http.errors import ErrorType, Refusal, envelope, refusal_of, server_error, too_large, unavailable
 from api.http.line import Full, Line
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
+from consumers.capture.held import Holding, content_bytes
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.wire import Accepted
 from consumers.transports.port import Unavailable
@@ -27,6 +28,8 @@ from projections.queries.accounts import tenant_of_token
 log = logging.getLogger("replay_vision.http.capture")
 """Of its own, because `api.cli.logs` holds repeated warnings back: a crowd of browsers meets the same outage."""
 
+KINDS: Mapping[int, ErrorType] = {401: "authentication_error", 429: "throttled_error"}
+
 Accepting = Callable[..., Accepted]
 """As `wire.accept`: body, headers, query, time and the lookup of a token; what to publish, or a CaptureRefused."""
 
@@ -34,15 +37,15 @@ Answering = Callable[[Request, bytes], Response]
 """An answer to a request whose body is there. Runs in a thread of capture's own; may raise what it likes."""
 
 
-def answered(answering: Answering, line: Line) -> Callable[..., object]:
-    """The function that the framework runs: reads the body, at most 25 MB of it, and answers whatever happens."""
+def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> Callable[..., object]:
+    """The function that the framework runs: reads the body, at most `limit` bytes of it, and answers in any case."""
 
     async def answer(request: Request) -> Response:
         try:
             with line.body() as claim:
-                body = await read_bounded(request, MAX_WIRE_BYTES, claim)
+                body = await read_bounded(request, limit, claim)
                 if body is None:
-                    return _refused(too_large(MAX_WIRE_BYTES))
+                    return _refused(too_large(limit))
                 return await line.run(partial(_answer, request, body, answering))
         except TimeoutError:
             return _refused(unavailable("The request body took too long."))
@@ -58,9 +61,13 @@ def taking(accepting: Accepting) -> Answering:
     def take(request: Request, body: bytes) -> Response:
         services = services_of(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        found = accepting(body, headers, dict(request.query_params), services.clock(), environments(services))
+        environment_of = _with_room(services)
+        found = accepting(body, headers, dict(request.query_params), services.clock(), environment_of)
+        publisher = Holding(services.transport, services.blobs, services.pool, services.clock)
         for topic, messages in found.by_topic.items():
-            services.transport.publish(topic, messages)
+            publisher.publish(topic, messages)
+            for message in messages:
+                services.allowance.count(int(message.headers["environment_id"]), content_bytes(message))
         for refused in found.refused:
             measures.CAPTURED.labels(refused.code).inc()
         measures.CAPTURED.labels("accepted").inc(found.snapshots)
@@ -68,6 +75,19 @@ def taking(accepting: Accepting) -> Answering:
         return Answer({"status": "Ok"})
 
     return take
+
+
+def _with_room(services: Services) -> Callable[[str], int | None]:
+    """As `environments`; raises OverDay for one that has taken in enough today."""
+    environment_of = environments(services)
+
+    def found(token: str) -> int | None:
+        environment_id = environment_of(token)
+        if environment_id is not None:
+            services.allowance.check(environment_id)
+        return environment_id
+
+    return found
 
 
 def environments(services: Services) -> Callable[[str], int | None]:
@@ -87,7 +107,7 @@ def _answer(request: Request, body: bytes, answering: Answering) -> Response:
     try:
         return answering(request, body)
     except CaptureRefused as refused:
-        kind = "authentication_error" if refused.status == HTTPStatus.UNAUTHORIZED else "invalid_request"
+        kind = KINDS.get(refused.status, "invalid_request")
         return _refused(Refusal(refused.status, kind, refused.code, refused.message))
     except Exception as error:
         if isinstance(error, Unavailable):
