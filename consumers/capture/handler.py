@@ -192,9 +192,9 @@ class SnapshotHandler:
             for part in group:
                 placed.append(sessions.Placed(part, key, offset))
                 offset += len(part.packed)
+        sessions.save(conn, session, states[session], parts, now)
         sessions.insert_parts(conn, placed, now)
         console.index(conn, session, {part.uuid: part.console for part in parts})
-        sessions.save(conn, session, states[session], parts, now)
 
 
 def _by_size(parts: list[Part]) -> list[list[Part]]:
