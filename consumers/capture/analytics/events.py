@@ -89,7 +89,9 @@ def store(
     The recordings that they belong to settle later for it while they are open; a settled one stays as it is, because
     what was judged of it must not be judged again for an event.
     """
-    rows = [_row(environment_id, event, arrived_at) for environment_id, event in events]
+    # Everybody inserts in the same order, so that nobody waits for each other.
+    ordered = sorted(events, key=lambda one: (one[0], one[1].key, one[1].uuid))
+    rows = [_row(environment_id, event, arrived_at) for environment_id, event in ordered]
     touched = sorted(set(conn.execute(_INSERT.encode(), (Jsonb(rows, dumps=dump),)).fetchall()))
     if not touched:
         return {}
