@@ -17,6 +17,7 @@ from commands.observations import ObservationLimits
 from consumers.capture.limits import GENEROUS, CaptureLimits
 from consumers.capture.s3_place import SCHEME, S3Place
 from consumers.transports.settings import KafkaSettings
+from domain.accounts import LONGEST_RETENTION_DAYS
 from domain.delivery import check_address
 from domain.eligibility import EligibilityLimits
 from domain.errors import Invalid
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
     secret_key: str | None = None
     blobs_url: str | None = None
+    retention_days: Annotated[int, Field(ge=1, le=LONGEST_RETENTION_DAYS)] = 30
     min_duration_seconds: Annotated[float, Field(ge=0)] = 15
     min_active_seconds: Annotated[float, Field(ge=0)] = 10
     max_active_seconds: Annotated[float, Field(gt=0)] = 3600

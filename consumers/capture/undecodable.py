@@ -77,6 +77,12 @@ _DROP = """
     RETURNING blob
 """
 
+_FORGET = """
+    DELETE FROM capture.undecodable WHERE id IN (
+        SELECT id FROM capture.undecodable WHERE environment_id = %s AND session_id = %s ORDER BY id LIMIT %s)
+    RETURNING blob
+"""
+
 _NAMED = "SELECT blob FROM capture.undecodable WHERE environment_id = %s AND blob = ANY (%s)"
 
 
@@ -130,6 +136,18 @@ def drop_old(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:
             dropped += found
             rounds += 1
     return dropped
+
+
+def forget_session(conn: psycopg.Connection, blobs: Blobs, environment_id: int, session_id: str) -> int:
+    """Drops up to CHUNK messages that were to be of a session, with their blobs; returns how many.
+
+    In the caller's transaction. Raises OSError when blobs fail.
+    """
+    keys = [key for (key,) in conn.execute(_FORGET, (environment_id, session_id, CHUNK))]
+    named = {key for (key,) in conn.execute(_NAMED, (environment_id, keys))} if keys else set[str]()
+    for key in set(keys) - named:
+        blobs.delete(key)
+    return len(keys)
 
 
 def undecodable_counts(conn: psycopg.Connection) -> dict[str, int]:

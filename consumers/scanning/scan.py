@@ -168,9 +168,12 @@ class Scanning:
         """Comes before the try begins, so that none has to fail because the store is away: that is raised."""
         began, facts = self._clock(), self._facts(job)
         try:
-            return _Reading(began, facts, self._ineligible(facts) or self._evidence(job))
+            found = self._ineligible(facts) or self._evidence(job)
         except ProviderError as error:
-            return _Reading(began, facts, error)
+            found = error
+        # Deleted while it was read: part of a recording is no evidence, and a missing blob no defect.
+        gone = facts is not None and self._facts(job) is None
+        return _Reading(began, facts, NO_RECORDING if gone else found)
 
     def _facts(self, job: Job) -> SessionFacts | None:
         with self._pool.connection() as connection:

@@ -38,6 +38,8 @@ from domain.tenant import Tenant
 from tests.capture.traffic import EXPECTED, posted, recorded
 from tests.scanning.answering import Answering
 
+pytestmark = pytest.mark.usefixtures("readable")
+
 TENANT = Tenant(1, UUID(int=7))
 RECORDING = "recordings/01a209bc-76ca-7636-81d7-088cee3e9f98.jsonl.gz"
 SESSION = "01a209bc-76ca-7636-81d7-088cee3e9f98"

@@ -21,6 +21,8 @@ from consumers.transports.port import Record
 from domain.eligibility import EligibilityLimits
 from domain.event import Actor
 from domain.tenant import Tenant
+from projections.accounts import ACCOUNTS
+from projections.engine.installing import install
 
 SETTLE = timedelta(minutes=35)
 ORGANIZATION = UUID(int=7)
@@ -39,6 +41,10 @@ class Schedule:
     on_exhausted: Any = "wait"
     now: datetime = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
     heard: int = 0
+
+    def __post_init__(self) -> None:
+        with self.pool.connection() as connection:
+            install(connection, [ACCOUNTS])
 
     @property
     def observations(self) -> Observations:

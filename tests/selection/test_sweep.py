@@ -67,7 +67,8 @@ def test_ineligible_sessions_and_other_environments_are_passed_over(schedule: Sc
         ({"distinct_ids": ["visitor"]}, ["a", "b"]),
         ({"distinct_ids": ["somebody else"]}, []),
         ({"events": [{"id": "order_placed"}]}, []),
-        ({"filter_test_accounts": True}, []),
+        ({"filter_test_accounts": True}, ["a", "b"]),
+        ({"properties": [{"type": "cohort", "key": "id", "value": 12}]}, []),
         ({"kind": "RecordingsQuery", "properties": [], "filter_test_accounts": False}, ["a", "b"]),
     ],
 )

@@ -47,17 +47,17 @@ def _at_once(answering: Endpoint) -> Callable[[Line], Endpoint]:
 ROUTES = (
     Row("POST", "/s/", _in_line(taking(accept))),
     Row("POST", "/rrweb/", _in_line(taking(accept_rrweb))),
+    Row("POST", "/flags/", _in_line(flags.flags, flags.MAX_BYTES)),
+    Row("POST", "/decide/", _in_line(flags.flags, flags.MAX_BYTES)),
+    Row("GET", "/array/{token}/config/", _in_line(remote_config.document, 0)),
+    Row("GET", "/array/{token}/config.js/", _in_line(remote_config.script, 0)),
+    Row("GET", "/static/{path:path}/", _at_once(sdk_file)),
     Row("POST", "/e/", _in_line(taking(accept))),
     Row("POST", "/i/v0/e/", _in_line(taking(accept))),
     Row("POST", "/batch/", _in_line(taking(accept))),
     Row("POST", "/capture/", _in_line(taking(accept))),
     Row("POST", "/track/", _in_line(taking(accept))),
     Row("POST", "/engage/", _in_line(taking(accept))),
-    Row("POST", "/flags/", _in_line(flags.flags, flags.MAX_BYTES)),
-    Row("POST", "/decide/", _in_line(flags.flags, flags.MAX_BYTES)),
-    Row("GET", "/array/{token}/config/", _in_line(remote_config.document, 0)),
-    Row("GET", "/array/{token}/config.js/", _in_line(remote_config.script, 0)),
-    Row("GET", "/static/{path:path}/", _at_once(sdk_file)),
 )
 
 
