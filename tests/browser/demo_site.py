@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,13 +36,17 @@ WHOLE = Sdk("1.257.0", "posthog-js-1-257", "array.full.no-external.js", hosted=T
 
 
 @contextmanager
-def shop(sdk: Sdk, server_port: int, token: str) -> Iterator[str]:
-    """Serves the pages, recorded by `sdk` for the project of `token`; gives their address."""
+def shop(sdk: Sdk, server_port: int, token: str, *, compressing: bool = True) -> Iterator[str]:
+    """Serves the pages, recorded by `sdk` for the project of `token`; gives their address.
+
+    An SDK that does not compress posts JSON, for which the browser first asks whether it may (a preflight).
+    """
     server_address = f"http://{SERVER_HOST}:{server_port}"
     values = {
         "{{sdk}}": f"/sdk/{sdk.script}" if sdk.hosted else f"{server_address}/static/{sdk.script}",
         "{{token}}": token,
         "{{server}}": server_address,
+        "{{compressing}}": json.dumps(compressing),
     }
     payments = count(1)
 

@@ -52,6 +52,8 @@ class Done:
     urls: list[str]
     refused: list[str]
     """What the server answered with 400 or more."""
+    kinds: list[str]
+    """Content types of recordings that were taken."""
 
 
 class Visit:

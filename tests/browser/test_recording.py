@@ -67,7 +67,7 @@ def check_timeline(text: str) -> None:
 def test_two_generations_of_the_sdk_record_a_visit_from_page_to_finding(
     live: Live, chromium: Chromium, tmp_path: Path
 ) -> None:
-    """Facts, timeline, and the answer of a scanner that asks for an event, its property and the visitor's e-mail."""
+    """Facts, timeline, and a finding of the scanner that asks for an event, its property and the visitor's e-mail."""
     buyers = create(live, "buyers", "summarizer", query=BUYERS)
     nobody = create(live, "nobody", "summarizer", query=NOBODY)
     token = live.credentials["project_token"]
@@ -90,7 +90,7 @@ def test_what_is_recorded_while_the_server_is_away_arrives_when_it_is_back(
     live: Live, chromium: Chromium, tmp_path: Path
 ) -> None:
     with (
-        shop(LEAN, live.port, live.credentials["project_token"]) as address,
+        shop(LEAN, live.port, live.credentials["project_token"], compressing=False) as address,
         visiting(chromium, tmp_path / "visit.log", "outage", address) as visit,
     ):
         visit.said("recorded")
@@ -102,3 +102,4 @@ def test_what_is_recorded_while_the_server_is_away_arrives_when_it_is_back(
         done = visit.ended()
         found = facts(live, done)
     assert (found["click_count"], found["keypress_count"]) == (done.clicks, done.inputs)
+    assert "application/json" in done.kinds, "which a page of another origin may only send after a preflight"

@@ -14,22 +14,29 @@ class Visitor {
   constructor(page, address) {
     this.page = page;
     this.address = address;
-    this.done = { address, clicks: 0, inputs: 0, urls: [], refused: [] };
+    this.done = { address, clicks: 0, inputs: 0, urls: [], refused: [], kinds: [] };
     this.accepted = 0;
     this.failed = 0;
     this.retried = 0;
+    const ours = (request) => new URL(request.url()).hostname === "vision.test";
+    this.pending = new Set();
+    page.on("request", (request) => ours(request) && this.pending.add(request));
+    page.on("requestfinished", (request) => this.pending.delete(request));
     page.on("response", (response) => {
       const url = new URL(response.url());
-      if (url.hostname !== "vision.test") return;
+      if (!ours(response.request())) return;
       if (response.status() >= 400 && !url.pathname.endsWith("/surveys.js")) {
         this.done.refused.push(`${response.status()} ${url.pathname}`);
       }
       if (url.pathname === "/s/" && response.status() === 200) {
         this.accepted += 1;
+        const kind = response.request().headers()["content-type"];
+        if (!this.done.kinds.includes(kind)) this.done.kinds.push(kind);
         if (url.searchParams.has("retry_count")) this.retried += 1;
       }
     });
     page.on("requestfailed", (request) => {
+      this.pending.delete(request);
       if (new URL(request.url()).pathname === "/s/") this.failed += 1;
     });
   }
@@ -59,7 +66,18 @@ class Visitor {
     await this.page.waitForTimeout(250);
   }
 
+  // A page that is left takes requests along that are under way. An SDK posts what waits every 3 seconds; what it holds
+  // when the page is left goes as a beacon, which survives. So a page is left just after a post was answered.
+  async posted() {
+    const before = this.accepted;
+    for (let step = 0; this.accepted === before || this.pending.size > 0; step += 1) {
+      await this.page.mouse.move(200 + (step % 2) * 30, 300);
+      await this.page.waitForTimeout(100);
+    }
+  }
+
   async follow(selector) {
+    await this.posted();
     const gone = this.page.waitForEvent("framenavigated");
     await this.click(selector);
     await gone;
@@ -80,9 +98,10 @@ class Visitor {
     this.done.session_id = await this.page.evaluate(() => posthog.get_session_id());
   }
 
-  // What was recorded is on its way when the page is left, and the browser stays until it has gone.
+  // The browser stays until the last beacon has gone.
   async leave() {
     await this.session();
+    await this.posted();
     await this.page.goto("about:blank");
     await this.page.waitForTimeout(500);
     say("ended", this.done);
