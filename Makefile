@@ -12,7 +12,8 @@
 VENV ?= .venv
 ARGS ?=
 TESTS ?= tests
-WORKERS ?= auto
+# One more than there are processors, as every test waits now and then for another process.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 FAULT_ROUNDS ?= 20
 FUZZ_CASES ?= 10000
 FUZZ_SEED ?= $(shell date +%s)

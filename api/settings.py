@@ -14,20 +14,24 @@ from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_valida
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commands.observations import ObservationLimits
+from consumers.capture.limits import GENEROUS, CaptureLimits
 from consumers.capture.s3_place import SCHEME, S3Place
 from consumers.transports.settings import KafkaSettings
+from domain.accounts import LONGEST_RETENTION_DAYS
 from domain.delivery import check_address
 from domain.eligibility import EligibilityLimits
 from domain.errors import Invalid
 
 PREFIX = "REPLAY_VISION_"
 
-RECORD_BYTES_OF = {"events": 1_000_000, "ticks": 100_000, "snapshots": 10_000_000}
-"""Largest record of each topic on Kafka. An event has 256 KiB at most, a snapshot message 8 MiB; both have headers."""
+RECORD_BYTES_OF = {"events": 1_000_000, "ticks": 100_000, "snapshots": 10_000_000, "analytics": 1_000_000}
+"""Largest record of each topic on Kafka. An event has 256 KiB at most, a snapshot message 8 MiB, an analytics message
+half a megabyte; all have headers."""
 _Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _LAST_PORT = 65_535
 _HOST = re.compile(r"[\w.:-]*\w[\w.:-]*")
+_Limit = Annotated[int, Field(ge=1, le=2**60)]
 _Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -58,6 +62,7 @@ class Settings(BaseSettings):
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
     secret_key: str | None = None
     blobs_url: str | None = None
+    retention_days: Annotated[int, Field(ge=1, le=LONGEST_RETENTION_DAYS)] = 30
     min_duration_seconds: Annotated[float, Field(ge=0)] = 15
     min_active_seconds: Annotated[float, Field(ge=0)] = 10
     max_active_seconds: Annotated[float, Field(gt=0)] = 3600
@@ -71,6 +76,11 @@ class Settings(BaseSettings):
     rate_limit: Literal["off", "upstream"] = "off"
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
+    capture_sdk_folder: Path | None = None
+    capture_bytes_per_day: _Limit = GENEROUS.bytes_per_day
+    capture_sessions_per_day: _Limit = GENEROUS.sessions_per_day
+    capture_parts_per_session: _Limit = GENEROUS.parts_per_session
+    capture_bytes_per_session: _Limit = GENEROUS.bytes_per_session
 
     @field_validator("capture_origins", "kafka_bootstrap_servers", mode="before")
     @classmethod
@@ -152,6 +162,18 @@ class Settings(BaseSettings):
             message = f"{found} is not a folder"
             raise ValueError(message)
         return home
+
+    @field_validator("capture_sdk_folder")
+    @classmethod
+    def _sdk(cls, value: Path | None) -> Path | None:
+        """It must be there: nothing of ours would fill it."""
+        if value is None:
+            return None
+        folder = value.expanduser().absolute()
+        if not folder.is_dir():
+            message = f"{folder} is not a folder"
+            raise ValueError(message)
+        return folder
 
     @field_validator("public_url")
     @classmethod
@@ -247,6 +269,16 @@ class Settings(BaseSettings):
     @property
     def eligibility(self) -> EligibilityLimits:
         return EligibilityLimits(self.min_duration_seconds, self.min_active_seconds, self.max_active_seconds)
+
+    @property
+    def capture_limits(self) -> CaptureLimits:
+        """What one project token may send."""
+        return CaptureLimits(
+            bytes_per_day=self.capture_bytes_per_day,
+            sessions_per_day=self.capture_sessions_per_day,
+            parts_per_session=self.capture_parts_per_session,
+            bytes_per_session=self.capture_bytes_per_session,
+        )
 
     @property
     def observation_limits(self) -> ObservationLimits:

@@ -194,6 +194,19 @@ class Accounts:
 
         return decide_again(environment_stream(environment_id), attempt)
 
+    def set_retention(self, context: Context, environment_id: int, days: int | None) -> int | None:
+        """How long the environment's sessions are kept; None for the default. Returns the position.
+
+        Raises NotFound, Invalid.
+        """
+
+        def attempt() -> int | None:
+            environment = self._store.load(Environment, environment_stream(environment_id))
+            environment.set_retention(_stamp(context, environment.organization_id, environment_id), days)
+            return self._store.save(environment)
+
+        return decide_again(environment_stream(environment_id), attempt)
+
     def set_test_accounts(self, context: Context, environment_id: int, filters: object) -> Defined:
         """Filters that all hold for sessions that are no tests. Raises NotFound, Invalid on `test_accounts`."""
 

@@ -22,6 +22,8 @@ SCOPES = (
 )  # fmt: skip
 EVERY_SCOPE = "*"
 
+LONGEST_RETENTION_DAYS = 3_650
+
 _NOT_TEXT = ("Cc", "Cs")
 """Unicode categories that no name may hold: terminals obey the first, and the second cannot be stored."""
 
@@ -125,6 +127,17 @@ class ProjectTokenRotated(Event):
 
 
 @stored
+class RetentionSet(Event):
+    """`retention_days` None means the installation's default."""
+
+    TOPIC = "RetentionSet"
+    retention_days: int | None
+
+    def apply(self, aggregate: Environment) -> None:
+        aggregate.retention_days = self.retention_days
+
+
+@stored
 class EnvironmentTestAccountsSet(Event):
     """Property filters (contract 3.3) that all hold for sessions that are no tests; none: every session is real."""
 
@@ -151,6 +164,7 @@ class Environment(Aggregate):
     TOPIC = "environment"
 
     def __init__(self) -> None:
+        self.retention_days: int | None = None
         self.name = ""
         self.timezone = "UTC"
         self.project_token = ""
@@ -176,6 +190,17 @@ class Environment(Aggregate):
     def rotate_token(self, stamp: Stamp, project_token: str) -> None:
         if project_token != self.project_token:
             self._record(ProjectTokenRotated, stamp, project_token=project_token)
+
+    def set_retention(self, stamp: Stamp, days: int | None) -> None:
+        """How many days after their last receipt sessions are kept; None for the installation's default.
+
+        Raises Invalid for less than a day or more than LONGEST_RETENTION_DAYS.
+        """
+        if days is not None and not 1 <= days <= LONGEST_RETENTION_DAYS:
+            message = f"A whole number from 1 to {LONGEST_RETENTION_DAYS} is needed, or default."
+            raise Invalid("retention_days", "invalid_input", message)
+        if days != self.retention_days:
+            self._record(RetentionSet, stamp, retention_days=days)
 
     def set_test_accounts(self, stamp: Stamp, filters: object) -> None:
         """Raises Invalid on `test_accounts`."""

@@ -15,6 +15,7 @@ from domain.accounts import (
     EnvironmentTestAccountsSet,
     OrganizationCreated,
     ProjectTokenRotated,
+    RetentionSet,
     UserCreated,
 )
 from domain.event import Event
@@ -28,6 +29,7 @@ _ENVIRONMENT = (
     "VALUES (%s, %s, %s, %s, %s, %s)"
 )
 _ROTATE = "UPDATE environment SET project_token = %s WHERE id = %s"
+_RETENTION = "UPDATE environment SET retention_days = %s WHERE id = %s"
 _TEST_ACCOUNTS = "UPDATE environment SET test_accounts = %s WHERE id = %s"
 _ACTIONS = "UPDATE environment SET actions = %s WHERE id = %s"
 _MEMBER = "INSERT INTO member (id, uuid, organization_id, profile_id, created_at) VALUES (%s, %s, %s, %s, %s)"
@@ -54,6 +56,8 @@ def _take_in(connection: Connection, event: Event) -> None:
             connection.execute(_ENVIRONMENT, (*values, event.project_token, at))
         case ProjectTokenRotated():
             connection.execute(_ROTATE, (event.project_token, environment_of(event)))
+        case RetentionSet():
+            connection.execute(_RETENTION, (event.retention_days, environment_of(event)))
         case EnvironmentTestAccountsSet():
             connection.execute(_TEST_ACCOUNTS, (Jsonb(event.filters), environment_of(event)))
         case EnvironmentActionsDefined():
@@ -79,6 +83,7 @@ ACCOUNTS = Projection(
             OrganizationCreated,
             EnvironmentCreated,
             ProjectTokenRotated,
+            RetentionSet,
             EnvironmentTestAccountsSet,
             EnvironmentActionsDefined,
             UserCreated,

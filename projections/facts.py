@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, action, integration, observation, scanner
+from domain import accounts, action, integration, observation, recording, scanner
 from domain.event import Event
 
 PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure"})
@@ -120,11 +120,13 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action.ActionDeleted: _named(deleted=True),
     integration.IntegrationCreated: _named("integration_id", "kind"),
     integration.IntegrationDeleted: _named(deleted=True),
+    recording.SessionDeleted: _named("session_id", deleted=True),
     accounts.OrganizationCreated: _named("name", "monthly_quota"),
     accounts.QuotaSet: _named("monthly_quota"),
     accounts.QuotaGranted: _grant,
     accounts.EnvironmentCreated: _named("name", "timezone", "project_token"),
     accounts.ProjectTokenRotated: _named("project_token"),
+    accounts.RetentionSet: _named("retention_days"),
     accounts.EnvironmentTestAccountsSet: _test_accounts,
     accounts.EnvironmentActionsDefined: _named("actions"),
     accounts.UserCreated: _named("user_id"),

@@ -13,6 +13,7 @@ from hashlib import sha256
 from uuid import UUID, uuid5
 
 from consumers.capture.encodings import MAX_VALUES, Json, compress, dump, gunzip, parse, values_in
+from consumers.capture.held import Held, pointer
 from consumers.capture.inflate import Room
 from consumers.capture.readable import readable
 from consumers.capture.refusals import Malformed, TooLarge, Undecodable
@@ -34,10 +35,13 @@ SPLIT_AT_BYTES = 4 * 1024 * 1024
 """JSON bytes of rrweb events in one message. A longer batch travels as several, one longer event alone."""
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-"""One message as published. A broker for this product takes 10 MB (capture 7)."""
+"""One message as published. A broker for this product takes 10 MB (capture 7). Larger ones lie in blobs (held.py)."""
 
 MAX_PLAIN_BYTES = 128 * 1024 * 1024
-"""The same before gzip: twice what a body may have, because JSON inside a JSON string doubles its quotes."""
+"""The same before gzip, and of a blob: twice what a body may have, because JSON in a JSON string doubles its quotes."""
+
+MAX_TEXT_BYTES = 32 * 1024 * 1024
+"""Data that is made a text in a text to see whether it fits: that takes ten times its memory."""
 
 MAX_MESSAGE_VALUES = 2 * MAX_VALUES
 """As MAX_VALUES, of a message: twice what a body may have, because an escaped comma (\\u002c) is none in the body."""
@@ -48,7 +52,7 @@ MAX_LEFT_OUT = 100_000
 GZIP_FROM_BYTES = 64 * 1024
 """Shorter messages stay plain: packing them costs more than it saves."""
 
-SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+SESSION_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -149,8 +153,8 @@ def to_messages(snapshot: Snapshot) -> list[Outgoing]:
 
     Each has at least one readable event, for a message without any is nothing that the consumer could store: items that
     are no events travel beside an event where they fit, and are left out and counted (`left_out`) where they do not.
-    Raises TooLarge when a single rrweb event does not fit into MAX_MESSAGE_BYTES or is nested too deeply, and Malformed
-    when no item is an event.
+    A single event that does not fit into MAX_MESSAGE_BYTES becomes a Held. Raises TooLarge when one does not even fit
+    into MAX_PLAIN_BYTES or is nested too deeply, and Malformed when no item is an event.
     """
     pieces = _split(snapshot.items)
     return [
@@ -184,7 +188,7 @@ def from_message(record: Record) -> Snapshot:
     session_id = legal_session_id(properties.get("$session_id"))
     return Snapshot(
         token=clean(outer.get("token"), MAX_TOKEN) or "",
-        environment_id=_environment_id(record.headers),
+        environment_id=environment_in(record.headers),
         session_id=session_id,
         window_id=clean(properties.get("$window_id"), MAX_WINDOW_ID) or session_id,
         distinct_id=clean(properties.get("distinct_id"), MAX_DISTINCT_ID),
@@ -230,7 +234,6 @@ def _split(items: Sequence[Json]) -> list[_Piece]:
 
 
 def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
-    now = snapshot.received_at.isoformat()
     properties: dict[str, Json] = {
         "distinct_id": snapshot.distinct_id or "",
         "$session_id": snapshot.session_id,
@@ -243,11 +246,22 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
         properties[LEFT_OUT] = snapshot.left_out
     # The items are JSON already: put in as text, not parsed and written a second time.
     data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
+    outer = _outer(snapshot)
+    if values_in(data) + values_in(dump({**outer, "data": ""})) > MAX_MESSAGE_VALUES:
+        raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
+    if len(data) <= MAX_TEXT_BYTES:
+        value = _packed(dump({**outer, "data": data.decode()}))
+        if len(value) <= MAX_MESSAGE_BYTES:
+            return _outgoing(snapshot, value)
+    return _held(snapshot, data)
+
+
+def _outer(snapshot: Snapshot) -> dict[str, Json]:
+    now = snapshot.received_at.isoformat()
     outer: dict[str, Json] = {
         "uuid": str(snapshot.uuid),
         "distinct_id": snapshot.distinct_id or "",
         "ip": "",  # part of the form; an address is personal and nothing here needs it
-        "data": data.decode(),
         "now": now,
         "token": snapshot.token,
         "event": EVENT,
@@ -255,20 +269,39 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
     }
     if snapshot.sent_at is not None:
         outer["sent_at"] = snapshot.sent_at.isoformat()
-    value = dump(outer)
-    if values_in(value) > MAX_MESSAGE_VALUES:
-        raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
-    if len(value) > MAX_PLAIN_BYTES:
-        raise TooLarge(f"One rrweb event is larger than {MAX_PLAIN_BYTES} bytes as a message.")
-    if len(value) >= GZIP_FROM_BYTES:
-        value = compress(value, level=1)
-    if len(value) > MAX_MESSAGE_BYTES:
-        raise TooLarge(f"One rrweb event is larger than the {MAX_MESSAGE_BYTES} bytes that a message may have.")
+    return outer
+
+
+def _packed(value: bytes) -> bytes:
+    return compress(value, level=1) if len(value) >= GZIP_FROM_BYTES else value
+
+
+def _outgoing(snapshot: Snapshot, value: bytes) -> Outgoing:
     return Outgoing(
         key=snapshot.session_id.encode(),
         value=value,
         event_id=_event_id(snapshot),
         headers={name: text.encode() for name, text in _headers(snapshot).items()},
+    )
+
+
+def _held(snapshot: Snapshot, data: bytes) -> Outgoing:
+    """A message that names the blob with the whole message, where the data is no text in a text but an object."""
+    plain = dump(_outer(snapshot))[:-1] + b',"data":' + data + b"}"
+    if snapshot.environment_id is None or len(plain) > MAX_PLAIN_BYTES:
+        raise TooLarge(f"One rrweb event is larger than {MAX_PLAIN_BYTES} bytes as a message.")
+    content = _packed(plain)
+    short = _outgoing(snapshot, dump({**_outer(snapshot), "data": ""}))
+    named = pointer(snapshot.environment_id, snapshot.session_id, content)
+    return Held(
+        key=short.key,
+        value=short.value,
+        event_id=short.event_id,
+        headers={**short.headers, **{name: text.encode() for name, text in named.items()}},
+        environment_id=snapshot.environment_id,
+        session_id=snapshot.session_id,
+        uuid=snapshot.uuid,
+        content=content,
     )
 
 
@@ -292,7 +325,8 @@ def _event_id(snapshot: Snapshot) -> str:
     return f"{snapshot.environment_id}/{snapshot.session_id}/{snapshot.uuid}"
 
 
-def _environment_id(headers: Mapping[str, bytes]) -> int | None:
+def environment_in(headers: Mapping[str, bytes]) -> int | None:
+    """The environment that the header of a message names; None without one. Raises Malformed."""
     raw = headers.get("environment_id")
     if raw is None:
         return None

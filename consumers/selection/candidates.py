@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from consumers.selection.in_time import Connection, in_time
@@ -13,6 +14,7 @@ from domain.scanner import Scanner
 from domain.tenant import Tenant
 from projections.queries.definitions import definitions_of
 from projections.queries.matching import condition
+from projections.queries.visible import VISIBLE, visible
 
 PAGE = 200
 """Sessions that are requested in one step: the largest bulk request."""
@@ -23,10 +25,9 @@ STRETCHES = (5_000, 250, 10)
 SELECT_SECONDS = 5.0
 """Longest statement that selects."""
 
-# What no query may select is left out here: this is the place for sessions whose deletion is under way.
-# Rows of a session that nothing was merged into yet have no time; nothing compares with null.
-_ELIGIBLE = """
-s.environment_id = %(environment_id)s
+# What no query may select is left out here.
+_ELIGIBLE = f"""
+{VISIBLE}
 AND (s.last_timestamp - s.first_timestamp)::float8 / 1000 >= %(min_duration)s::float8
 AND s.active_milliseconds::float8 / 1000 >= %(min_active)s::float8
 AND s.active_milliseconds::float8 / 1000 <= %(max_active)s::float8
@@ -62,12 +63,14 @@ class Matching:
     unsupported: Sequence[str]
 
 
-def matching(connection: Connection, tenant: Tenant, query: Mapping[str, Any], limits: EligibilityLimits) -> Matching:
+def matching(
+    connection: Connection, tenant: Tenant, query: Mapping[str, Any], limits: EligibilityLimits, now: datetime
+) -> Matching:
     """The condition that selection, gaps and estimates share, with the environment's present definitions."""
     asked = condition(tenant, query, definitions_of(connection, tenant))
     values = {
         **asked.values,
-        "environment_id": tenant.environment_id,
+        **visible(tenant, now),
         "min_duration": limits.min_duration_seconds,
         "min_active": limits.min_active_seconds,
         "max_active": limits.max_active_seconds,
@@ -102,6 +105,7 @@ def next_page(
     scanner: Scanner,
     limits: EligibilityLimits,
     after: int,
+    now: datetime,
     *,
     last: int = _LAST,
     stretch: int = STRETCHES[0],
@@ -115,7 +119,7 @@ def next_page(
     with in_time(connection, seconds) as bounded:
         looked_at = bounded.execute(_END, (tenant.environment_id, after, last, stretch)).fetchone()
         count, end = looked_at or (0, None)
-        asked = matching(bounded, tenant, scanner.query, limits)
+        asked = matching(bounded, tenant, scanner.query, limits, now)
         if not count or asked.sql is None or threshold(scanner.sampling_rate) == 0:
             return Page(after, (), end, count == stretch)
         sample = {"scanner_id": str(scanner.id), "threshold": threshold(scanner.sampling_rate)}

@@ -11,6 +11,7 @@ from consumers.selection.candidates import matching
 from consumers.selection.in_time import Connection, TooSlow, in_time
 from domain.eligibility import EligibilityLimits
 from domain.tenant import Tenant
+from projections.queries.visible import VISIBLE, visible
 
 __all__ = ["COUNT_SECONDS", "Matched", "TooSlow", "matched", "matched_in"]
 
@@ -24,7 +25,7 @@ COUNT_SECONDS = 8.0
 
 # A session cannot have begun after we received it, so one from a clock that is ahead is taken by our own.
 _IN_WINDOW = " AND s.first_timestamp >= %(since_ms)s AND s.first_received_at >= %(since)s"
-_EARLIEST = "SELECT min(s.first_timestamp) FROM capture.session s WHERE s.environment_id = %s"
+_EARLIEST = f"SELECT min(s.first_timestamp) FROM capture.session s WHERE {VISIBLE}"  # noqa: S608 - our own
 
 _IN_RANGES = """
 SELECT count(s.session_id)
@@ -64,9 +65,9 @@ def matched(
     """
     since = now - timedelta(days=WINDOW_DAYS)
     with in_time(connection, seconds) as bounded:
-        row = bounded.execute(_EARLIEST, (tenant.environment_id,)).fetchone()
+        row = bounded.execute(_EARLIEST.encode(), visible(tenant, now)).fetchone()
         days = _window_days(row[0] if row else None, now)
-        asked = matching(bounded, tenant, query, limits)
+        asked = matching(bounded, tenant, query, limits, now)
         if asked.sql is None:
             return Matched(0, days, asked.unsupported)
         statement = f"SELECT count(*) FROM capture.session s WHERE {asked.sql}{_IN_WINDOW}"  # noqa: S608 - our own
@@ -81,6 +82,7 @@ def matched_in(
     query: Mapping[str, Any],
     limits: EligibilityLimits,
     ranges: Sequence[tuple[int, int]],
+    now: datetime,
     *,
     seconds: float = COUNT_SECONDS,
 ) -> list[int]:
@@ -91,7 +93,7 @@ def matched_in(
     if not ranges:
         return []
     with in_time(connection, seconds) as bounded:
-        asked = matching(bounded, tenant, query, limits)
+        asked = matching(bounded, tenant, query, limits, now)
         if asked.sql is None:
             return [0] * len(ranges)
         values = {**asked.values, "firsts": [first for first, _ in ranges], "lasts": [last for _, last in ranges]}

@@ -155,7 +155,15 @@ class Redriving:
                 with self._pool.connection() as connection:
                     tenant, limits, seconds = context.owned(), self._limits, self._seconds
                     return next_page(
-                        connection, tenant, scanner, limits, after, last=last, stretch=stretch, seconds=seconds
+                        connection,
+                        tenant,
+                        scanner,
+                        limits,
+                        after,
+                        context.now,
+                        last=last,
+                        stretch=stretch,
+                        seconds=seconds,
                     )
             except TooSlow:
                 continue

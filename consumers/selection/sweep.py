@@ -140,7 +140,9 @@ class Sweep:
         with self._pool.connection() as connection:
             head = last_settle_number(connection)
             tenant, limits = context.owned(), self._rules.limits
-            return next_page(connection, tenant, scanner, limits, after, stretch=stretch, seconds=seconds), head
+            return next_page(
+                connection, tenant, scanner, limits, after, self._clock(), stretch=stretch, seconds=seconds
+            ), head
 
     def _request(self, context: Context, scanner: Scanner, page: Page) -> tuple[int | None, str | None]:
         """Requests what the scanner wants of a page.

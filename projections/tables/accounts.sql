@@ -12,6 +12,8 @@ CREATE TABLE environment (
     timezone        text        NOT NULL,
     project_token   text        NOT NULL UNIQUE,
     created_at      timestamptz NOT NULL,
+    -- Null for the installation's default.
+    retention_days  integer,
     -- What recording filters refer to: property filters, and actions with their steps.
     test_accounts   jsonb       NOT NULL DEFAULT '[]',
     actions         jsonb       NOT NULL DEFAULT '[]'

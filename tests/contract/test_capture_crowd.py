@@ -19,6 +19,7 @@ from api.bootstrap import runtime
 from api.http.app import create_app
 from api.http.errors import RETRY_SECONDS
 from api.http.routes import capture
+from api.http.routes.capture import table
 from api.settings import Settings
 from api.wiring import services_for
 from tests.contract.site import CHEAP, Site, refusal, served, serving
@@ -50,8 +51,8 @@ def away(
     site: Site, kafka_cut: CutKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[str, CutKafka]]:
     """The address of a second server of the site, whose brokers swallow everything: nobody says that they are away."""
-    monkeypatch.setattr(capture, "WAITING", WAITING)
-    monkeypatch.setattr(capture, "WAITING_SECONDS", WAITING_SECONDS)
+    monkeypatch.setattr(table, "WAITING", WAITING)
+    monkeypatch.setattr(table, "WAITING_SECONDS", WAITING_SECONDS)
     settings = Settings(
         home=tmp_path, kafka_bootstrap_servers=[kafka_cut.bootstrap], kafka_topic_prefix=f"crowd-{uuid4().hex[:8]}."
     )
@@ -101,7 +102,7 @@ def test_reads_are_quick_while_a_crowd_waits_for_brokers_that_are_away(site: Sit
 
 def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those that have not arrived whole: senders may be slow, and many."""
-    monkeypatch.setattr(capture, "BYTES_IN_HAND", 100_000)
+    monkeypatch.setattr(table, "BYTES_IN_HAND", 100_000)
     with served(site.services) as client:
         slow = http.client.HTTPConnection(urlsplit(str(client.base_url)).netloc, timeout=30)
         slow.putrequest("POST", "/s/")
@@ -126,7 +127,7 @@ def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.Mon
 
 
 def test_a_sender_that_leaves_gives_its_room_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(capture, "BYTES_IN_HAND", 100_000)
+    monkeypatch.setattr(table, "BYTES_IN_HAND", 100_000)
     with served(site.services) as client:
         for _ in range(5):
             leaving = http.client.HTTPConnection(urlsplit(str(client.base_url)).netloc, timeout=30)

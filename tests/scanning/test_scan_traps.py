@@ -10,6 +10,8 @@ from commands.store.event_log import EventLog
 from tests.scanning import test_scan
 from tests.scanning.test_scan import SESSION, Scans
 
+pytestmark = pytest.mark.usefixtures("readable")
+
 scans = test_scan.scans
 
 

@@ -17,6 +17,8 @@ from domain.tenant import Tenant
 from projections.accounts import ACCOUNTS
 from projections.engine.installing import install
 
+pytestmark = pytest.mark.usefixtures("readable")
+
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = EligibilityLimits()
 TENANT = Tenant(1, UUID(int=1))
@@ -65,7 +67,7 @@ def test_a_count_among_200000_sessions_goes_through_an_index_and_is_quick(databa
         assert "session_began" in connection.plans[0]
         assert "session_pkey" in connection.plans[1]
         assert "session_began" in connection.plans[2]
-        assert not any("Seq Scan" in plan for plan in connection.plans)
+        assert not any("Seq Scan on session" in plan for plan in connection.plans)
 
 
 def test_a_count_that_takes_too_long_is_cancelled_and_the_connection_is_good(database_url: str) -> None:

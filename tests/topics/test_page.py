@@ -17,6 +17,7 @@ import api.roles
 from api.roles import TOPIC_OF
 from commands.store.mapper import STATE_LIMIT
 from consumers.capture.snapshot import GZIP_FROM_BYTES, MAX_MESSAGE_BYTES, MAX_PLAIN_BYTES, SPLIT_AT_BYTES
+from consumers.capture.wire import TOPICS
 from consumers.scheduler import TOPIC as TICK_TOPIC
 from consumers.transports.port import MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEY_BYTES, Record
 from consumers.transports.settings import LogSettings
@@ -35,6 +36,9 @@ KAFKA_LOADS = pytest.mark.filterwarnings("ignore:.* is deprecated. Use files:Dep
 """kafka-python reads its own resources in a way that newer Pythons warn of."""
 MOST_BESIDE_DATA = 2048
 """Bytes of an event's record beside its data; the longest tick has half as many."""
+
+
+PASSING_ON = ("consumers.transports.", "consumers.capture.held", "api.http.routes.capture.posting")
 
 
 def test_every_topic_that_is_written_has_a_section() -> None:
@@ -167,11 +171,12 @@ def _size(record: Record) -> int:
 
 
 def _published_topics() -> Iterator[str]:
-    """The topic of each `publish` call in the product; the transports themselves pass on what they are given."""
+    """The topic of each `publish` call in the product, but for those that pass on what they are given."""
     for file, module in _modules():
         for call in _calls(file):
             if isinstance(call.func, ast.Attribute) and call.func.attr == "publish":
-                yield _constant(call.args[0], module)
+                # What is posted goes to the topics of its events, whose list is the wire's.
+                yield from TOPICS if _is_of_a_loop(call.args[0], module) else [_constant(call.args[0], module)]
 
 
 def _consuming_groups() -> Iterator[tuple[str, str]]:
@@ -182,12 +187,17 @@ def _modules() -> Iterator[tuple[Path, str]]:
     for room in ROOMS:
         for file in sorted((ROOT / room).rglob("*.py")):
             module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
-            if not module.startswith("consumers.transports."):
+            if not module.startswith(PASSING_ON):
                 yield file, module
 
 
 def _calls(file: Path) -> Iterator[ast.Call]:
     return (node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+
+
+def _is_of_a_loop(argument: ast.expr, module: str) -> bool:
+    name = argument.id if isinstance(argument, ast.Name) else ""
+    return module == "api.http.routes.capture.posting" and name == "topic"
 
 
 def _constant(argument: ast.expr, module: str) -> str:

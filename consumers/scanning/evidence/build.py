@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from consumers.capture.recording import Recording
 from consumers.scanning.evidence import readout
-from consumers.scanning.evidence.arrival import ordered
+from consumers.scanning.evidence.arrival import Arrived, ordered
 from consumers.scanning.evidence.evidence import Captured, Evidence
 from consumers.scanning.evidence.observe import observe
 from consumers.scanning.evidence.scene import Scene
@@ -14,14 +15,14 @@ from consumers.scanning.evidence.signals import detect
 from consumers.scanning.evidence.timeline import timeline
 
 
-def build_evidence(recording: Iterable[tuple[str, Any]]) -> Evidence:
-    """The evidence of a recording: ``(window id, rrweb event)`` pairs, inflated, in order of arrival.
+def build_evidence(recording: Recording | Iterable[tuple[str, Any]]) -> Evidence:
+    """The evidence of a recording: ``(window id, rrweb event)`` pairs, inflated.
 
-    Pure and deterministic: the same events give the same text and digest. Never raises for what a recording holds;
+    Either a Recording, which is in order of time and read once in bounded memory, or pairs in order of arrival that fit
+    into memory. Deterministic: the same events give the same text and digest. Never raises for what a recording holds;
     what cannot be read is counted in ``skipped_events``. Personal data is masked (masking.mask).
     """
-    arrived = ordered(recording)
-    story = observe(arrived)
+    story = observe(Arrived(recording if isinstance(recording, Recording) else ordered(recording)))
     scene = Scene(story)
     signals = detect(scene)
     shown = readout.kept_signals(signals)

@@ -1,5 +1,6 @@
 """The timeline: what happened as one line each, with repeats collapsed (capture 6, timeline recipe)."""
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Final
 
@@ -124,7 +125,8 @@ def _with_gaps(lines: Iterator[Line], story: Story) -> Iterator[Line]:
     before = 0
     for line in lines:
         if line.t_ms - before >= GAP_MS:
-            busy = any(before < t < line.t_ms for t in story.activity)
+            after = bisect_right(story.activity, before)
+            busy = after < len(story.activity) and story.activity[after] < line.t_ms
             quiet = "nothing but pointer movement or scrolling" if busy else "no activity"
             yield Line(before, "gap", f"{quiet} for {(line.t_ms - before) / 1000:.0f} s")
         before = max(before, line.t_ms)

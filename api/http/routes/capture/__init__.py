@@ -1,0 +1,9 @@
+"""Where browsers send recordings and ask how to record (capture 1, 8).
+
+The only routes with CORS, and the only ones without an API key: a project token, which is public, says whose
+data it is.
+"""
+
+from api.http.routes.capture.table import mount, threads
+
+__all__ = ("mount", "threads")

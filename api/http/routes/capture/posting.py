@@ -1,0 +1,123 @@
+"""What a browser posts, from the first byte to the transport.
+
+A browser repeats 5xx and drops 4xx, so 4xx is answered only for data that is lost anyway, and 200 only when the
+transport has made the data durable.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from http import HTTPStatus
+
+from fastapi import Request, Response
+
+from api.http import measures
+from api.http.answers import Answer
+from api.http.body import read_bounded
+from api.http.entrance import visit
+from api.http.errors import ErrorType, Refusal, envelope, refusal_of, server_error, too_large, unavailable
+from api.http.line import Full, Line
+from api.http.services import Services, services_of
+from consumers.capture.encodings import MAX_WIRE_BYTES
+from consumers.capture.held import Holding, content_bytes
+from consumers.capture.refusals import CaptureRefused
+from consumers.capture.wire import Accepted
+from consumers.transports.port import Unavailable
+from projections.queries.accounts import tenant_of_token
+
+log = logging.getLogger("replay_vision.http.capture")
+"""Of its own, because `api.cli.logs` holds repeated warnings back: a crowd of browsers meets the same outage."""
+
+KINDS: Mapping[int, ErrorType] = {401: "authentication_error", 429: "throttled_error"}
+
+Accepting = Callable[..., Accepted]
+"""As `wire.accept`: body, headers, query, time and the lookup of a token; what to publish, or a CaptureRefused."""
+
+Answering = Callable[[Request, bytes], Response]
+"""An answer to a request whose body is there. Runs in a thread of capture's own; may raise what it likes."""
+
+
+def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> Callable[..., object]:
+    """The function that the framework runs: reads the body, at most `limit` bytes of it, and answers in any case."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            with line.body() as claim:
+                body = await read_bounded(request, limit, claim)
+                if body is None:
+                    return _refused(too_large(limit))
+                return await line.run(partial(_answer, request, body, answering))
+        except TimeoutError:
+            return _refused(unavailable("The request body took too long."))
+        except Full:
+            return _refused(unavailable("Too many recordings are being taken in."))
+
+    return answer
+
+
+def taking(accepting: Accepting) -> Answering:
+    """Publishes what `accepting` finds in the body, to whichever topics it names."""
+
+    def take(request: Request, body: bytes) -> Response:
+        services = services_of(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        environment_of = _with_room(services)
+        found = accepting(body, headers, dict(request.query_params), services.clock(), environment_of)
+        publisher = Holding(services.transport, services.blobs, services.pool, services.clock)
+        for topic, messages in found.by_topic.items():
+            publisher.publish(topic, messages)
+            for message in messages:
+                services.allowance.count(int(message.headers["environment_id"]), content_bytes(message))
+        for refused in found.refused:
+            measures.CAPTURED.labels(refused.code).inc()
+        measures.CAPTURED.labels("accepted").inc(found.snapshots)
+        measures.CAPTURED.labels("accepted_events").inc(found.events)
+        return Answer({"status": "Ok"})
+
+    return take
+
+
+def _with_room(services: Services) -> Callable[[str], int | None]:
+    """As `environments`; raises OverDay for one that has taken in enough today."""
+    environment_of = environments(services)
+
+    def found(token: str) -> int | None:
+        environment_id = environment_of(token)
+        if environment_id is not None:
+            services.allowance.check(environment_id)
+        return environment_id
+
+    return found
+
+
+def environments(services: Services) -> Callable[[str], int | None]:
+    """Looks a token up once a request: the snapshots of a body share one, and a rotated one must stop at once."""
+
+    @cache
+    def environment_of(token: str) -> int | None:
+        with services.pool.connection() as conn:
+            tenant = tenant_of_token(conn, token)
+        return None if tenant is None else tenant.environment_id
+
+    return environment_of
+
+
+def _answer(request: Request, body: bytes, answering: Answering) -> Response:
+    services = services_of(request)
+    try:
+        return answering(request, body)
+    except CaptureRefused as refused:
+        kind = KINDS.get(refused.status, "invalid_request")
+        return _refused(Refusal(refused.status, kind, refused.code, refused.message))
+    except Exception as error:
+        if isinstance(error, Unavailable):
+            log.warning("recordings are refused: %s", " ".join(str(error).split()))
+        if refusal := refusal_of(error, services.outages):
+            return _refused(refusal)
+        log.exception("capture failed [%s]", visit(request.scope).correlation_id)
+        return _refused(server_error())
+
+
+def _refused(refusal: Refusal) -> Response:
+    measures.CAPTURED.labels(refusal.code if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else "unavailable").inc()
+    return envelope(refusal)

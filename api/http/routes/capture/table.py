@@ -1,0 +1,90 @@
+"""The route table of capture: each path once, and a second time below the configured prefix."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from fastapi import FastAPI, Request, Response
+
+from api.http.line import Line
+from api.http.routes.capture import flags, remote_config
+from api.http.routes.capture.cross_origin import CrossOrigin, preflight
+from api.http.routes.capture.posting import Answering, answered, taking
+from api.http.routes.capture.sdk_files import sdk_file
+from api.http.services import Services
+from consumers.capture.encodings import MAX_WIRE_BYTES
+from consumers.capture.wire import accept, accept_rrweb
+
+WAITING = 250
+"""Requests that wait for a thread: what a crowd of browsers posts at the same moment."""
+WAITING_SECONDS = 10.0
+"""Browsers give up later than that."""
+BYTES_IN_HAND = 128 * 1024 * 1024
+"""Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
+
+
+Endpoint = Callable[..., object]
+"""A function of the framework."""
+
+
+class Row(NamedTuple):
+    """One path. The last slash is optional to clients, as everywhere."""
+
+    method: str
+    path: str
+    made: Callable[[Line], Endpoint]
+
+
+def _in_line(answering: Answering, limit: int = MAX_WIRE_BYTES) -> Callable[[Line], Endpoint]:
+    """An answer that takes a turn: it waits for the database or the transport. `limit`: bytes of its body."""
+    return partial(answered, answering, limit=limit)
+
+
+def _at_once(answering: Endpoint) -> Callable[[Line], Endpoint]:
+    return lambda _: answering
+
+
+ROUTES = (
+    Row("POST", "/s/", _in_line(taking(accept))),
+    Row("POST", "/rrweb/", _in_line(taking(accept_rrweb))),
+    Row("POST", "/flags/", _in_line(flags.flags, flags.MAX_BYTES)),
+    Row("POST", "/decide/", _in_line(flags.flags, flags.MAX_BYTES)),
+    Row("GET", "/array/{token}/config/", _in_line(remote_config.document, 0)),
+    Row("GET", "/array/{token}/config.js/", _in_line(remote_config.script, 0)),
+    Row("GET", "/static/{path:path}/", _at_once(sdk_file)),
+    Row("POST", "/e/", _in_line(taking(accept))),
+    Row("POST", "/i/v0/e/", _in_line(taking(accept))),
+    Row("POST", "/batch/", _in_line(taking(accept))),
+    Row("POST", "/capture/", _in_line(taking(accept))),
+    Row("POST", "/track/", _in_line(taking(accept))),
+    Row("POST", "/engage/", _in_line(taking(accept))),
+)
+
+
+def mount(app: FastAPI, services: Services) -> None:
+    """Registers the capture routes. Call it after every other middleware is there: CORS goes around them."""
+    line = Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND)
+    paths = {f"{prefix}{row.path}": row for prefix in _prefixes(services) for row in ROUTES}
+    for path, row in paths.items():
+        add = partial(app.add_api_route, path, include_in_schema=False, response_model=None)
+        add(row.made(line), methods=[row.method])
+        add(_asked_before(row.method), methods=["OPTIONS"])
+    app.add_middleware(CrossOrigin, paths=tuple(paths), origins=services.capture_origins)
+
+
+def threads(services: Services) -> int:
+    """How many of the requests that are served at a time may be capture's: each waits for the transport for seconds."""
+    return max(1, services.pool.max_size // 3)
+
+
+def _prefixes(services: Services) -> list[str]:
+    return sorted({"", services.capture_prefix.rstrip("/")})
+
+
+def _asked_before(method: str) -> Endpoint:
+    methods = ", ".join([method, *(["HEAD"] if method == "GET" else []), "OPTIONS"])
+
+    async def answer(request: Request) -> Response:
+        return preflight(request, methods)
+
+    return answer
