@@ -35,6 +35,7 @@ from domain.observation import Trigger
 from domain.tenant import Tenant
 from projections.accounts import ACCOUNTS
 from projections.engine.installing import install
+from projections.recordings import RECORDINGS
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SETTLE = timedelta(minutes=35)
@@ -175,7 +176,7 @@ def main() -> None:
     store = Store(options.conninfo)
     with psycopg.connect(options.conninfo, autocommit=True) as connection:
         migrations().apply(connection)
-        install(connection, [ACCOUNTS])
+        install(connection, [ACCOUNTS, RECORDINGS])
         fill(connection, options)
         scan(connection, Scanners(store, {"builtin": ("builtin",)}), options.scanners)
     observations = Timed(store)

@@ -66,8 +66,10 @@ def test_a_page_ends_with_its_last_session_or_its_stretch(schedule: Schedule) ->
     ordered(schedule, "s4", "s8", "s20")
     limits = EligibilityLimits()
     with schedule.pool.connection() as connection, patch.object(candidates, "PAGE", 2):
-        pages = [next_page(connection, TENANT, scanner, limits, after, stretch=8) for after in (0, 8, 24, 30)]
-        gap = next_page(connection, TENANT, scanner, limits, 4, last=9, stretch=8)
+        pages = [
+            next_page(connection, TENANT, scanner, limits, after, schedule.now, stretch=8) for after in (0, 8, 24, 30)
+        ]
+        gap = next_page(connection, TENANT, scanner, limits, 4, schedule.now, last=9, stretch=8)
     assert [[each.settle_number for each in page.candidates] for page in pages] == [[4, 8], [20], [], []]
     assert [(page.after, page.end, page.more) for page in pages] == [
         (0, 8, True), (8, 24, True), (24, 30, False), (30, None, False),

@@ -52,6 +52,9 @@ _WHO = (
 )
 _VISITOR = f"capture.visitor v WHERE v.environment_id = %({ENVIRONMENT})s AND v.distinct_id = w.distinct_id"
 _CHAIN = "jsonb_array_elements(CASE jsonb_typeof(e.elements) WHEN 'array' THEN e.elements ELSE '[]' END)"
+_OWN = {"id": "attr_id", "href": "href", ":nth-child": "nth_child", ":nth-of-type": "nth_of_type"}
+"""Attributes of an element that the chain has as fields of their own."""
+
 _COLUMNS = {"name": "e.name", "distinct_id": "e.distinct_id", "at": "e.at"}
 
 
@@ -145,7 +148,7 @@ class _Writer:
         return found
 
     def _attribute(self, element: str, attribute: Attribute) -> str:
-        own = {"id": "attr_id", "href": "href"}.get(attribute.name)
+        own = _OWN.get(attribute.name)
         listed = f"{element} -> 'attributes'"
         plain, prefixed = self._bound(attribute.name), self._bound(f"attr__{attribute.name}")
         value = f"coalesce({listed} ->> {plain}::text, {listed} ->> {prefixed}::text)"
