@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     in_flight_per_scanner: Annotated[int, Field(ge=1, le=100_000)] = 150
     in_flight_per_environment: Annotated[int, Field(ge=1, le=100_000)] = 300
     monthly_quota: _Count = 3000
+    scheduled_scans_per_day: _Count = 5000
     on_exhausted: Literal["wait", "skip"] = "wait"
     smtp_url: SecretStr | None = None
     mail_from: Annotated[str, Field(max_length=254)] | None = None
@@ -288,6 +289,7 @@ class Settings(BaseSettings):
             per_environment=self.in_flight_per_environment,
             kept_per_scanner=min(25, self.in_flight_per_scanner // 2),
             kept_per_environment=min(50, self.in_flight_per_environment // 2),
+            scheduled_per_day=self.scheduled_scans_per_day,
         )
 
     @field_validator("blobs_url")

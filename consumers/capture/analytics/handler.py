@@ -3,16 +3,17 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC
 
 import psycopg
 
-from consumers.capture import deletions
 from consumers.capture.analytics import events, visitors
 from consumers.capture.analytics.event import AnalyticsEvent, from_message
 from consumers.capture.analytics.visitors import Sayings
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
 from consumers.capture.handler import TokenLookup
+from consumers.capture.limits import Amount, add
 from consumers.capture.refusals import CaptureRefused, UnknownToken
 from consumers.capture.undecodable import Undecoded, keep
 from consumers.transports.port import Record
@@ -26,7 +27,7 @@ class AnalyticsHandler:
     """A transport handler. Safe for any number of copies; everything it decides is in the handler's transaction.
 
     An event without a session is heard for what it says about its visitor, and not stored. Locks are taken in this
-    order: sessions, visitors of an environment, counts, undecodable messages.
+    order: sessions, visitors of an environment, counts, days, undecodable messages.
     """
 
     def __init__(self, blobs: Blobs, environment_of: TokenLookup, clock: Clock = utc_now) -> None:
@@ -60,19 +61,15 @@ class AnalyticsHandler:
         return environment_id
 
     def _store(self, conn: psycopg.Connection, found: list[tuple[int, AnalyticsEvent]]) -> None:
-        named = {(environment_id, event.session_id) for environment_id, event in found if event.session_id is not None}
-        # Those of a session that is deleted at this moment go with the eraser's next look (erasing.look_again).
-        gone = deletions.deleted(conn, named)
-        joined = [
-            (where, event) for where, event in found if event.session_id and (where, event.session_id) not in gone
-        ]
         now = self._clock()
-        over = events.store(conn, joined, now) if joined else {}
-        left_out = [(environment_id, events.FULL, number) for environment_id, number in over.items()]
+        stored = events.store(conn, found, now)
+        left_out = [(environment_id, events.FULL, number) for environment_id, number in stored.over.items()]
         for environment_id, said in sorted(_sayings(found).items()):
             counts = visitors.record(conn, environment_id, said, now)
             left_out += [(environment_id, reason, number) for reason, number in counts.items()]
         events.count_left_out(conn, left_out)
+        for environment_id, number in sorted(stored.fresh.items()):
+            add(conn, now.astimezone(UTC).date(), environment_id, Amount(events=number))
 
     def _keep(self, conn: psycopg.Connection, undecoded: list[Undecoded]) -> None:
         kept = keep(conn, self._blobs, undecoded, self._clock())

@@ -53,7 +53,8 @@ CREATE TABLE capture.visitor (
     distinct_id    text    NOT NULL CHECK (char_length(distinct_id) BETWEEN 1 AND 200),
     person_id      uuid    NOT NULL,
     -- consumers/capture/analytics/said.py, Said.to_state
-    said           jsonb   NOT NULL,
+    said           jsonb   NOT NULL
+        DEFAULT '{"set": {}, "set_once": {}, "unset": {}, "joined": null, "identified": null}',
     -- When a site last said something about the visitor, to a day.
     seen_at        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (environment_id, distinct_id)
