@@ -42,6 +42,7 @@ _ROWS = {
     "parts": "capture.part",
     "console lines": "capture.console_line",
     "analytics events": "capture.analytics_event",
+    "held messages": "capture.held",
 }
 _DELETE_ROWS = """
 DELETE FROM {table} WHERE ctid = ANY (ARRAY(

@@ -91,11 +91,15 @@ class SnapshotHandler:
         now = self._clock()
         refused: list[Undecoded] = []
         admission = Admission(conn, self._limits, now)
+        late: Counter[tuple[int, str]] = Counter()
         for portion in self._portions(conn, records, refused):
-            refused += self._store_all(conn, portion, admission, now)
+            refused += self._store_all(conn, portion, admission, now, late)
         admission.save()
         if refused:
             self._keep(conn, sorted(refused, key=lambda one: one.record.offset))
+        if late:
+            log.info("passed over batches of deleted sessions", extra={"batches": late.total()})
+            deletions.note_dropped(conn, late)
 
     def _portions(
         self, conn: psycopg.Connection, records: Sequence[Record], refused: list[Undecoded]
@@ -159,11 +163,16 @@ class SnapshotHandler:
                 log.info("dropped old messages", extra={"undecodable": dropped, "held": settled})
 
     def _store_all(
-        self, conn: psycopg.Connection, portion: Mapping[Name, Arrived], admission: Admission, now: datetime
+        self,
+        conn: psycopg.Connection,
+        portion: Mapping[Name, Arrived],
+        admission: Admission,
+        now: datetime,
+        late: Counter[tuple[int, str]],
     ) -> Iterator[Undecoded]:
         """Stores what is new and within the limits, and yields what is over them.
 
-        Batches of deleted sessions are passed over, and counted.
+        Batches of deleted sessions are passed over, and counted in `late`.
         """
         asked = {arrived.part.session for arrived in portion.values()}
         gone = deletions.deleted(conn, asked)
@@ -187,10 +196,7 @@ class SnapshotHandler:
                 admission.take(session[0], sum(one.bytes for one in fitting), new=before is None)
             elif before is None:
                 sessions.unmake(conn, [session])
-        late = Counter(arrived.part.session for arrived in portion.values() if arrived.part.session in gone)
-        if late:
-            log.info("passed over batches of deleted sessions", extra={"batches": late.total()})
-            deletions.note_dropped(conn, late)
+        late.update(arrived.part.session for arrived in portion.values() if arrived.part.session in gone)
 
     def _store(
         self,

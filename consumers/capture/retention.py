@@ -19,6 +19,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from consumers.capture import removed
+from consumers.capture.analytics.visitors import lock_visitors
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
 from consumers.capture.leftovers import search_leftovers
@@ -84,10 +85,9 @@ HAVING max(v.seen_at) < %(before)s
        WHERE other.environment_id = %(environment)s AND other.person_id = v.person_id)
 LIMIT %(limit)s
 """
-_FORGET_VISITORS = "DELETE FROM capture.visitor WHERE environment_id = %s AND person_id = ANY(%s) AND seen_at < %s"
+_FORGET_VISITORS = "DELETE FROM capture.visitor WHERE environment_id = %s AND person_id = ANY(%s)"
 _FORGET_PERSONS = """
-DELETE FROM capture.person p WHERE environment_id = %s AND person_id = ANY(%s) AND NOT EXISTS (
-    SELECT FROM capture.visitor v WHERE v.environment_id = p.environment_id AND v.person_id = p.person_id)
+DELETE FROM capture.person WHERE environment_id = %s AND person_id = ANY(%s)
 """
 
 
@@ -133,12 +133,13 @@ def expire_settlements(conn: Connection, _: Blobs, over: Expired) -> Counts:
 
 
 def expire_visitors(conn: Connection, _: Blobs, over: Expired) -> Counts:
-    """Visitors and what is known of them."""
+    """Visitors and what is known of them. Whoever hears something of one waits meanwhile."""
+    lock_visitors(conn, over.environment_id)
     values = {"environment": over.environment_id, "before": over.before, "limit": ROWS}
     persons = [row[0] for row in conn.execute(_PERSONS, values)]
     if not persons:
         return {}
-    gone = conn.execute(_FORGET_VISITORS, (over.environment_id, persons, over.before)).rowcount
+    gone = conn.execute(_FORGET_VISITORS, (over.environment_id, persons)).rowcount
     conn.execute(_FORGET_PERSONS, (over.environment_id, persons))
     return {"visitors": gone}
 

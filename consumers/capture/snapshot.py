@@ -40,6 +40,9 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_PLAIN_BYTES = 128 * 1024 * 1024
 """The same before gzip, and of a blob: twice what a body may have, because JSON in a JSON string doubles its quotes."""
 
+MAX_TEXT_BYTES = 32 * 1024 * 1024
+"""Data that is made a text in a text to see whether it fits: that takes ten times its memory."""
+
 MAX_MESSAGE_VALUES = 2 * MAX_VALUES
 """As MAX_VALUES, of a message: twice what a body may have, because an escaped comma (\\u002c) is none in the body."""
 
@@ -49,7 +52,7 @@ MAX_LEFT_OUT = 100_000
 GZIP_FROM_BYTES = 64 * 1024
 """Shorter messages stay plain: packing them costs more than it saves."""
 
-SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+SESSION_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -243,11 +246,13 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
         properties[LEFT_OUT] = snapshot.left_out
     # The items are JSON already: put in as text, not parsed and written a second time.
     data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
-    plain = dump({**_outer(snapshot), "data": data.decode()})
-    if values_in(plain) > MAX_MESSAGE_VALUES:
+    outer = _outer(snapshot)
+    if values_in(data) + values_in(dump({**outer, "data": ""})) > MAX_MESSAGE_VALUES:
         raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
-    if len(plain) <= MAX_PLAIN_BYTES and len(value := _packed(plain)) <= MAX_MESSAGE_BYTES:
-        return _outgoing(snapshot, value)
+    if len(data) <= MAX_TEXT_BYTES:
+        value = _packed(dump({**outer, "data": data.decode()}))
+        if len(value) <= MAX_MESSAGE_BYTES:
+            return _outgoing(snapshot, value)
     return _held(snapshot, data)
 
 

@@ -46,7 +46,7 @@ class Timelines:
         """
         if not self._exists(tenant, session_id):
             return None
-        with self._turn():
+        with self.turn():
             try:
                 with self._pool.connection() as connection:
                     evidence = evidence_of(connection, self._blobs, tenant, session_id)
@@ -64,7 +64,8 @@ class Timelines:
             return session_exists(connection, tenant, session_id, self._clock())
 
     @contextmanager
-    def _turn(self) -> Generator[None]:
+    def turn(self) -> Generator[None]:
+        """One of AT_ONCE. Raises Busy."""
         if not self._turns.acquire(timeout=PATIENCE_SECONDS):
             raise Busy
         try:

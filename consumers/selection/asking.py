@@ -12,10 +12,13 @@ from consumers.selection.candidates import Page
 QUOTA_EXHAUSTED = "quota_exhausted"
 IN_FLIGHT_CAP = "in_flight_cap"
 
-PAID = frozenset({QUOTA_EXHAUSTED})
+DAY_FULL = "day_full"
+"""The environment has had its scheduled scans of the day; it goes on at midnight UTC."""
+
+PAID = frozenset({QUOTA_EXHAUSTED, DAY_FULL})
 """What is waited for or passed over as the operator has set it (`on_exhausted`)."""
 
-_WAITING = {"no_quota": QUOTA_EXHAUSTED, "capped": IN_FLIGHT_CAP}
+_WAITING = {"no_quota": QUOTA_EXHAUSTED, "capped": IN_FLIGHT_CAP, "day_full": DAY_FULL}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from commands.observations import quota_message
-from consumers.selection.asking import IN_FLIGHT_CAP, QUOTA_EXHAUSTED
+from consumers.selection.asking import DAY_FULL, IN_FLIGHT_CAP, QUOTA_EXHAUSTED
 from consumers.selection.watermarks import TOO_SLOW
 from domain.quota import Period
 from projections.queries.scanner_health import Ending, Schedule, Signs
@@ -92,6 +92,9 @@ def _reasons(signs: Signs, quota: Quota, providers: Collection[str], unsupported
     waiting = signs.schedule.waiting_for
     if quota.exhausted or waiting == QUOTA_EXHAUSTED:
         yield Reason(QUOTA_EXHAUSTED, quota_message(quota.allowance, quota.period), _out_of_quota_since(signs, quota))
+    elif waiting == DAY_FULL:
+        detail = "The project has had its scheduled scans of the day (UTC). The schedule goes on tomorrow."
+        yield Reason(QUOTA_EXHAUSTED, detail, signs.schedule.waiting_since or signs.schedule.enabled_at)
     if waiting == IN_FLIGHT_CAP:
         detail = "As many observations are in progress as the schedule may have. It goes on when some have ended."
         yield Reason(IN_FLIGHT_CAP, detail, signs.schedule.waiting_since or signs.schedule.enabled_at)

@@ -24,7 +24,7 @@ from commands.observations import Lease, Success
 from consumers.capture.blobs import Blobs
 from consumers.capture.handler import SnapshotHandler
 from consumers.capture.snapshot import Snapshot, to_messages
-from consumers.transports.port import Record
+from consumers.transports.port import Outgoing, Record
 from domain.scanner_types import model_output, split_private
 from domain.tenant import Tenant
 
@@ -209,7 +209,7 @@ def scanner(api: httpx.Client, name: str, **fields: Any) -> dict[str, Any]:
     return document
 
 
-def record(site: Site, session_id: str, url: str = "https://shop.example/cart") -> str:
+def record(site: Site, session_id: str, url: str = "https://shop.example/cart", environment_id: int = 0) -> str:
     """What capture does with a visit to a page, and a click there; the session's id."""
     now = site.services.clock()
     began = 1_000 * int(now.timestamp() - 60)
@@ -218,7 +218,7 @@ def record(site: Site, session_id: str, url: str = "https://shop.example/cart") 
     messages = to_messages(
         Snapshot(
             token=site.project_token,
-            environment_id=site.environment_id,
+            environment_id=environment_id or site.environment_id,
             session_id=session_id,
             window_id="w-1",
             distinct_id="visitor-88",
@@ -231,11 +231,17 @@ def record(site: Site, session_id: str, url: str = "https://shop.example/cart") 
             items=[meta, click],
         )
     )
+    handled(site, messages)
+    return session_id
+
+
+def handled(site: Site, messages: Sequence[Outgoing]) -> None:
+    """What the consumer of recordings does with messages."""
+    now = site.services.clock()
     handler = SnapshotHandler(site.blobs, cast("Any", site.services.pool), lambda *_: None, site.services.clock)
     records = [Record("snapshots", 0, 0, one.key, one.value, one.all_headers(), now) for one in messages]
     with site.services.pool.connection() as conn, conn.transaction():
         handler(conn, records)
-    return session_id
 
 
 def observe(api: httpx.Client, scanner_id: str, session_id: str) -> str:

@@ -124,6 +124,7 @@ def test_settings_that_keep_a_scanner_from_producing(place: Place, fields: Any, 
     assert judged(place, edited) == ("ok", [])
 
 
+@pytest.mark.rule("3.3/evaluated", "6/unsupported")
 def test_conditions_that_cannot_be_evaluated_are_named(place: Place) -> None:
     query = {
         "properties": [
@@ -147,6 +148,25 @@ def test_a_schedule_that_waits(place: Place, code: str) -> None:
     heard(place, made, 0, code)
     assert judged(place, made) == ("waiting", [code])
     assert health(place, made)["reasons"][0]["since"] == "2026-06-18T09:30:00Z"
+
+
+@pytest.mark.rule("10/3", "arch/scheduled-per-day")
+@pytest.mark.parametrize(
+    ("reason", "verdict", "words"),
+    [
+        ("day_full", ("waiting", ["quota_exhausted"]), "scans of the day"),
+        ("too_slow", ("blocked", ["unsupported_condition"]), "takes too long"),
+    ],
+)
+def test_a_schedule_that_waits_for_something_without_a_code_of_its_own(
+    place: Place, reason: str, verdict: Any, words: str
+) -> None:
+    made = scanner(place.api, "waits")["id"]
+    heard(place, made, 0, reason)
+    assert judged(place, made) == verdict
+    (told,) = health(place, made)["reasons"]
+    assert told["since"] == "2026-06-18T09:30:00Z"
+    assert words in told["detail"]
 
 
 @pytest.mark.rule("10/3")

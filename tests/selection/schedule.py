@@ -38,6 +38,7 @@ class Schedule:
     store: Store
     quota: int = 1000
     per_scanner: int = 150
+    per_day: int = 5000
     on_exhausted: Any = "wait"
     now: datetime = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
     heard: int = 0
@@ -48,7 +49,12 @@ class Schedule:
 
     @property
     def observations(self) -> Observations:
-        limits = ObservationLimits(default_quota=self.quota, per_scanner=self.per_scanner, kept_per_scanner=1)
+        limits = ObservationLimits(
+            default_quota=self.quota,
+            per_scanner=self.per_scanner,
+            kept_per_scanner=1,
+            scheduled_per_day=self.per_day,
+        )
         return Observations(self.store, limits)
 
     @property

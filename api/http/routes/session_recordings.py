@@ -223,7 +223,7 @@ OPERATIONS = (
         success={200: None},
         texts={
             PLAIN: "One line for each happening, with a second mark.",
-            NDJSON: "One object a line: `t_s` (seconds since the start), `kind`, `text`.",
+            **dict.fromkeys(LINES, "One object a line: `t_s` (seconds since the start), `kind`, `text`."),
         },
         analytics=True,
     ),

@@ -91,6 +91,11 @@ class Sayings:
             self.said[visitor] = self.said[visitor].merge(said) if visitor in self.said else said
 
 
+def lock_visitors(conn: psycopg.Connection, environment_id: int) -> None:
+    """Keeps everybody else from changing what is known of an environment's visitors, until the transaction ends."""
+    conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
+
+
 def record(conn: psycopg.Connection, environment_id: int, given: Sayings, now: datetime) -> dict[str, int]:
     """Merges what was said, heard at `now`, into the tables, and returns what had no effect, by reason.
 
@@ -100,7 +105,7 @@ def record(conn: psycopg.Connection, environment_id: int, given: Sayings, now: d
     if not given.said or not _is_news(conn, environment_id, given):
         conn.execute(_SEEN, (now, environment_id, environment_id, list(given.said), now - SEEN_EVERY))
         return {ILLEGAL: given.illegal}
-    conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
+    lock_visitors(conn, environment_id)
     before = _known(conn, environment_id, given.said)
     after = {who: before[who].merge(said) if who in before else said for who, said in given.said.items()}
     changed = {who: said for who, said in after.items() if before.get(who) != said}
