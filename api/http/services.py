@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from api.http.tokens import Tokens
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
@@ -62,6 +63,7 @@ class Services:
     estimates: Estimates
     transport: Transport
     blobs: Blobs
+    tokens: Tokens
     allowance: Allowance
     wait: Waiting
     clock: Callable[[], datetime]

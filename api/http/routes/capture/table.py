@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 from api.http.line import Line
 from api.http.routes.capture import flags, remote_config
 from api.http.routes.capture.cross_origin import CrossOrigin, preflight
-from api.http.routes.capture.posting import Answering, answered, taking
+from api.http.routes.capture.posting import Answering, Endpoint, answered, taking
 from api.http.routes.capture.sdk_files import sdk_file
 from api.http.services import Services
 from consumers.capture.encodings import MAX_WIRE_BYTES
@@ -21,10 +21,6 @@ WAITING_SECONDS = 10.0
 """Browsers give up later than that."""
 BYTES_IN_HAND = 128 * 1024 * 1024
 """Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
-
-
-Endpoint = Callable[..., object]
-"""A function of the framework."""
 
 
 class Row(NamedTuple):
@@ -56,13 +52,17 @@ ROUTES = (
 
 
 def mount(app: FastAPI, services: Services) -> None:
-    """Registers the capture routes. Call it after every other middleware is there: CORS goes around them."""
+    """Registers the capture routes.
+
+    Call it after every other middleware is there, since CORS goes around them, and before other routes: they are looked
+    through in turn, and browsers ask most.
+    """
     line = Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND)
     paths = {f"{prefix}{row.path}": row for prefix in _prefixes(services) for row in ROUTES}
     for path, row in paths.items():
-        add = partial(app.add_api_route, path, include_in_schema=False, response_model=None)
-        add(row.made(line), methods=[row.method])
-        add(_asked_before(row.method), methods=["OPTIONS"])
+        # Plain routes: the framework's own would look for parameters and dependencies at each of the many requests.
+        app.add_route(path, row.made(line), methods=[row.method], include_in_schema=False)
+        app.add_route(path, _asked_before(row.method), methods=["OPTIONS"], include_in_schema=False)
     app.add_middleware(CrossOrigin, paths=tuple(paths), origins=services.capture_origins)
 
 
