@@ -19,7 +19,7 @@ from api.http.errors import ErrorType, Refusal, envelope, refusal_of, server_err
 from api.http.line import Full, Line
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.held import Holding, content_bytes
+from consumers.capture.held import Publisher, content_bytes
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.wire import Accepted
 from consumers.transports.port import Unavailable
@@ -57,14 +57,13 @@ def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> E
     return answer
 
 
-def taking(accepting: Accepting) -> Answering:
+def taking(accepting: Accepting, publisher: Publisher) -> Answering:
     """Publishes what `accepting` finds in the body, to whichever topics it names."""
 
     def take(request: Request, body: bytes) -> Response:
         services = services_of(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         found = accepting(body, headers, dict(request.query_params), services.clock(), _with_room(services))
-        publisher = Holding(services.transport, services.blobs, services.pool, services.clock)
         for topic, messages in found.by_topic.items():
             publisher.publish(topic, messages)
             for message in messages:
