@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from api.bootstrap import Runtime, now, prepare, runtime
 from api.bounded_headers import BoundedHeaders
+from api.cli.serve import CONNECTIONS
 from api.http.app import create_app
 from api.settings import Settings
 from api.wiring import services_for
@@ -28,7 +29,6 @@ from projections.catalogue import PROJECTIONS
 from projections.engine.runner import Runner
 from projections.engine.waiting import wait_for
 
-CONNECTIONS = 8
 SECRET = b"of this measurement"
 GZIP = 31
 
