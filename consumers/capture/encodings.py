@@ -74,7 +74,7 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
 
     Raises Undecodable, or TooLarge over `max_values` or the parser's own nesting limit.
     """
-    if values_in(document) > max_values:
+    if len(document) > max_values and values_in(document) > max_values:
         raise TooLarge(f"A document may have {max_values} values.")
     try:
         return orjson.loads(document)
