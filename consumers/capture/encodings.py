@@ -88,7 +88,7 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
 
     Raises Undecodable, or TooLarge over `max_values` or the parser's own nesting limit.
     """
-    if values_in(document) > max_values:
+    if exceeds(max_values, document):
         raise TooLarge(f"A document may have {max_values} values.")
     try:
         return orjson.loads(document)
@@ -96,9 +96,11 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
         return _parse_leniently(document, refusal)
 
 
-def values_in(document: bytes) -> int:
-    """What `parse` bounds."""
-    return document.count(b",") + document.count(b"[") + document.count(b"{")
+def exceeds(max_values: int, *documents: bytes) -> bool:
+    """Whether they have more commas and opening brackets together; short documents cannot have so many."""
+    if sum(map(len, documents)) <= max_values:
+        return False
+    return sum(document.count(sign) for document in documents for sign in (b",", b"[", b"{")) > max_values
 
 
 def dump(value: Json, max_nesting: int = MAX_NESTING) -> bytes:
