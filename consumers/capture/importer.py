@@ -1,4 +1,7 @@
-"""`replay-vision sessions import`: recordings in files go the way of a browser's, through the topic `snapshots`."""
+"""`replay-vision sessions import`: recordings in files go the way of a browser's, through the topic `snapshots`.
+
+What the consumer limits is limited for imports too (limits.py); the bytes of a day are counted but do not stop one.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
