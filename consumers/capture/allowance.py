@@ -45,8 +45,9 @@ class Allowance:
             raise OverDay(f"An environment may take in {self._limit} bytes a day.")
 
     def count(self, environment_id: int, taken: int) -> None:
-        """Notes bytes that were published."""
-        self._fresh(environment_id).here += taken
+        """Notes bytes that were published, after `check`. Asks nobody: it is too late to refuse."""
+        if known := self._known.get(environment_id):
+            known.here += taken
 
     def _fresh(self, environment_id: int) -> _Known:
         now = self._clock().astimezone(UTC)

@@ -1,6 +1,7 @@
 """`replay-vision sessions import`: recordings in files go the way of a browser's, through the topic `snapshots`.
 
 Analytics events that were posted with them go too, to the topic `analytics`.
+What the consumer limits is limited for imports too (limits.py); the bytes of a day are counted but do not stop one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

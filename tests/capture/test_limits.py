@@ -115,6 +115,7 @@ def test_the_day_is_full_when_the_consumer_has_counted_it(capture: Capture, allo
 
 
 def test_what_was_taken_here_counts_before_the_consumer_has_seen_it(capture: Capture, allowance: Allowance) -> None:
+    allowance.check(ENVIRONMENT)
     allowance.count(ENVIRONMENT, 999)
     allowance.check(ENVIRONMENT)
     allowance.count(ENVIRONMENT, 1)
