@@ -96,14 +96,14 @@ def test_everybody_selects_the_same(
         wanted = expected & eligible
         assert matched(connection, tenant, query, LIMITS, NOW).sessions == len(wanted)
         in_order = [each["id"] for each in world["sessions"] if each["id"] in wanted]
-        page = next_page(connection, tenant, scanner_of(query, 1), LIMITS, first - 1)
+        page = next_page(connection, tenant, scanner_of(query, 1), LIMITS, first - 1, NOW)
         assert [each.session_id for each in page.candidates] == in_order
         assert (page.end, page.more) == (first + len(world["sessions"]) - 1, False)
         some = scanner_of(query, round(rate, 4))
-        page = next_page(connection, tenant, some, LIMITS, first - 1)
+        page = next_page(connection, tenant, some, LIMITS, first - 1, NOW)
         assert [each.session_id for each in page.candidates] == [
             each for each in in_order if sampled(some.id, each, some.sampling_rate)
         ]
         below = sum(each["id"] in wanted for each in world["sessions"][:2])
         ranges = [(first, first + 1), (first + 2, first + 99), (5, 4)]
-        assert matched_in(connection, tenant, query, LIMITS, ranges) == [below, len(wanted) - below, 0]
+        assert matched_in(connection, tenant, query, LIMITS, ranges, NOW) == [below, len(wanted) - below, 0]
