@@ -10,6 +10,7 @@ from psycopg.rows import TupleRow
 
 from projections.accounts import ACCOUNTS
 from projections.engine.installing import install
+from projections.recordings import RECORDINGS
 from tests.conftest import Server
 
 
@@ -18,7 +19,7 @@ def connection(fast_server: Server) -> Iterator[psycopg.Connection[TupleRow]]:
     url = fast_server.clone()
     try:
         with psycopg.connect(url, autocommit=True) as made:
-            install(made, [ACCOUNTS])
+            install(made, [ACCOUNTS, RECORDINGS])
             yield made
     finally:
         fast_server.drop(url)

@@ -44,7 +44,7 @@ def session(name: str, *events: Row, **fields: Any) -> Row:
 CLICK = [
     {"tag_name": "span", "text": "Buy now"},
     {"tag_name": "button", "attr_id": "buy", "attr_class": ["cta", "big"], "attributes": {"data-x": "42"}},
-    {"tag_name": "a", "href": "/checkout"},
+    {"tag_name": "a", "href": "/checkout", "nth_child": 2, "nth_of_type": 1, "attributes": {"attr__title": "Go"}},
 ]
 HOME, CART = "https://shop.example/?utm=1", "https://shop.example/cart/#top"
 SESSIONS = [
@@ -169,6 +169,8 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("element", "href", "exact", "/checkout"), {"buyer"}),
     (one("element", "selector", "exact", "a > #buy.cta[data-x='42'] span"), {"buyer"}),
     (one("element", "selector", "exact", "#buy > a"), NONE),
+    (one("element", "selector", "exact", "a:nth-child(2):nth-of-type(1)[title=Go] > button"), {"buyer"}),
+    (one("element", "selector", "exact", "a:nth-child(3)"), NONE),
     (one("element", "selector", "is_not", ".cta"), {"browser", "silent"}),
     # persons
     (one("person", "email", "exact", "ann@acme.example"), {"buyer"}),

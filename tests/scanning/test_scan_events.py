@@ -11,7 +11,7 @@ from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.providers.port import Answer, Question
-from consumers.scanning.scan import EVENTS_AT_ONCE
+from consumers.scanning.session_evidence import EVENTS_AT_ONCE
 from consumers.transports.port import Outgoing, Record
 from tests.capture.traffic import EXPECTED, posted, recorded_events
 from tests.scanning.test_scan import RECORDING, SESSION, Scans, now, scans

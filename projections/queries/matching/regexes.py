@@ -1,10 +1,10 @@
 r"""Regular expressions of users: a subset with a bounded cost, which means the same to RE2, Python and PostgreSQL.
 
-Accepted: literals, `.` (no line break), sets, `\d \w \s \b` and their opposites, `^` and `$` (ends of the text),
+Accepted: literals, `.` (no line break), sets, `\d \w \s` and their opposites, `\b`, `^` and `$` (ends of the text),
 groups, alternatives, `* + ? {m,n}` also lazy (greed does not change whether there is a match), and `(?i)` at the start.
-Classes and case are those of ASCII. Refused: back-references, look-around, named groups, a repetition inside a
-repetition, counts over 255, and what grows beyond MOST_STATES once its counts are written out. PostgreSQL then needs
-time in proportion to the text.
+Classes and case are those of ASCII. Refused: `\B` (it means several things in empty text), back-references,
+look-around, named groups, a repetition inside a repetition, counts over 255, and what grows beyond MOST_STATES once its
+counts are written out. PostgreSQL then needs time in proportion to the text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEEPEST = 20
 _SHORT = {"d": "0-9", "w": "A-Za-z0-9_", "s": r" \t\n\r\f\v"}
 _CONTROL = {"n": r"\n", "r": r"\r", "t": r"\t", "f": r"\f", "v": r"\v"}
 _CONTROLLED = {r"\n": "\n", r"\r": "\r", r"\t": "\t", r"\f": "\f", r"\v": "\v"}
-_EDGES = {"b": r"\y", "B": r"\Y", "A": r"\A", "z": r"\Z"}
+_EDGES = {"b": r"\y", "A": r"\A", "z": r"\Z"}
 _ANY = ({"s", "S"}, {"d", "D"}, {"w", "W"})
 
 

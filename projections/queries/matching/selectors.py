@@ -1,7 +1,8 @@
 """CSS selectors over an event's chain of elements: the subset that the chain can answer.
 
-A step is a tag or `*`, `#id`, `.class`, `[name]` and `[name="value"]` with `= ^= $= *=`; steps stand inside one another
-(`a b`) or right inside (`a > b`); commas separate alternatives. Siblings and pseudo-classes are not in a chain.
+A step is a tag or `*`, `#id`, `.class`, `[name]` and `[name="value"]` with `= ^= $= *=`, `:nth-child(2)` and
+`:nth-of-type(2)`; steps stand inside one another (`a b`) or right inside (`a > b`); commas separate alternatives.
+Siblings and other pseudo-classes are not in a chain.
 The selector fits when the element that was clicked, or one around it, is what it selects.
 """
 
@@ -21,6 +22,7 @@ MOST_STEPS = 6
 _NAME = r"-?[A-Za-z_\u0080-\uffff](?:[\w\u0080-\uffff-]|\\[^0-9A-Fa-f\n])*"
 _PART = re.compile(
     rf"(?P<tag>\*|{_NAME})|\#(?P<id>{_NAME})|\.(?P<class>{_NAME})"
+    r"|:nth-(?P<place>child|of-type)\((?P<number>[1-9][0-9]{0,5})\)"
     r"|\[\s*(?P<attribute>[A-Za-z_][\w:.-]*)\s*"
     r"(?:(?P<how>[~|^$*]?=)\s*(?:\"(?P<double>[^\"\\]*)\"|'(?P<single>[^'\\]*)'|(?P<bare>[\w-]+))\s*)?\]"
 )
@@ -74,6 +76,8 @@ def _step(text: str, at: int, *, child: bool) -> tuple[Compound, int]:
             if identity not in (None, _plain(found["id"])):
                 raise Unanswered("a selector with two ids in one step")
             identity = _plain(found["id"])
+        elif found["place"]:
+            attributes.append(Attribute(f":nth-{found['place']}", "=", found["number"]))
         elif found["class"]:
             classes.append(_plain(found["class"]))
         else:

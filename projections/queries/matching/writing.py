@@ -46,12 +46,15 @@ ENVIRONMENT = "match_environment"
 
 _EVENTS = f"capture.analytics_event e WHERE e.environment_id = %({ENVIRONMENT})s AND e.session_id = s.session_id"
 _LINES = f"capture.console_line c WHERE c.environment_id = %({ENVIRONMENT})s AND c.session_id = s.session_id"
-_VISITORS = (
+_WHO = (
     "(SELECT unnest(s.distinct_ids) AS distinct_id UNION SELECT e.distinct_id "  # noqa: S608 - text of our own
-    f"FROM {_EVENTS} AND e.distinct_id IS NOT NULL) w "
-    f"JOIN capture.visitor v ON v.environment_id = %({ENVIRONMENT})s AND v.distinct_id = w.distinct_id"
+    f"FROM {_EVENTS} AND e.distinct_id IS NOT NULL) w"
 )
+_VISITOR = f"capture.visitor v WHERE v.environment_id = %({ENVIRONMENT})s AND v.distinct_id = w.distinct_id"
 _CHAIN = "jsonb_array_elements(CASE jsonb_typeof(e.elements) WHEN 'array' THEN e.elements ELSE '[]' END)"
+_OWN = {"id": "attr_id", "href": "href", ":nth-child": "nth_child", ":nth-of-type": "nth_of_type"}
+"""Attributes of an element that the chain has as fields of their own."""
+
 _COLUMNS = {"name": "e.name", "distinct_id": "e.distinct_id", "at": "e.at"}
 
 
@@ -91,13 +94,18 @@ class _Writer:
                 bound = self._texts(ids)
                 return f"(s.distinct_ids && {bound} OR EXISTS (SELECT FROM {_EVENTS} AND e.distinct_id = ANY({bound})))"
             case VisitedBy(person_id):
-                return f"(EXISTS (SELECT FROM {_VISITORS} WHERE v.person_id = {self._bound(person_id)}::uuid))"
+                return self._visitor(_VISITOR, f"v.person_id = {self._bound(person_id)}::uuid")
             case Person(key, test):
                 value = f"(p.properties ->> {self._bound(key)}::text)"
                 if key == "email":
                     value = f"coalesce({value}, p.email)"
-                person = f"capture.person p ON p.environment_id = %({ENVIRONMENT})s AND p.person_id = v.person_id"
-                return f"(EXISTS (SELECT FROM {_VISITORS} JOIN {person} WHERE {self._text(value, test)}))"
+                person = f"p.environment_id = %({ENVIRONMENT})s AND p.person_id = v.person_id"
+                return self._visitor(f"capture.person p, {_VISITOR} AND {person}", self._text(value, test))
+
+    def _visitor(self, rows: str, condition: str) -> str:
+        """Looked up one by one (OFFSET 0 keeps the planner from it): a session has few visitors, a site many."""
+        found = f"(SELECT FROM {rows} AND {condition} OFFSET 0)"
+        return f"(EXISTS (SELECT FROM {_WHO}, LATERAL {found} found))"
 
     def _exists(self, rows: str, conditions: list[str]) -> str:
         return f"(EXISTS (SELECT FROM {' AND '.join([rows, *conditions])}))"
@@ -140,7 +148,7 @@ class _Writer:
         return found
 
     def _attribute(self, element: str, attribute: Attribute) -> str:
-        own = {"id": "attr_id", "href": "href"}.get(attribute.name)
+        own = _OWN.get(attribute.name)
         listed = f"{element} -> 'attributes'"
         plain, prefixed = self._bound(attribute.name), self._bound(f"attr__{attribute.name}")
         value = f"coalesce({listed} ->> {plain}::text, {listed} ->> {prefixed}::text)"
