@@ -41,7 +41,7 @@ class Ids:
 
     def describe(self) -> dict[str, Any]:
         text = f"{self.description} Comma-separated, or a JSON list of texts; at most {MOST_IDS}."
-        return described(self.name, {"type": "string", "pattern": r"^[^\u0000,\[\]]*(,[^\u0000,\[\]]*){0,99}$"}, text)
+        return described(self.name, {"type": "string", "pattern": r"^[^\u0000]*$"}, text)
 
 
 @dataclass(frozen=True)

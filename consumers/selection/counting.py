@@ -11,7 +11,6 @@ from consumers.selection.candidates import matching
 from consumers.selection.in_time import Connection, TooSlow, in_time
 from domain.eligibility import EligibilityLimits
 from domain.tenant import Tenant
-from projections.queries.visible import VISIBLE, visible
 
 __all__ = ["COUNT_SECONDS", "Matched", "TooSlow", "matched", "matched_in"]
 
@@ -25,7 +24,13 @@ COUNT_SECONDS = 8.0
 
 # A session cannot have begun after we received it, so one from a clock that is ahead is taken by our own.
 _IN_WINDOW = " AND s.first_timestamp >= %(since_ms)s AND s.first_received_at >= %(since)s"
-_EARLIEST = f"SELECT min(s.first_timestamp) FROM capture.session s WHERE {VISIBLE}"  # noqa: S608 - our own
+# Also of what is past its retention or deleted: a project stays as old as it is.
+_EARLIEST = """
+SELECT least(
+    (SELECT min(s.first_timestamp) FROM capture.session s WHERE s.environment_id = %(environment)s),
+    (SELECT extract(epoch FROM min(d.day))::bigint * 1000 FROM capture.day d
+     WHERE d.environment_id = %(environment)s AND d.sessions > 0))
+"""
 
 _IN_RANGES = """
 SELECT count(s.session_id)
@@ -65,7 +70,7 @@ def matched(
     """
     since = now - timedelta(days=WINDOW_DAYS)
     with in_time(connection, seconds) as bounded:
-        row = bounded.execute(_EARLIEST.encode(), visible(tenant, now)).fetchone()
+        row = bounded.execute(_EARLIEST, {"environment": tenant.environment_id}).fetchone()
         days = _window_days(row[0] if row else None, now)
         asked = matching(bounded, tenant, query, limits, now)
         if asked.sql is None:

@@ -6,6 +6,7 @@ import pytest
 from consumers.capture.settler import settle
 from domain.session_facts import activity_score
 from domain.tenant import Tenant
+from projections.queries.session_list import SessionFilters, TooSlow, page
 from projections.queries.sessions import (
     MAX_SESSIONS,
     last_settle_number,
@@ -102,3 +103,14 @@ def test_the_score_of_nothing_is_zero() -> None:
 
     assert score(0, 0, 0, 0, 0, 0, 0, 0) == 0
     assert score(10, 20, 5, 3, 30, 1, 0, 2) == round(100 * 20 / 53, 2)
+
+
+@pytest.mark.rule("sessions/list")
+def test_a_list_that_takes_too_long_is_cancelled_and_the_connection_is_good(capture: Capture) -> None:
+    with capture.pool.connection() as holding, capture.pool.connection() as conn:
+        with holding.transaction():
+            holding.execute("LOCK TABLE capture.session IN ACCESS EXCLUSIVE MODE")
+            with pytest.raises(TooSlow):
+                page(conn, TENANT, SessionFilters(), NOW, limit=1, offset=0, seconds=0.1)
+        assert page(conn, TENANT, SessionFilters(), NOW, limit=1, offset=0) == (0, [])
+        assert conn.execute("SHOW statement_timeout").fetchone() == ("0",)

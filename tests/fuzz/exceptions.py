@@ -87,8 +87,17 @@ def scanner_has_all_its_actions(method: str, path: str, body: object, problem: P
 
 
 def conditions_are_no_conditions(method: str, path: str, body: object, problem: Problem) -> bool:
-    """Extensions, Sessions: conditions are JSON texts, of which a schema of parameters says nothing."""
-    names = ("events", "actions", "properties", "console_log_filters", "having_predicates", "person_uuid")
+    """Extensions, Sessions: conditions and lists of ids are JSON texts; a schema of parameters cannot tell of these."""
+    names = (
+        "session_ids",
+        "distinct_ids",
+        "events",
+        "actions",
+        "properties",
+        "console_log_filters",
+        "having_predicates",
+        "person_uuid",
+    )
     return path.endswith("/session_recordings/") and problem["attr"] in names
 
 

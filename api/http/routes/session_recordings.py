@@ -59,7 +59,7 @@ def list_sessions(call: Call) -> Response:
     """The environment's recorded sessions, newest first unless told otherwise.
 
     Several filters must all hold; `operand` is about the conditions among themselves. A condition that this server
-    cannot answer is an error: an empty list would mislead.
+    cannot answer is an error: an empty list would mislead. What takes longer than 8 s to find is 503.
     """
     asked = page(call.request)
     now = call.services.clock()
