@@ -25,7 +25,13 @@ COUNT_SECONDS = 8.0
 
 # A session cannot have begun after we received it, so one from a clock that is ahead is taken by our own.
 _IN_WINDOW = " AND s.first_timestamp >= %(since_ms)s AND s.first_received_at >= %(since)s"
-_EARLIEST = f"SELECT min(s.first_timestamp) FROM capture.session s WHERE {VISIBLE}"  # noqa: S608 - our own
+# What retention has removed is still of the days that a project has had recordings (engine trap 64): it came at the
+# latest when the day ended that it was counted for.
+_EARLIEST = f"""
+SELECT least((SELECT min(s.first_timestamp) FROM capture.session s WHERE {VISIBLE}),
+             (SELECT extract(epoch FROM min(d.day) + 1)::bigint * 1000 FROM capture.day d
+              WHERE d.environment_id = %(environment_id)s AND d.sessions > 0))
+"""  # noqa: S608 - our own
 
 _IN_RANGES = """
 SELECT count(s.session_id)
