@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -179,7 +179,9 @@ def _transport(settings: Settings, database_url: str, pool: Pool) -> MeasuredTra
     from consumers.transports.handover import HandingOver  # noqa: PLC0415
     from consumers.transports.kafka.transport import KafkaTransport  # noqa: PLC0415
 
-    return HandingOver(in_database, KafkaTransport(database_url, pool, settings.kafka, log), log.away)
+    existing = [settings.kafka_snapshots_topic] if settings.kafka_snapshots_topic else []
+    kafka = KafkaTransport(database_url, pool, settings.kafka, replace(log, existing=existing))
+    return HandingOver(in_database, kafka, log.away)
 
 
 def migrations() -> Migrations:

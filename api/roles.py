@@ -20,6 +20,8 @@ from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.capture.deletions import GROUP as ERASER_GROUP
 from consumers.capture.deletions import DeletionHandler
 from consumers.capture.erasing import Eraser
+from consumers.capture.existing_topic import GROUP as EXISTING_GROUP
+from consumers.capture.existing_topic import ExistingTopicHandler
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.capture.handler import SnapshotHandler
 from consumers.capture.settler import GROUP as SETTLER_GROUP
@@ -65,7 +67,7 @@ TOPIC_OF = {
     SWEEPER_GROUP: "ticks",
     ESTIMATOR_GROUP: "ticks",
 }
-"""Every consumer group of the product, and what it consumes."""
+"""Every consumer group of the product, and what it consumes. A topic of others has a group of its own besides."""
 
 SCAN_WORKERS = 4
 """Scans at a time in one process: model calls mostly wait, the built-in analyser is bound by one core anyway."""
@@ -110,6 +112,8 @@ def _capture(running: Runtime) -> Iterator[Loop]:
     limits = running.settings.capture_limits
     snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock, limits)
     yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
+    if (topic := running.settings.kafka_snapshots_topic) is not None:
+        yield "existing snapshots", _consume(running, EXISTING_GROUP, ExistingTopicHandler(snapshots), topic=topic)
     events = AnalyticsHandler(running.blobs, environment_of_token, running.clock)
     yield "analytics", _consume(running, ANALYTICS_GROUP, events)
     settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
@@ -222,11 +226,11 @@ def _guarded(name: str, run: Callable[[Event], None], stop: Event, failed: Event
 
 
 def _consume(
-    running: Runtime, group: str, handler: Callable[..., None], *, park_keys: bool = False
+    running: Runtime, group: str, handler: Callable[..., None], *, park_keys: bool = False, topic: str = ""
 ) -> Callable[[Event], None]:
     """A stream's events are handled in order; batches of a recording and ticks need none."""
 
     def run(stop: Event) -> None:
-        running.transport.consume(group, [TOPIC_OF[group]], handler, stop=stop, park_keys=park_keys)
+        running.transport.consume(group, [topic or TOPIC_OF[group]], handler, stop=stop, park_keys=park_keys)
 
     return run

@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     kafka_password: SecretStr | None = None
     kafka_ca_file: Path | None = None
     kafka_topic_prefix: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,39})?$")] = "vision."
+    kafka_snapshots_topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,55}$")] | None = None
     demo: bool | None = None
     settle_seconds: _Seconds = 2100
     sweep_seconds: _Seconds = 300
@@ -123,6 +124,20 @@ class Settings(BaseSettings):
             message = f"{value} is no PEM file with a certificate"
             raise ValueError(message)
         return value
+
+    @model_validator(mode="after")
+    def _topic_of_others(self) -> Self:
+        topic = self.kafka_snapshots_topic
+        if topic is None:
+            return self
+        if not self.kafka_bootstrap_servers:
+            message = f"with {PREFIX}KAFKA_SNAPSHOTS_TOPIC, {PREFIX}KAFKA_BOOTSTRAP_SERVERS must be set"
+            raise ValueError(message)
+        own = topic.startswith(self.kafka_topic_prefix) if self.kafka_topic_prefix else topic in RECORD_BYTES_OF
+        if own:
+            message = f"{PREFIX}KAFKA_SNAPSHOTS_TOPIC is for a topic of others, and {topic} would be one of ours"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -7,6 +7,7 @@ from functools import partial
 
 from api.bootstrap import CATALOGUE, OUTAGES, PROVIDERS, Runtime
 from api.http.services import Readiness, Services
+from api.http.tokens import Tokens
 from commands.accounts import hash_key
 from commands.store.event_log import EventLog
 from consumers.capture.allowance import Allowance
@@ -56,6 +57,7 @@ def services_for(running: Runtime) -> Services:
         estimates=Estimates(running.pool, running.settings.eligibility, running.clock),
         transport=running.transport,
         blobs=running.blobs,
+        tokens=Tokens(running.pool),
         allowance=Allowance(running.pool, running.settings.capture_bytes_per_day, running.clock),
         wait=lambda position, projections: wait_for(running.pool, projections, position, WAIT_SECONDS),
         clock=running.clock,

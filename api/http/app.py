@@ -78,9 +78,9 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.add_middleware(Entrance)
+    capture.mount(app, services)
     mount(app, OPERATIONS, services.public_url)
     health.mount(app)
-    capture.mount(app, services)
     return app
 
 

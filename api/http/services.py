@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from api.http.tokens import Tokens
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.recordings import Recordings
@@ -66,6 +67,7 @@ class Services:
     estimates: Estimates
     transport: Transport
     blobs: Blobs
+    tokens: Tokens
     allowance: Allowance
     wait: Waiting
     clock: Callable[[], datetime]

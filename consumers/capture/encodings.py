@@ -60,9 +60,11 @@ def decode_body(body: bytes, content_type: str = "", compression: str = "") -> J
         raise TooLarge(f"A body may have {MAX_WIRE_BYTES} bytes.")
     if body.startswith(_GZIP_MAGIC):
         return parse(gunzip(body, MAX_INFLATED_BYTES))
-    if body.startswith(b"data=") or content_type.lower().startswith("application/x-www-form-urlencoded"):
-        body = _form_field(body)
     body = body.strip()
+    is_form = content_type.lower().startswith("application/x-www-form-urlencoded")
+    # curl and others call JSON a form unless they are told what it is.
+    if body.startswith(b"data=") or (is_form and body[:1] not in _JSON_STARTS):
+        body = _form_field(body).strip()
     if compression in _LZ:
         return parse(lz_string.decompress_base64(body, MAX_INFLATED_BYTES).encode())
     if body[:1] in _JSON_STARTS:
@@ -86,7 +88,7 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
 
     Raises Undecodable, or TooLarge over `max_values` or the parser's own nesting limit.
     """
-    if values_in(document) > max_values:
+    if exceeds(max_values, document):
         raise TooLarge(f"A document may have {max_values} values.")
     try:
         return orjson.loads(document)
@@ -94,9 +96,11 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
         return _parse_leniently(document, refusal)
 
 
-def values_in(document: bytes) -> int:
-    """What `parse` bounds."""
-    return document.count(b",") + document.count(b"[") + document.count(b"{")
+def exceeds(max_values: int, *documents: bytes) -> bool:
+    """Whether they have more commas and opening brackets together; short documents cannot have so many."""
+    if sum(map(len, documents)) <= max_values:
+        return False
+    return sum(document.count(sign) for document in documents for sign in (b",", b"[", b"{")) > max_values
 
 
 def dump(value: Json, max_nesting: int = MAX_NESTING) -> bytes:

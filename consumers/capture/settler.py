@@ -13,6 +13,7 @@ import psycopg
 from consumers.capture.analytics.event import TOPIC as ANALYTICS
 from consumers.capture.analytics.handler import GROUP as ANALYTICS_GROUP
 from consumers.capture.clock import Clock, utc_now
+from consumers.capture.existing_topic import GROUP as EXISTING_GROUP
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.capture.snapshot import TOPIC
 from consumers.transports.gauges import Gauge, Measured
@@ -85,7 +86,8 @@ def capture_lag(transport: Measured) -> Lag:
 
 def _is_lag(gauge: Gauge) -> bool:
     read = (gauge.labels.get("group"), gauge.labels.get("topic"))
-    return gauge.name == "transport_lag_seconds" and read in ((CAPTURE_GROUP, TOPIC), (ANALYTICS_GROUP, ANALYTICS))
+    ours = read in ((CAPTURE_GROUP, TOPIC), (ANALYTICS_GROUP, ANALYTICS)) or read[0] == EXISTING_GROUP
+    return gauge.name == "transport_lag_seconds" and ours
 
 
 class SettleHandler:

@@ -19,10 +19,10 @@ from commands.context import Context
 from commands.observations import Lease, Observations, Success
 from commands.store.application import STORE_OUTAGES
 from consumers.capture.blobs import Blobs, MissingBlob
-from consumers.capture.recording import recording_in_time
-from consumers.scanning.evidence import Evidence, build_evidence
+from consumers.scanning.evidence import Evidence
 from consumers.scanning.jobs import Job
 from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
+from consumers.scanning.session_evidence import evidence_of
 from domain.eligibility import NO_RECORDING, EligibilityLimits, Ineligible, ineligible
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
@@ -193,7 +193,7 @@ class Scanning:
     def _evidence(self, job: Job) -> Evidence:
         """Raises ProviderError for a recording that cannot be read; outages of database and blobs are raised."""
         with self._pool.connection() as connection, _breaking("Reading the recording"):
-            return build_evidence(recording_in_time(connection, self._blobs, job.environment_id, job.session_id))
+            return evidence_of(connection, self._blobs, _tenant(job), job.session_id)
 
     def _context(self, job: Job) -> Context:
         return Context(

@@ -9,8 +9,8 @@ from threading import BoundedSemaphore
 from typing import Any
 
 from consumers.capture.blobs import Blobs, MissingBlob
-from consumers.capture.recording import recording
-from consumers.scanning.evidence import Evidence, build_evidence
+from consumers.scanning.evidence import Evidence
+from consumers.scanning.session_evidence import evidence_of
 from domain.tenant import Tenant
 from projections.queries.sessions import session_exists
 
@@ -72,8 +72,3 @@ class Timelines:
             yield
         finally:
             self._turns.release()
-
-
-def evidence_of(connection: Any, blobs: Blobs, tenant: Tenant, session_id: str) -> Evidence:
-    """Raises MissingBlob, OSError when the store is away."""
-    return build_evidence(recording(connection, blobs, tenant.environment_id, session_id))

@@ -24,7 +24,7 @@ from consumers.capture.settler import settle
 from consumers.capture.snapshot import to_messages
 from consumers.transports.port import Poison, Record
 from tests.capture.buckets import Bucket
-from tests.capture.traffic import ENVIRONMENT, NOW, Capture, click, snapshot, until
+from tests.capture.traffic import ENVIRONMENT, NOW, Capture, click, posted, snapshot, until
 
 TABLES = ("session", "part", "console_line", "analytics_event", "settlement", "undecodable")
 _EVENT = """
@@ -152,6 +152,14 @@ def test_what_comes_later_is_dropped_and_counted_and_replays_bring_nothing_back(
     capture.capture(snapshot([click(4)], "s-1", "later"))
     eraser(capture).work(Event())
     assert list(capture.blobs.list(1, "s-1")) == []
+
+
+def test_events_of_a_deleted_session_are_not_taken_in(capture: Capture) -> None:
+    hear(capture.pool, event("s-1"))
+    for session_id in ("s-1", "s-2"):
+        properties = {"distinct_id": "d", "$session_id": session_id}
+        capture.say(posted({"event": "bought", "timestamp": NOW.isoformat(), "properties": properties}))
+    assert (rows(capture, "s-1"), rows(capture, "s-2")) == ({}, {"analytics_event": 1})
 
 
 def test_events_that_come_later_go_at_the_next_look(capture: Capture) -> None:

@@ -2,9 +2,9 @@
 
 from benchmarks.large_recording import measure
 
-MEGABYTES = 24
+MEGABYTES = 16
 PEAK_MB = 130
-"""Of a process with the whole product loaded, 65 MB; read into objects at once, the recording alone takes 250 MB."""
+"""Of a process with the whole product loaded, 65 MB; read into objects at once, the recording alone takes 160 MB."""
 
 
 def test_taking_in_and_reading_a_recording_needs_little_memory(database_url: str) -> None:

@@ -24,6 +24,7 @@ from consumers.capture.snapshot import MAX_MESSAGE_BYTES, TOPIC
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
 from tests.contract.site import Site, refusal, served
+from tests.live import wait_until
 
 PAGE = {"Origin": "https://shop.example"}
 
@@ -227,3 +228,15 @@ def test_a_token_that_has_used_up_its_day_is_told_so(site: Site) -> None:
         assert client.post("/s/", json=[snapshot("phc_unknown")]).status_code == 401
         assert client.get(f"/array/{site.project_token}/config").status_code == 200
         assert client.get("/healthz").status_code == 200
+
+
+def test_a_rotated_token_is_refused_within_a_second_and_the_new_one_taken_at_once(site: Site) -> None:
+    made = site.accounts.create_environment(site.system, site.organization_id, "Rotating")
+    site.caught_up(made.position)
+    bare = site.bare()
+    assert bare.post("/s/", json=[snapshot(made.project_token)]).status_code == 200
+    rotated = site.accounts.rotate_token(site.system, made.id)
+    site.caught_up(rotated.position)
+    assert bare.post("/s/", json=[snapshot(rotated.project_token)]).status_code == 200
+    wait_until(lambda: bare.post("/s/", json=[snapshot(made.project_token)]).status_code == 401, 5, "it is refused")
+    assert bare.get(f"/array/{made.project_token}/config").status_code == 401

@@ -38,7 +38,12 @@ MOST_BESIDE_DATA = 2048
 """Bytes of an event's record beside its data; the longest tick has half as many."""
 
 
-PASSING_ON = ("consumers.transports.", "consumers.capture.held", "api.http.routes.capture.posting")
+PASSING_ON = (
+    "consumers.transports.",
+    "consumers.capture.held",
+    "consumers.capture.together",
+    "api.http.routes.capture.posting",
+)
 
 
 def test_every_topic_that_is_written_has_a_section() -> None:

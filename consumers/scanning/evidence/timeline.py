@@ -1,7 +1,7 @@
 """The timeline: what happened as one line each, with repeats collapsed (capture 6, timeline recipe)."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from consumers.scanning.evidence.evidence import Line
@@ -16,7 +16,7 @@ MAX_REPEATS_APART: Final = 3_000
 _LEVELS: Final = ("warn", "error", "assert")
 
 
-def timeline(story: Story) -> list[Line]:
+def timeline(story: Story, site_events: Sequence[Line] = ()) -> list[Line]:
     """All lines in order of time. With several windows each line says which one it happened in."""
     lines = [
         *_pages(story),
@@ -43,6 +43,7 @@ def timeline(story: Story) -> list[Line]:
             for m in story.marks
             if m.kind == "custom"
         ),
+        *site_events,
     ]
     lines.sort(key=lambda line: line.t_ms)
     return list(_with_gaps(_collapsed(lines), story))

@@ -5,7 +5,7 @@ transport has made the data durable.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache, partial
 from http import HTTPStatus
 
@@ -19,11 +19,10 @@ from api.http.errors import ErrorType, Refusal, envelope, refusal_of, server_err
 from api.http.line import Full, Line
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.held import Holding, content_bytes
+from consumers.capture.held import Publisher, content_bytes
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.wire import Accepted
 from consumers.transports.port import Unavailable
-from projections.queries.accounts import tenant_of_token
 
 log = logging.getLogger("replay_vision.http.capture")
 """Of its own, because `api.cli.logs` holds repeated warnings back: a crowd of browsers meets the same outage."""
@@ -33,11 +32,14 @@ KINDS: Mapping[int, ErrorType] = {401: "authentication_error", 429: "throttled_e
 Accepting = Callable[..., Accepted]
 """As `wire.accept`: body, headers, query, time and the lookup of a token; what to publish, or a CaptureRefused."""
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+"""A function of the framework."""
+
 Answering = Callable[[Request, bytes], Response]
 """An answer to a request whose body is there. Runs in a thread of capture's own; may raise what it likes."""
 
 
-def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> Callable[..., object]:
+def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> Endpoint:
     """The function that the framework runs: reads the body, at most `limit` bytes of it, and answers in any case."""
 
     async def answer(request: Request) -> Response:
@@ -55,15 +57,13 @@ def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> C
     return answer
 
 
-def taking(accepting: Accepting) -> Answering:
+def taking(accepting: Accepting, publisher: Publisher) -> Answering:
     """Publishes what `accepting` finds in the body, to whichever topics it names."""
 
     def take(request: Request, body: bytes) -> Response:
         services = services_of(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        environment_of = _with_room(services)
-        found = accepting(body, headers, dict(request.query_params), services.clock(), environment_of)
-        publisher = Holding(services.transport, services.blobs, services.pool, services.clock)
+        found = accepting(body, headers, dict(request.query_params), services.clock(), _with_room(services))
         for topic, messages in found.by_topic.items():
             publisher.publish(topic, messages)
             for message in messages:
@@ -78,28 +78,16 @@ def taking(accepting: Accepting) -> Answering:
 
 
 def _with_room(services: Services) -> Callable[[str], int | None]:
-    """As `environments`; raises OverDay for one that has taken in enough today."""
-    environment_of = environments(services)
+    """Looks up whose a token is; raises OverDay for an environment that has taken in enough today."""
 
+    @cache  # of this request: many unknown tokens in a body are one question each
     def found(token: str) -> int | None:
-        environment_id = environment_of(token)
+        environment_id = services.tokens.environment_of(token)
         if environment_id is not None:
             services.allowance.check(environment_id)
         return environment_id
 
     return found
-
-
-def environments(services: Services) -> Callable[[str], int | None]:
-    """Looks a token up once a request: the snapshots of a body share one, and a rotated one must stop at once."""
-
-    @cache
-    def environment_of(token: str) -> int | None:
-        with services.pool.connection() as conn:
-            tenant = tenant_of_token(conn, token)
-        return None if tenant is None else tenant.environment_id
-
-    return environment_of
 
 
 def _answer(request: Request, body: bytes, answering: Answering) -> Response:
