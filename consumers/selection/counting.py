@@ -24,11 +24,12 @@ COUNT_SECONDS = 8.0
 
 # A session cannot have begun after we received it, so one from a clock that is ahead is taken by our own.
 _IN_WINDOW = " AND s.first_timestamp >= %(since_ms)s AND s.first_received_at >= %(since)s"
-# Also of what is past its retention or deleted: a project stays as old as it is.
+# Also of what is past its retention, deleted or removed: a project stays as old as it is (engine trap 64). What was
+# removed had come at the latest when the day ended that it was counted for.
 _EARLIEST = """
 SELECT least(
     (SELECT min(s.first_timestamp) FROM capture.session s WHERE s.environment_id = %(environment)s),
-    (SELECT extract(epoch FROM min(d.day))::bigint * 1000 FROM capture.day d
+    (SELECT extract(epoch FROM min(d.day) + 1)::bigint * 1000 FROM capture.day d
      WHERE d.environment_id = %(environment)s AND d.sessions > 0))
 """
 

@@ -69,6 +69,15 @@ class Place:
                 conn.execute(_SETTLEMENT, (number, self.environment_id, session_id, now))
         return number
 
+    def taken_in(self, ago: timedelta) -> None:
+        """A session came in so long ago; what retention removes is still counted there."""
+        day = (self.site.services.clock() - ago).date()
+        with self.site.services.pool.connection() as conn:
+            conn.execute(
+                "INSERT INTO capture.day (environment_id, day, sessions) VALUES (%s, %s, 1) ON CONFLICT DO NOTHING",
+                (self.environment_id, day),
+            )
+
 
 def new_place(site: Site, name: str) -> Place:
     """A new environment of the site's organization."""

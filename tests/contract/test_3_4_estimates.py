@@ -99,6 +99,7 @@ def test_re_enabling_works_out_one_older_than_a_day(site: Site, place: Place) ->
 def test_the_refresh_keeps_it_about_a_day_old_and_moves_nothing_else(site: Site, place: Place) -> None:
     """Trap 32: bookkeeping bumps neither version nor updated_at, and ETags stay good."""
     place.recorded("a", 29.5 * DAY)
+    place.taken_in(29.5 * DAY)
     odd = {"version": 1.0, "limit": 5, "user_modified_filters": {"ä": [1.50, None, 1e20]}, "kind": "RecordingsQuery"}
     made = scanner(place.api, "new", query=odd)
     before = place.api.get(f"scanners/{made['id']}/")

@@ -115,6 +115,7 @@ def test_the_days_of_young_and_of_quiet_projects(place: Place, first: timedelta,
     """Trap 64: a young project is not under-estimated, an old quiet one keeps the whole divisor."""
     place.recorded("today", timedelta(seconds=1))
     place.recorded("first", first)
+    place.taken_in(first)
     answer = estimate(place)
     assert answer["window_days"] == days
     in_window = 1 if first > 30 * DAY else 2

@@ -93,6 +93,32 @@ def test_the_retention_of_an_environment(live: Live) -> None:
         assert (done.returncode, says in done.stderr) == (1, True), done.stderr
 
 
+def test_test_accounts_and_actions_of_an_environment(live: Live, tmp_path: Path) -> None:
+    organization = live.credentials["organization_id"]
+    made = printed(live, "admin", "environment", "create", "Defining", "--organization", organization)
+    number = str(made["id"])
+    assert printed(live, "admin", "environment", "show", number) == {
+        "id": made["id"],
+        "test_accounts": [],
+        "actions": [],
+    }
+    file = tmp_path / "list.json"
+    filters = [{"key": "email", "type": "person", "operator": "not_icontains", "value": "@acme.example"}]
+    file.write_text(json.dumps(filters))
+    done = printed(live, "admin", "environment", "set-test-accounts", number, "--file", str(file))
+    assert done == {"id": made["id"], "test_accounts": filters}
+    actions = [{"id": 3, "name": "Bought", "steps": [{"event": "bought"}]}]
+    file.write_text(json.dumps(actions))
+    assert printed(live, "admin", "environment", "set-actions", number, "--file", str(file))["actions"] == actions
+    shown = printed(live, "admin", "environment", "show", number)
+    assert shown == {"id": made["id"], "test_accounts": filters, "actions": actions}
+    file.write_text("[{]")
+    refused = run(live, "admin", "environment", "set-actions", number, "--file", str(file))
+    assert refused.returncode != 0
+    assert "JSON" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_rotated_token_stops_at_once(live: Live) -> None:
     organization = live.credentials["organization_id"]
     made = printed(live, "admin", "environment", "create", "Rotating", "--organization", organization)

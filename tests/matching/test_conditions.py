@@ -115,6 +115,7 @@ CASES: list[tuple[Row, set[str]]] = [
     ({"events": [entity("bought", ("event", "plan", "exact", ["pro", "max"]))]}, {"buyer"}),
     ({"events": [entity("bought", ("event", "plan", "exact", "pro"), ("event", "amount", "gt", 200))]}, NONE),
     ({"events": [entity("bought", ("event", "plan", "is_not", "pro"))]}, {"browser"}),
+    ({"events": [entity("bought", ("event", "$current_url", "not_icontains", "shop"))]}, {"buyer", "browser"}),
     ({"events": [entity("bought", ("person", "age", "gte", 40))]}, {"buyer"}),
     ({"events": [entity("bought", ("session", "$pageview_count", "exact", 1))]}, {"browser"}),
     ({"events": [entity("$autocapture", ("element", "tag_name", "exact", "A"))]}, {"buyer"}),

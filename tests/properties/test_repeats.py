@@ -71,9 +71,15 @@ OBSERVATION_COMMANDS: st.SearchStrategy[Decision] = st.one_of(
     st.builds(lambda run, token: lambda o: o.judge_ineligible(STAMP, run=run, lease_token=token, **WHY), RUNS, TOKENS),
     st.just(lambda o: o.retry(STAMP, period="2026-12")),
 )
+MAIL: dict[str, Any] = {"key": "email", "type": "person", "operator": "is_set"}
+BOUGHT: dict[str, Any] = {"id": 1, "name": "Bought", "steps": [{"event": "bought"}]}
 ACCOUNT_COMMANDS: dict[type[Aggregate], st.SearchStrategy[Decision]] = {
     Organization: st.integers(0, 3).map(lambda quota: lambda o: o.set_quota(STAMP, quota)),
-    Environment: st.sampled_from(["phc_1", "phc_2"]).map(lambda token: lambda e: e.rotate_token(STAMP, token)),
+    Environment: st.one_of(
+        st.sampled_from(["phc_1", "phc_2"]).map(lambda token: lambda e: e.rotate_token(STAMP, token)),
+        st.sampled_from([[], [MAIL]]).map(lambda filters: lambda e: e.set_test_accounts(STAMP, filters)),
+        st.sampled_from([[], [BOUGHT]]).map(lambda actions: lambda e: e.define_actions(STAMP, actions)),
+    ),
     ApiKey: st.just(lambda key: key.revoke(STAMP)),
 }
 
