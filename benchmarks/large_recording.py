@@ -1,12 +1,15 @@
 """Peak memory of taking in and of reading one very large recording.
 
-    python benchmarks/large_recording.py CONNINFO [--megabytes 500] [--windows 4]
+    python benchmarks/large_recording.py CONNINFO [--megabytes 500] [--windows 4] [--overlapping]
 
 CONNINFO names an empty database that may be filled. The recording is made of the real ones in tests/recordings, again
 and again with later times, in windows side by side, batches and events out of order; the same each time. It is taken
 in by the capture handler in batches of 16 MB, as the transports give them, and read back to evidence, each phase in a
-process of its own. `megabytes` are those of JSON lines, which is what a session's `size` counts. Prints a JSON document
-a phase: `peak_mb` is the most memory (resident) that the whole process ever had.
+process of its own. With `--overlapping` every batch has an event of the session's first moment, so that all of them
+overlap in time: what cannot be held goes through a temporary file (ADR 18).
+
+`megabytes` are those of JSON lines, which is what a session's `size` counts. Prints a JSON document a phase: `peak_mb`
+is the most memory (resident) that the whole process ever had.
 """
 
 import argparse
@@ -75,16 +78,19 @@ def main() -> None:
     parser.add_argument("conninfo")
     parser.add_argument("--megabytes", type=int, default=500)
     parser.add_argument("--windows", type=int, default=4)
+    parser.add_argument("--overlapping", action="store_true")
     parser.add_argument("--phase", choices=("make", "ingest", "read"), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.phase is None:
-        for document in measure(options.conninfo, options.megabytes, options.windows):
+        measured = measure(options.conninfo, options.megabytes, options.windows, overlapping=options.overlapping)
+        for document in measured:
             print(json.dumps(document), flush=True)
         return
     began = time.perf_counter()
     if options.phase == "make":
-        found = make(options.folder, options.megabytes * 1_000_000, options.windows)
+        size = options.megabytes * 1_000_000
+        found = make(options.folder, size, options.windows, overlapping=options.overlapping)
     elif options.phase == "ingest":
         found = ingest(options.conninfo, options.folder)
     else:
@@ -93,7 +99,7 @@ def main() -> None:
     print(json.dumps({"phase": options.phase, "peak_mb": round(peak), "seconds": _since(began), **found}))
 
 
-def measure(conninfo: str, megabytes: int, windows: int) -> Iterator[dict[str, Any]]:
+def measure(conninfo: str, megabytes: int, windows: int, *, overlapping: bool = False) -> Iterator[dict[str, Any]]:
     """What each phase found."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         migrations().apply(connection)
@@ -101,11 +107,12 @@ def measure(conninfo: str, megabytes: int, windows: int) -> Iterator[dict[str, A
         for phase in ("make", "ingest", "read"):
             command = [sys.executable, "-m", "benchmarks.large_recording", conninfo, "--phase", phase]
             command += ["--folder", folder, "--megabytes", str(megabytes), "--windows", str(windows)]
+            command += ["--overlapping"] * overlapping
             done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
             yield json.loads(done.stdout)
 
 
-def make(folder: Path, size: int, windows: int) -> dict[str, Any]:
+def make(folder: Path, size: int, windows: int, *, overlapping: bool) -> dict[str, Any]:
     """Writes the messages to a file, in the order in which they will arrive."""
     chance = Random(0)
     written = batches = 0
@@ -114,7 +121,7 @@ def make(folder: Path, size: int, windows: int) -> dict[str, Any]:
         for number, (batch, length) in enumerate(_batches(windows)):
             written += length
             batches = number + 1
-            waiting.append(batch)
+            waiting.append(replace(batch, items=[*batch.items, _FIRST]) if overlapping else batch)
             if len(waiting) == SHUFFLED or written >= size:
                 chance.shuffle(waiting)
                 for one in waiting:
@@ -206,6 +213,10 @@ _SNAPSHOT = Snapshot(
     received_at=NOW,
     items=(),
 )
+
+
+_FIRST: dict[str, Any] = {"type": 3, "data": {"source": 14, "ranges": []}, "timestamp": 1_795_000_000_000}
+"""A selection: it means nothing to anybody."""
 
 
 def _sources() -> list[list[Any]]:
