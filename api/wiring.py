@@ -16,6 +16,7 @@ from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.relay import Relay
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
+from consumers.scanning.timelines import Timelines
 from consumers.selection.estimate import Estimates
 from consumers.transports.installation import may_publish_to_kafka
 from consumers.transports.port import Unavailable
@@ -50,6 +51,8 @@ def services_for(running: Runtime) -> Services:
         scanners=running.scanners,
         actions=running.actions,
         observations=running.observations,
+        recordings=running.recordings,
+        timelines=Timelines(running.pool, running.blobs, running.clock),
         limits=running.settings.observation_limits,
         estimates=Estimates(running.pool, running.settings.eligibility, running.clock),
         transport=running.transport,

@@ -60,9 +60,11 @@ def decode_body(body: bytes, content_type: str = "", compression: str = "") -> J
         raise TooLarge(f"A body may have {MAX_WIRE_BYTES} bytes.")
     if body.startswith(_GZIP_MAGIC):
         return parse(gunzip(body, MAX_INFLATED_BYTES))
-    if body.startswith(b"data=") or content_type.lower().startswith("application/x-www-form-urlencoded"):
-        body = _form_field(body)
     body = body.strip()
+    is_form = content_type.lower().startswith("application/x-www-form-urlencoded")
+    # curl and others call JSON a form unless they are told what it is.
+    if body.startswith(b"data=") or (is_form and body[:1] not in _JSON_STARTS):
+        body = _form_field(body).strip()
     if compression in _LZ:
         return parse(lz_string.decompress_base64(body, MAX_INFLATED_BYTES).encode())
     if body[:1] in _JSON_STARTS:

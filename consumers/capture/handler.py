@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import sessions
+from consumers.capture import console, deletions, sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
 from consumers.capture.held import drop as drop_held
@@ -91,11 +91,15 @@ class SnapshotHandler:
         now = self._clock()
         refused: list[Undecoded] = []
         admission = Admission(conn, self._limits, now)
+        late: Counter[tuple[int, str]] = Counter()
         for portion in self._portions(conn, records, refused):
-            refused += self._store_all(conn, portion, admission, now)
+            refused += self._store_all(conn, portion, admission, now, late)
         admission.save()
         if refused:
             self._keep(conn, sorted(refused, key=lambda one: one.record.offset))
+        if late:
+            log.info("passed over batches of deleted sessions", extra={"batches": late.total()})
+            deletions.note_dropped(conn, late)
 
     def _portions(
         self, conn: psycopg.Connection, records: Sequence[Record], refused: list[Undecoded]
@@ -159,23 +163,40 @@ class SnapshotHandler:
                 log.info("dropped old messages", extra={"undecodable": dropped, "held": settled})
 
     def _store_all(
-        self, conn: psycopg.Connection, portion: Mapping[Name, Arrived], admission: Admission, now: datetime
+        self,
+        conn: psycopg.Connection,
+        portion: Mapping[Name, Arrived],
+        admission: Admission,
+        now: datetime,
+        late: Counter[tuple[int, str]],
     ) -> Iterator[Undecoded]:
-        """Stores what is new and within the limits, and yields what is over them."""
-        wanted = sorted({arrived.part.session for arrived in portion.values()})
-        states = sessions.lock(conn, wanted)
+        """Stores what is new and within the limits, and yields what is over them.
+
+        Batches of deleted sessions are passed over, and counted in `late`.
+        """
+        asked = {arrived.part.session for arrived in portion.values()}
+        gone = deletions.deleted(conn, asked)
+        states = sessions.lock(conn, sorted(asked - gone))
+        # Once more: from here on whoever erases one of these waits for the end of this transaction.
+        just_gone = deletions.deleted(conn, states)
+        sessions.unmake(conn, [session for session in just_gone if states[session] is None])
+        gone |= just_gone
         known = sessions.known_parts(conn, list(portion))
-        fresh = sorted((one for name, one in portion.items() if name not in known), key=lambda one: one.part.session)
+        fresh = sorted(
+            (one for name, one in portion.items() if name not in known and one.part.session not in gone),
+            key=lambda one: one.part.session,
+        )
         for session, members in groupby(fresh, key=lambda one: one.part.session):
             found, before = list(members), states[session]
-            refusals = admission.refusals(session, before, [one.part for one in found])
+            refusals = admission.refusals(session, before.facts if before else None, [one.part for one in found])
             fitting = [one for one, refusal in zip(found, refusals, strict=True) if refusal is None]
             yield from (Undecoded(one.record, no) for one, no in zip(found, refusals, strict=True) if no is not None)
             if fitting:
                 self._store(conn, session, [one.part for one in fitting], states, now)
                 admission.take(session[0], sum(one.bytes for one in fitting), new=before is None)
             elif before is None:
-                sessions.unmake(conn, session)
+                sessions.unmake(conn, [session])
+        late.update(arrived.part.session for arrived in portion.values() if arrived.part.session in gone)
 
     def _store(
         self,
@@ -192,8 +213,9 @@ class SnapshotHandler:
             for part in group:
                 placed.append(sessions.Placed(part, key, offset))
                 offset += len(part.packed)
-        sessions.insert_parts(conn, placed, now)
         sessions.save(conn, session, states[session], parts, now)
+        sessions.insert_parts(conn, placed, now)
+        console.index(conn, session, {part.uuid: part.console for part in parts})
 
 
 def _by_size(parts: list[Part]) -> list[list[Part]]:

@@ -1,9 +1,11 @@
 """A batch on its way into the store: decoded once, counted, and packed as it will lie in the blob."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from consumers.capture.console import ConsoleLine, console_lines
 from consumers.capture.encodings import MAX_NESTING, compress, dump
 from consumers.capture.facts import Facts, facts_of
 from consumers.capture.refusals import Undecodable
@@ -32,6 +34,7 @@ class Part:
     unreadable_count: int
     sent_at: datetime | None
     received_at: datetime
+    console: Sequence[ConsoleLine] = ()
 
     @property
     def session(self) -> tuple[int, str]:
@@ -55,4 +58,5 @@ def part_of(snapshot: Snapshot, environment_id: int) -> Part:
         unreadable_count=unreadable + snapshot.left_out,
         sent_at=snapshot.sent_at,
         received_at=snapshot.received_at,
+        console=console_lines(snapshot.items),
     )

@@ -198,7 +198,7 @@ def from_message(record: Record) -> Snapshot:
     session_id = legal_session_id(properties.get("$session_id"))
     return Snapshot(
         token=clean(outer.get("token"), MAX_TOKEN) or "",
-        environment_id=_environment_id(record.headers),
+        environment_id=environment_in(record.headers),
         session_id=session_id,
         window_id=clean(properties.get("$window_id"), MAX_WINDOW_ID) or session_id,
         distinct_id=clean(properties.get("distinct_id"), MAX_DISTINCT_ID),
@@ -332,7 +332,8 @@ def _event_id(snapshot: Snapshot) -> str:
     return f"{snapshot.environment_id}/{snapshot.session_id}/{snapshot.uuid}"
 
 
-def _environment_id(headers: Mapping[str, bytes]) -> int | None:
+def environment_in(headers: Mapping[str, bytes]) -> int | None:
+    """The environment that the header of a message names; None without one. Raises Malformed."""
     raw = headers.get("environment_id")
     if raw is None:
         return None

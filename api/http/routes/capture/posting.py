@@ -71,6 +71,7 @@ def taking(accepting: Accepting, publisher: Publisher) -> Answering:
         for refused in found.refused:
             measures.CAPTURED.labels(refused.code).inc()
         measures.CAPTURED.labels("accepted").inc(found.snapshots)
+        measures.CAPTURED.labels("accepted_events").inc(found.events)
         return Answer({"status": "Ok"})
 
     return take

@@ -62,6 +62,12 @@ ROUTES = (
     Row("GET", "/array/{token}/config/", _in_turn(remote_config.document, 0)),
     Row("GET", "/array/{token}/config.js/", _in_turn(remote_config.script, 0)),
     Row("GET", "/static/{path:path}/", _at_once(sdk_file)),
+    Row("POST", "/e/", _in_line(taking(accept))),
+    Row("POST", "/i/v0/e/", _in_line(taking(accept))),
+    Row("POST", "/batch/", _in_line(taking(accept))),
+    Row("POST", "/capture/", _in_line(taking(accept))),
+    Row("POST", "/track/", _in_line(taking(accept))),
+    Row("POST", "/engage/", _in_line(taking(accept))),
 )
 
 
