@@ -6,13 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from consumers.capture.console import ConsoleLine, console_lines
-from consumers.capture.encodings import MAX_NESTING, compress, dump
+from consumers.capture.encodings import MAX_NESTING, dump
 from consumers.capture.facts import Facts, facts_of
+from consumers.capture.packing import pack
 from consumers.capture.refusals import Undecodable
 from consumers.capture.snapshot import MAX_PLAIN_BYTES, Snapshot
-
-PACK_LEVEL = 1
-"""Most of a recording is packed already by the SDK: higher levels cost four times the time for a tenth of the bytes."""
 
 MAX_LINES_BYTES = 2 * MAX_PLAIN_BYTES
 """The lines of one part: its message, and a window id in front of every event."""
@@ -20,7 +18,7 @@ MAX_LINES_BYTES = 2 * MAX_PLAIN_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`packed` is a gzip member of JSON lines `[window, event]`, events as received.
+    """`packed` is JSON lines `[window, event]`, events as received, as in packing.py.
 
     `unreadable_count`: items that are no events, among the lines or left out of the message.
     """
@@ -53,7 +51,7 @@ def part_of(snapshot: Snapshot, environment_id: int) -> Part:
         session_id=snapshot.session_id,
         uuid=snapshot.uuid,
         window_id=snapshot.window_id,
-        packed=compress(lines, PACK_LEVEL),
+        packed=pack(lines),
         facts=facts,
         unreadable_count=unreadable + snapshot.left_out,
         sent_at=snapshot.sent_at,

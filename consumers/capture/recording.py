@@ -9,8 +9,9 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from consumers.capture.blobs import Blobs
-from consumers.capture.encodings import MAX_VALUES, Json, gunzip, parse
+from consumers.capture.encodings import MAX_VALUES, Json, parse
 from consumers.capture.inflate import Room, inflate_event
+from consumers.capture.packing import unpack
 from consumers.capture.parts import MAX_LINES_BYTES
 from consumers.capture.readable import readable
 from consumers.capture.time_order import Batch, in_time_order, moments_of, upper_median
@@ -72,7 +73,7 @@ def recording(conn: psycopg.Connection, blobs: Blobs, environment_id: int, sessi
     while page := conn.execute(_PARTS, (environment_id, session_id, arrival, PAGE)).fetchall():
         for arrival, blob, offset, length in page:  # noqa: B007 - the last one is where the next page starts
             room = Room()
-            for line in gunzip(blobs.get(blob, offset, length), MAX_LINES_BYTES).splitlines():
+            for line in unpack(blobs.get(blob, offset, length), MAX_LINES_BYTES).splitlines():
                 if (found := _event(line, room)) is not None:
                     yield found
 
@@ -107,7 +108,7 @@ def _batches(
     after = (0, 0)
     while page := conn.execute(_PARTS_IN_TIME, (environment_id, session_id, *after, PAGE)).fetchall():
         for first, arrival, blob, offset, length in page:
-            yield Batch(first, arrival, gunzip(blobs.get(blob, offset, length), MAX_LINES_BYTES))
+            yield Batch(first, arrival, unpack(blobs.get(blob, offset, length), MAX_LINES_BYTES))
             after = (first, arrival)
 
 
