@@ -56,18 +56,18 @@ def _at_once(endpoint: Endpoint) -> Callable[[Place], Endpoint]:
 
 ROUTES = (
     Row("POST", "/s/", _posted(accept)),
-    Row("POST", "/rrweb/", _posted(accept_rrweb)),
-    Row("POST", "/flags/", _in_turn(flags.flags, flags.MAX_BYTES)),
-    Row("POST", "/decide/", _in_turn(flags.flags, flags.MAX_BYTES)),
-    Row("GET", "/array/{token}/config/", _in_turn(remote_config.document, 0)),
-    Row("GET", "/array/{token}/config.js/", _in_turn(remote_config.script, 0)),
-    Row("GET", "/static/{path:path}/", _at_once(sdk_file)),
     Row("POST", "/e/", _posted(accept)),
     Row("POST", "/i/v0/e/", _posted(accept)),
     Row("POST", "/batch/", _posted(accept)),
     Row("POST", "/capture/", _posted(accept)),
     Row("POST", "/track/", _posted(accept)),
     Row("POST", "/engage/", _posted(accept)),
+    Row("POST", "/rrweb/", _posted(accept_rrweb)),
+    Row("POST", "/flags/", _in_turn(flags.flags, flags.MAX_BYTES)),
+    Row("POST", "/decide/", _in_turn(flags.flags, flags.MAX_BYTES)),
+    Row("GET", "/array/{token}/config/", _in_turn(remote_config.document, 0)),
+    Row("GET", "/array/{token}/config.js/", _in_turn(remote_config.script, 0)),
+    Row("GET", "/static/{path:path}/", _at_once(sdk_file)),
 )
 
 
