@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -26,6 +26,7 @@ from commands.actions import Actions
 from commands.context import Context
 from commands.integrations import Integrations
 from commands.observations import Observations
+from commands.recordings import Recordings
 from commands.scanners import Scanners
 from commands.sealing import Seal
 from commands.store.application import STORE_OUTAGES, Store
@@ -96,11 +97,12 @@ class Runtime:
     actions: Actions
     integrations: Integrations
     observations: Observations
+    recordings: Recordings
     accounts: Accounts
     clock: Callable[[], datetime] = now
 
     @property
-    def recordings(self) -> Holding:
+    def sender(self) -> Holding:
         """Where recordings are published: what is too large for the transport goes by the blobs."""
         return Holding(self.transport, self.blobs, self.pool, self.clock)
 
@@ -150,6 +152,7 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
             actions=Actions(store, mail=settings.mail),
             integrations=Integrations(store, Seal(secret)),
             observations=Observations(store, settings.observation_limits),
+            recordings=Recordings(store),
             accounts=Accounts(store, secret),
         )
 
@@ -176,7 +179,9 @@ def _transport(settings: Settings, database_url: str, pool: Pool) -> MeasuredTra
     from consumers.transports.handover import HandingOver  # noqa: PLC0415
     from consumers.transports.kafka.transport import KafkaTransport  # noqa: PLC0415
 
-    return HandingOver(in_database, KafkaTransport(database_url, pool, settings.kafka, log), log.away)
+    existing = [settings.kafka_snapshots_topic] if settings.kafka_snapshots_topic else []
+    kafka = KafkaTransport(database_url, pool, settings.kafka, replace(log, existing=existing))
+    return HandingOver(in_database, kafka, log.away)
 
 
 def migrations() -> Migrations:

@@ -21,6 +21,9 @@ from api.bootstrap import migrations as all_migrations
 from api.embedded_postgres import EmbeddedPostgres, Tuning
 from api.embedded_postgres.folders import make_own
 from commands.store.migrations import Migrations
+from projections.accounts import ACCOUNTS
+from projections.engine.installing import install
+from projections.recordings import RECORDINGS
 from tests.servers.server import kill_all
 from tests.servers.tablespace import folder_in_memory, remove_from_memory
 
@@ -232,6 +235,13 @@ def durable_database_url(durable_server: Server) -> Iterator[str]:
     """As `database_url`, on a server that flushes every commit to disk."""
     with _cloned(durable_server) as url:
         yield url
+
+
+@pytest.fixture
+def readable(database_url: str) -> None:
+    """What is read of sessions rests on projections too: which were deleted, and how long an environment keeps them."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        install(connection, [RECORDINGS, ACCOUNTS])
 
 
 @pytest.fixture

@@ -4,7 +4,11 @@ from prometheus_client import Counter, Histogram
 
 REQUESTS = Counter("replay_vision_http_requests_total", "Answered requests.", ["route", "method", "status"])
 DURATION = Histogram("replay_vision_http_request_seconds", "Time from the first byte to the last.", ["route", "method"])
-CAPTURED = Counter("replay_vision_capture_batches_total", "Posted capture batches by outcome.", ["outcome"])
+CAPTURED = Counter(
+    "replay_vision_capture_batches_total",
+    "Posted batches and events by outcome.",
+    ["outcome"],
+)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

@@ -9,12 +9,16 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from api.http.tokens import Tokens
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
+from commands.recordings import Recordings
 from commands.scanners import Scanners
+from consumers.capture.allowance import Allowance
 from consumers.capture.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
+from consumers.scanning.timelines import Timelines
 from consumers.selection.estimate import Estimates
 from consumers.transports.port import Transport
 
@@ -57,10 +61,14 @@ class Services:
     scanners: Scanners
     actions: Actions
     observations: Observations
+    recordings: Recordings
+    timelines: Timelines
     limits: ObservationLimits
     estimates: Estimates
     transport: Transport
     blobs: Blobs
+    tokens: Tokens
+    allowance: Allowance
     wait: Waiting
     clock: Callable[[], datetime]
     """The time now, with a zone."""

@@ -9,15 +9,16 @@ event within 5000 ms of its end. Events inside a burst change nothing, whatever 
 the inactive moments between them, is a function of the set of events alone: any order of batches gives the same.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 GAP_MS = 5_000
 MAX_QUIET = 100_000
-"""Inactive moments kept between bursts, earliest first: a day of one event a second. Beyond it the figure may miss up
-to 5 s a burst."""
+MAX_BURSTS = 100_000
+"""Inactive moments and bursts kept, earliest first: a day has 86,400 seconds, and 17,280 bursts at most. Beyond it the
+figure may miss up to 5 s a burst, and later bursts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,15 @@ class Activity:
     quiet: tuple[int, ...] = ()
 
     @property
+    def first(self) -> int:
+        """Of all moments; of activity that has any."""
+        return min([first for first, _ in self.bursts[:1]] + [*self.quiet[:1]])
+
+    @property
+    def last(self) -> int:
+        return max([last for _, last in self.bursts[-1:]] + [*self.quiet[-1:]])
+
+    @property
     def milliseconds(self) -> int:
         total = 0
         for first, last in self.bursts:
@@ -41,6 +51,15 @@ class Activity:
 
     def merge(self, other: "Activity") -> "Activity":
         return _normal([*self.bursts, *other.bursts], {*self.quiet, *other.quiet})
+
+    def cut(self, moments: Sequence[int]) -> "list[Activity]":
+        """In pieces that begin at the moments given, in ascending order and none of them inside a burst."""
+        bounds = [0, *(bisect_left(self.bursts, (moment, 0)) for moment in moments), len(self.bursts)]
+        quiets = [0, *(bisect_left(self.quiet, moment) for moment in moments), len(self.quiet)]
+        return [
+            Activity(self.bursts[a:b], self.quiet[c:d])
+            for (a, b), (c, d) in zip(pairwise(bounds), pairwise(quiets), strict=True)
+        ]
 
 
 def activity(moments: Iterable[tuple[int, bool]]) -> Activity:
@@ -68,4 +87,4 @@ def _normal(bursts: list[tuple[int, int]], quiet: set[int]) -> Activity:
         index = bisect_right(starts, moment)
         return index == 0 or joined[index - 1][1] < moment
 
-    return Activity(tuple(joined), tuple(islice(filter(outside, sorted(quiet)), MAX_QUIET)))
+    return Activity(tuple(joined[:MAX_BURSTS]), tuple(islice(filter(outside, sorted(quiet)), MAX_QUIET)))

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from consumers.capture.active_time import from_json, to_json
 from consumers.capture.activity import Activity, activity
 from consumers.capture.encodings import Json
 from consumers.capture.inflate import Room
@@ -118,12 +119,11 @@ def in_order(seen: Firsts) -> list[str]:
 
 def to_state(facts: Facts) -> dict[str, Any]:
     """The part of the facts that has no column of its own, as JSON."""
-    return {"seen": facts.seen, "bursts": facts.activity.bursts, "quiet": facts.activity.quiet}
+    return {"seen": facts.seen, **to_json(facts.activity)}
 
 
 def from_state(first_timestamp: int, last_timestamp: int, counts: Mapping[str, int], state: Mapping[str, Any]) -> Facts:
-    bursts = tuple((first, last) for first, last in state["bursts"])
-    return Facts(first_timestamp, last_timestamp, counts, state["seen"], Activity(bursts, tuple(state["quiet"])))
+    return Facts(first_timestamp, last_timestamp, counts, state["seen"], from_json(state))
 
 
 def _union(one: Firsts, other: Firsts, limit: int) -> dict[str, int]:

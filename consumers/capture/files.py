@@ -36,6 +36,8 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _REQUESTS = "requests.jsonl"
 _ENDINGS = (".jsonl", ".jsonl.gz", ".json", ".json.gz")
 _OK = range(200, 300)
+_ASKING = ("/flags", "/decide")
+"""Where SDKs ask for their configuration: what they post there is no event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ def _requests(lines: Iterator[bytes], folder: Path) -> Iterator[Body]:
         status = entry.get("status", 200)
         # What was answered with a failure was sent again, or was lost to the server that recorded it too.
         if entry.get("method", "POST") != "POST" or not isinstance(status, int) or status not in _OK:
+            continue
+        if str(entry.get("path", "")).rstrip("/").endswith(_ASKING):
             continue
         content = _content(entry, folder)
         if content:

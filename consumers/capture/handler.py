@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
@@ -10,12 +11,12 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import sessions
+from consumers.capture import console, deletions, sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
-from consumers.capture.held import BLOB as HELD
 from consumers.capture.held import drop as drop_held
 from consumers.capture.held import resolved
+from consumers.capture.limits import GENEROUS, Admission, CaptureLimits
 from consumers.capture.parts import Part, part_of
 from consumers.capture.refusals import CaptureRefused, Malformed, UnknownToken
 from consumers.capture.snapshot import from_message
@@ -45,6 +46,19 @@ Raises when it cannot be told yet (projections.engine.completeness.Behind): None
 """
 
 
+Name = tuple[int, str, UUID]
+"""Environment, session and batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A batch, the record that it came in, and the bytes of its message."""
+
+    part: Part
+    record: Record
+    bytes: int
+
+
 class SnapshotHandler:
     """A transport handler. Safe for any number of copies; everything it decides is in the handler's transaction.
 
@@ -58,11 +72,13 @@ class SnapshotHandler:
         pool: ConnectionPool,
         environment_of: TokenLookup,
         clock: Clock = utc_now,
+        limits: CaptureLimits = GENEROUS,
     ) -> None:
         self._blobs = blobs
         self._pool = pool
         self._environment_of = environment_of
         self._clock = clock
+        self._limits = limits
         self._drop_at = clock()
 
     def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
@@ -72,41 +88,56 @@ class SnapshotHandler:
         make such messages, and dead letters would stop the partition for everybody (transports/poison.py).
         """
         self._drop_old()
-        parts: dict[tuple[int, str, UUID], Part] = {}
-        undecoded: list[Undecoded] = []
+        now = self._clock()
+        refused: list[Undecoded] = []
+        admission = Admission(conn, self._limits, now)
+        late: Counter[tuple[int, str]] = Counter()
+        for portion in self._portions(conn, records, refused):
+            refused += self._store_all(conn, portion, admission, now, late)
+        admission.save()
+        if refused:
+            self._keep(conn, sorted(refused, key=lambda one: one.record.offset))
+        if late:
+            log.info("passed over batches of deleted sessions", extra={"batches": late.total()})
+            deletions.note_dropped(conn, late)
+
+    def _portions(
+        self, conn: psycopg.Connection, records: Sequence[Record], refused: list[Undecoded]
+    ) -> Iterator[Mapping[Name, Arrived]]:
+        """The batches of recordings, each once, as many at a time as memory has room for; appends what is none."""
+        portion: dict[Name, Arrived] = {}
         room = BYTES_IN_HAND
         for record in records:
             try:
-                part = self._part(conn, record)
+                arrived = self._arrived(conn, record)
             except CaptureRefused as refusal:
-                undecoded.append(Undecoded(record, refusal))
+                refused.append(Undecoded(record, refusal))
                 continue
-            parts.setdefault((*part.session, part.uuid), part)
-            room -= len(part.packed)
+            portion.setdefault((*arrived.part.session, arrived.part.uuid), arrived)
+            room -= len(arrived.part.packed)
             if room < 0:
-                self._store_all(conn, parts)
-                parts, room = {}, BYTES_IN_HAND
-        if parts:
-            self._store_all(conn, parts)
-        if undecoded:
-            self._keep(conn, undecoded)
+                yield portion
+                portion, room = {}, BYTES_IN_HAND
+        if portion:
+            yield portion
 
-    def _part(self, conn: psycopg.Connection, record: Record) -> Part:
-        snapshot = from_message(resolved(record, self._blobs))
-        if record.key is not None and record.headers.get(HELD) and snapshot.session_id.encode() != record.key:
+    def _arrived(self, conn: psycopg.Connection, record: Record) -> Arrived:
+        whole = resolved(record, self._blobs)
+        snapshot = from_message(whole)
+        if whole is not record and snapshot.session_id.encode() != record.key:
             raise Malformed("The message and what it holds are of different sessions.")
         environment_id = snapshot.environment_id
         if environment_id is None:
             environment_id = self._environment_of(conn, snapshot.token)
         if environment_id is None:
             raise UnknownToken("The message belongs to no environment.")
-        return part_of(snapshot, environment_id)
+        return Arrived(part_of(snapshot, environment_id), record, len(whole.value))
 
     def _keep(self, conn: psycopg.Connection, undecoded: list[Undecoded]) -> None:
         kept = keep(conn, self._blobs, undecoded, self._clock())
         first = undecoded[0].record
         log.warning(
-            "passed over undecodable messages",
+            "passed over messages",
             extra={
                 "codes": dict(Counter(one.refusal.code for one in undecoded)),
                 "kept": kept,
@@ -131,14 +162,41 @@ class SnapshotHandler:
             if dropped or settled:
                 log.info("dropped old messages", extra={"undecodable": dropped, "held": settled})
 
-    def _store_all(self, conn: psycopg.Connection, parts: Mapping[tuple[int, str, UUID], Part]) -> None:
-        wanted = sorted({part.session for part in parts.values()})
-        states = sessions.lock(conn, wanted)
-        known = sessions.known_parts(conn, list(parts))
-        fresh = sorted((part for name, part in parts.items() if name not in known), key=lambda part: part.session)
-        now = self._clock()
-        for session, members in groupby(fresh, key=lambda part: part.session):
-            self._store(conn, session, list(members), states, now)
+    def _store_all(
+        self,
+        conn: psycopg.Connection,
+        portion: Mapping[Name, Arrived],
+        admission: Admission,
+        now: datetime,
+        late: Counter[tuple[int, str]],
+    ) -> Iterator[Undecoded]:
+        """Stores what is new and within the limits, and yields what is over them.
+
+        Batches of deleted sessions are passed over, and counted in `late`.
+        """
+        asked = {arrived.part.session for arrived in portion.values()}
+        gone = deletions.deleted(conn, asked)
+        states = sessions.lock(conn, sorted(asked - gone))
+        # Once more: from here on whoever erases one of these waits for the end of this transaction.
+        just_gone = deletions.deleted(conn, states)
+        sessions.unmake(conn, [session for session in just_gone if states[session] is None])
+        gone |= just_gone
+        known = sessions.known_parts(conn, list(portion))
+        fresh = sorted(
+            (one for name, one in portion.items() if name not in known and one.part.session not in gone),
+            key=lambda one: one.part.session,
+        )
+        for session, members in groupby(fresh, key=lambda one: one.part.session):
+            found, before = list(members), states[session]
+            refusals = admission.refusals(session, before.facts if before else None, [one.part for one in found])
+            fitting = [one for one, refusal in zip(found, refusals, strict=True) if refusal is None]
+            yield from (Undecoded(one.record, no) for one, no in zip(found, refusals, strict=True) if no is not None)
+            if fitting:
+                self._store(conn, session, [one.part for one in fitting], states, now)
+                admission.take(session[0], sum(one.bytes for one in fitting), new=before is None)
+            elif before is None:
+                sessions.unmake(conn, [session])
+        late.update(arrived.part.session for arrived in portion.values() if arrived.part.session in gone)
 
     def _store(
         self,
@@ -155,8 +213,9 @@ class SnapshotHandler:
             for part in group:
                 placed.append(sessions.Placed(part, key, offset))
                 offset += len(part.packed)
-        sessions.insert_parts(conn, placed, now)
         sessions.save(conn, session, states[session], parts, now)
+        sessions.insert_parts(conn, placed, now)
+        console.index(conn, session, {part.uuid: part.console for part in parts})
 
 
 def _by_size(parts: list[Part]) -> list[list[Part]]:

@@ -1,17 +1,22 @@
-"""`replay-vision sessions import`: recordings in files go the way of a browser's, through the topic `snapshots`."""
+"""`replay-vision sessions import`: recordings in files go the way of a browser's, through the topic `snapshots`.
+
+Analytics events that were posted with them go too, to the topic `analytics`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from consumers.capture.analytics.event import TOPIC as ANALYTICS
+from consumers.capture.analytics.event import to_message
 from consumers.capture.encodings import Json
 from consumers.capture.files import bodies, recordings_in
 from consumers.capture.held import Publisher, content_bytes
 from consumers.capture.readable import readable
 from consumers.capture.refusals import CaptureRefused, Malformed
 from consumers.capture.snapshot import TOPIC, Snapshot, to_messages
-from consumers.capture.wire import snapshots_of
+from consumers.capture.wire import Found, found_in
 from consumers.transports.port import Outgoing
 
 PUBLISHED_AT_ONCE = 100
@@ -78,22 +83,23 @@ class _File:
         self._environment_id = environment_id
         self._now = now
 
-    def snapshots(self) -> Iterator[Snapshot]:
-        """Raises a CaptureRefused or OSError when the file itself cannot be read on."""
+    def found(self) -> Iterator[Found]:
+        """What each body holds. Raises a CaptureRefused or OSError when the file itself cannot be read on."""
         self.refused = []
         for body in bodies(self.path):
             try:
                 # The token in the body is not asked: whoever imports has said where to.
-                found = snapshots_of(body.content, body.headers, body.query, self._now, lambda _: self._environment_id)
+                found = found_in(body.content, body.headers, body.query, self._now, lambda _: self._environment_id)
             except CaptureRefused as refusal:
                 self.refused.append(refusal.message)
                 continue
             self.refused += [refusal.message for refusal in found.refused]
-            yield from found.snapshots
+            yield found
 
     def newest(self) -> int:
         """Milliseconds of the newest event. Raises Malformed when there is none."""
-        moments = (readable(item) for snapshot in self.snapshots() for item in snapshot.items)
+        snapshots = (snapshot for found in self.found() for snapshot in found.snapshots)
+        moments = (readable(item) for snapshot in snapshots for item in snapshot.items)
         newest = max((found[0] for found in moments if found is not None), default=None)
         if newest is None:
             raise Malformed(self.error or NOTHING)
@@ -112,17 +118,20 @@ def _import(file: _File, transport: Publisher, ending: datetime | None) -> Impor
     room = BYTES_AT_ONCE
     try:
         shift_ms = 0 if ending is None else int(ending.timestamp() * 1000) - file.newest()
-        for snapshot in file.snapshots():
-            messages = to_messages(_shifted(snapshot, shift_ms) if shift_ms else snapshot)
-            session = sessions.setdefault(snapshot.session_id, ImportedSession(snapshot.session_id))
-            session.events += len(snapshot.items)
-            size = sum(content_bytes(message) for message in messages)
-            session.bytes += size
-            waiting += messages
-            room -= size
-            if len(waiting) >= PUBLISHED_AT_ONCE or room <= 0:
-                transport.publish(TOPIC, waiting)
-                waiting, room = [], BYTES_AT_ONCE
+        for found in file.found():
+            for snapshot in found.snapshots:
+                messages = to_messages(_shifted(snapshot, shift_ms) if shift_ms else snapshot)
+                session = sessions.setdefault(snapshot.session_id, ImportedSession(snapshot.session_id))
+                session.events += len(snapshot.items)
+                size = sum(content_bytes(message) for message in messages)
+                session.bytes += size
+                waiting += messages
+                room -= size
+                if len(waiting) >= PUBLISHED_AT_ONCE or room <= 0:
+                    transport.publish(TOPIC, waiting)
+                    waiting, room = [], BYTES_AT_ONCE
+            if found.events:
+                transport.publish(ANALYTICS, [to_message(event.moved(shift_ms)) for event in found.events])
         error = file.error if sessions or file.error else NOTHING
     except (CaptureRefused, OSError) as failure:
         error = _reason(failure)

@@ -1,16 +1,16 @@
 """A batch on its way into the store: decoded once, counted, and packed as it will lie in the blob."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from consumers.capture.encodings import MAX_NESTING, compress, dump
+from consumers.capture.console import ConsoleLine, console_lines
+from consumers.capture.encodings import MAX_NESTING, dump
 from consumers.capture.facts import Facts, facts_of
+from consumers.capture.packing import pack
 from consumers.capture.refusals import Undecodable
 from consumers.capture.snapshot import MAX_PLAIN_BYTES, Snapshot
-
-PACK_LEVEL = 1
-"""Most of a recording is packed already by the SDK: higher levels cost four times the time for a tenth of the bytes."""
 
 MAX_LINES_BYTES = 2 * MAX_PLAIN_BYTES
 """The lines of one part: its message, and a window id in front of every event."""
@@ -18,7 +18,7 @@ MAX_LINES_BYTES = 2 * MAX_PLAIN_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`packed` is a gzip member of JSON lines `[window, event]`, events as received.
+    """`packed` is JSON lines `[window, event]`, events as received, as in packing.py.
 
     `unreadable_count`: items that are no events, among the lines or left out of the message.
     """
@@ -32,6 +32,7 @@ class Part:
     unreadable_count: int
     sent_at: datetime | None
     received_at: datetime
+    console: Sequence[ConsoleLine] = ()
 
     @property
     def session(self) -> tuple[int, str]:
@@ -50,9 +51,10 @@ def part_of(snapshot: Snapshot, environment_id: int) -> Part:
         session_id=snapshot.session_id,
         uuid=snapshot.uuid,
         window_id=snapshot.window_id,
-        packed=compress(lines, PACK_LEVEL),
+        packed=pack(lines),
         facts=facts,
         unreadable_count=unreadable + snapshot.left_out,
         sent_at=snapshot.sent_at,
         received_at=snapshot.received_at,
+        console=console_lines(snapshot.items),
     )

@@ -14,10 +14,13 @@ def readable(item: Json, room: Room | None = None) -> tuple[int, dict[str, Json]
 
     `room` bounds what the items of one batch may unpack to together.
     """
-    try:
-        event = unpack(item, room)
-    except CaptureRefused:
-        return None
+    if isinstance(item, dict):  # nearly all
+        event = item
+    else:
+        try:
+            event = unpack(item, room)
+        except CaptureRefused:
+            return None
     moment = event.get("timestamp")
     if isinstance(moment, bool) or not isinstance(moment, int | float):
         return None

@@ -1,15 +1,18 @@
 """The rows of sessions and their parts, as the consumer writes them, all in the handler's transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
+from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from consumers.capture.active_time import added, to_json
+from consumers.capture.activity import Activity
 from consumers.capture.facts import COUNTS, Facts, earliest, from_state, in_order, to_state
 from consumers.capture.parts import Part
 
@@ -22,12 +25,18 @@ _MAKE = """
 """
 
 _LOCK = f"""
-    SELECT environment_id, session_id, state, {", ".join(_COUNTED)}
+    SELECT environment_id, session_id, state, active_milliseconds, {", ".join(_COUNTED)}
     FROM capture.session
     JOIN unnest(%s::integer[], %s::text[]) AS wanted (environment_id, session_id) USING (environment_id, session_id)
     ORDER BY environment_id, session_id
     FOR UPDATE OF session
 """  # noqa: S608 - columns of our own
+
+_UNMAKE = """
+    DELETE FROM capture.session
+    USING unnest(%s::integer[], %s::text[]) AS made (environment_id, session_id)
+    WHERE session.environment_id = made.environment_id AND session.session_id = made.session_id AND state IS NULL
+"""
 
 _KNOWN = """
     SELECT environment_id, session_id, uuid
@@ -52,6 +61,7 @@ _PART_COLUMNS = {
     "sent_at": "timestamptz",
     "received_at": "timestamptz",
     "arrived_at": "timestamptz",
+    "activity": "jsonb",
 }
 
 _INSERT_PARTS = f"""
@@ -87,8 +97,18 @@ _SAVE = f"""
 """  # noqa: S608 - columns of our own
 
 Session = tuple[int, str]
-State = Facts | None
-"""Facts so far; None for a session that this transaction has just made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A session so far. The facts' activity is only what the rows of its parts do not tell (schema 0035)."""
+
+    facts: Facts
+    active_milliseconds: int
+
+
+State = Known | None
+"""None for a session that this transaction has just made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +123,31 @@ class Placed:
 def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, State]:
     """The sessions' facts so far, their rows made where missing and locked until the transaction ends.
 
-    `wanted` must be sorted: everybody locks in the same order.
+    `wanted` must be sorted and without repeats: everybody locks in the same order.
     """
     environment_ids, session_ids = [one for one, _ in wanted], [other for _, other in wanted]
-    conn.execute(_MAKE, (environment_ids, session_ids))
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_LOCK, (environment_ids, session_ids)).fetchall()
+    rows: list[dict[str, Any]] = []
+    # A row that is there may be removed between the two statements: by its deletion, or at the end of its retention.
+    while len(rows) < len(wanted):
+        conn.execute(_MAKE, (environment_ids, session_ids))
+        with conn.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(_LOCK, (environment_ids, session_ids)).fetchall()
     return {
         (row["environment_id"], row["session_id"]): None
         if row["state"] is None
-        else from_state(
-            row["first_timestamp"], row["last_timestamp"], {name: row[name] for name in COUNTS}, row["state"]
+        else Known(
+            from_state(
+                row["first_timestamp"], row["last_timestamp"], {name: row[name] for name in COUNTS}, row["state"]
+            ),
+            row["active_milliseconds"],
         )
         for row in rows
     }
+
+
+def unmake(conn: psycopg.Connection, made: Sequence[Session]) -> None:
+    """Removes rows that `lock` has just made and nothing was merged into."""
+    conn.execute(_UNMAKE, ([one for one, _ in made], [other for _, other in made]))
 
 
 def known_parts(conn: psycopg.Connection, names: Sequence[tuple[int, str, UUID]]) -> set[tuple[int, str, UUID]]:
@@ -145,6 +176,7 @@ def insert_parts(conn: psycopg.Connection, placed: Sequence[Placed], arrived_at:
             "sent_at": part.sent_at.isoformat() if part.sent_at else None,
             "received_at": part.received_at.isoformat(),
             "arrived_at": arrived_at.isoformat(),
+            "activity": to_json(part.facts.activity),
         }
         for place, where in enumerate(placed)
         for part in [where.part]
@@ -153,16 +185,18 @@ def insert_parts(conn: psycopg.Connection, placed: Sequence[Placed], arrived_at:
 
 
 def save(conn: psycopg.Connection, session: Session, before: State, new: Sequence[Part], arrived_at: datetime) -> None:
-    """Merges new parts (at least one) into the session. A settled session is open again."""
-    found = [part.facts for part in new]
-    facts = reduce(Facts.merge, found if before is None else [before, *found])
+    """Merges new parts (at least one, not inserted yet) into the session. A settled session is open again."""
+    found = reduce(Facts.merge, (part.facts for part in new))
+    told = before.facts.activity if before else Activity()
+    active = (before.active_milliseconds if before else 0) + added(conn, session, found.activity, told)
+    facts = replace(before.facts.merge(found) if before else found, activity=told)
     values: dict[str, object] = {
         **facts.counts,
         "first_timestamp": facts.first_timestamp,
         "last_timestamp": facts.last_timestamp,
         "environment_id": session[0],
         "session_id": session[1],
-        "active_milliseconds": facts.activity.milliseconds,
+        "active_milliseconds": active,
         "distinct_id": earliest(facts.seen["distinct_ids"]),
         "distinct_ids": in_order(facts.seen["distinct_ids"]),
         "start_url": earliest(facts.seen["urls"]),

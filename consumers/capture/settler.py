@@ -10,7 +10,10 @@ from datetime import datetime, timedelta
 
 import psycopg
 
+from consumers.capture.analytics.event import TOPIC as ANALYTICS
+from consumers.capture.analytics.handler import GROUP as ANALYTICS_GROUP
 from consumers.capture.clock import Clock, utc_now
+from consumers.capture.existing_topic import GROUP as EXISTING_GROUP
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.capture.snapshot import TOPIC
 from consumers.transports.gauges import Gauge, Measured
@@ -73,7 +76,7 @@ def settle(conn: psycopg.Connection, now: datetime, settle_seconds: float, limit
 
 
 def capture_lag(transport: Measured) -> Lag:
-    """How old the oldest batch is that capture has not stored yet, in seconds; 0 when there is none."""
+    """How old the oldest batch or analytics event is that is not stored yet, in seconds; 0 when there is none."""
 
     def seconds() -> float:
         return max((gauge.value for gauge in transport.gauges() if _is_lag(gauge)), default=0.0)
@@ -82,8 +85,9 @@ def capture_lag(transport: Measured) -> Lag:
 
 
 def _is_lag(gauge: Gauge) -> bool:
-    labels = gauge.labels
-    return (gauge.name, labels.get("group"), labels.get("topic")) == ("transport_lag_seconds", CAPTURE_GROUP, TOPIC)
+    read = (gauge.labels.get("group"), gauge.labels.get("topic"))
+    ours = read in ((CAPTURE_GROUP, TOPIC), (ANALYTICS_GROUP, ANALYTICS)) or read[0] == EXISTING_GROUP
+    return gauge.name == "transport_lag_seconds" and ours
 
 
 class SettleHandler:

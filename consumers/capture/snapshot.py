@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID, uuid5
 
-from consumers.capture.encodings import MAX_VALUES, Json, compress, dump, gunzip, parse, values_in
+from consumers.capture.encodings import MAX_NESTING, MAX_VALUES, Json, compress, dump, exceeds, gunzip, parse
 from consumers.capture.held import Held, pointer
 from consumers.capture.inflate import Room
 from consumers.capture.readable import readable
@@ -40,6 +40,9 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_PLAIN_BYTES = 128 * 1024 * 1024
 """The same before gzip, and of a blob: twice what a body may have, because JSON in a JSON string doubles its quotes."""
 
+MAX_TEXT_BYTES = 32 * 1024 * 1024
+"""Data that is made a text in a text to see whether it fits: that takes ten times its memory."""
+
 MAX_MESSAGE_VALUES = 2 * MAX_VALUES
 """As MAX_VALUES, of a message: twice what a body may have, because an escaped comma (\\u002c) is none in the body."""
 
@@ -49,7 +52,9 @@ MAX_LEFT_OUT = 100_000
 GZIP_FROM_BYTES = 64 * 1024
 """Shorter messages stay plain: packing them costs more than it saves."""
 
-SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+NO_EVENT = "No item of the snapshot is an rrweb event with a time."
+
+SESSION_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -153,7 +158,15 @@ def to_messages(snapshot: Snapshot) -> list[Outgoing]:
     A single event that does not fit into MAX_MESSAGE_BYTES becomes a Held. Raises TooLarge when one does not even fit
     into MAX_PLAIN_BYTES or is nested too deeply, and Malformed when no item is an event.
     """
-    pieces = _split(snapshot.items)
+    items = list(snapshot.items)
+    whole = dump(items, MAX_NESTING + 1)
+    if len(whole) <= SPLIT_AT_BYTES:
+        room = Room()
+        if not any(readable(item, room) for item in items):
+            raise Malformed(NO_EVENT)
+        return [_message(snapshot, whole)]
+    del whole
+    pieces = _split(items)
     return [
         _message(
             replace(snapshot, uuid=_piece_uuid(snapshot.uuid, index), left_out=piece.left_out),
@@ -185,7 +198,7 @@ def from_message(record: Record) -> Snapshot:
     session_id = legal_session_id(properties.get("$session_id"))
     return Snapshot(
         token=clean(outer.get("token"), MAX_TOKEN) or "",
-        environment_id=_environment_id(record.headers),
+        environment_id=environment_in(record.headers),
         session_id=session_id,
         window_id=clean(properties.get("$window_id"), MAX_WINDOW_ID) or session_id,
         distinct_id=clean(properties.get("distinct_id"), MAX_DISTINCT_ID),
@@ -213,20 +226,17 @@ def _split(items: Sequence[Json]) -> list[_Piece]:
 
     What is readable here is readable in its piece: there fewer items share what may be unpacked.
     """
-    texts = [dump(item) for item in items]
     room = Room()
-    if sum(len(text) + 1 for text in texts) <= SPLIT_AT_BYTES:
-        pieces = [_Piece(texts, has_event=any(readable(item, room) for item in items))]
-    else:
-        pieces = [_Piece(room=SPLIT_AT_BYTES)]
-        for item, text in zip(items, texts, strict=True):
-            if readable(item, room) is None:
-                pieces[-1].add_other(text)
-            elif not pieces[-1].add_event(text):
-                pieces.append(_Piece(room=SPLIT_AT_BYTES))
-                pieces[-1].add_event(text)
+    pieces = [_Piece(room=SPLIT_AT_BYTES)]
+    for item in items:
+        text = dump(item)
+        if readable(item, room) is None:
+            pieces[-1].add_other(text)
+        elif not pieces[-1].add_event(text):
+            pieces.append(_Piece(room=SPLIT_AT_BYTES))
+            pieces[-1].add_event(text)
     if not pieces[0].has_event:
-        raise Malformed("No item of the snapshot is an rrweb event with a time.")
+        raise Malformed(NO_EVENT)
     return pieces
 
 
@@ -243,11 +253,13 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
         properties[LEFT_OUT] = snapshot.left_out
     # The items are JSON already: put in as text, not parsed and written a second time.
     data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
-    plain = dump({**_outer(snapshot), "data": data.decode()})
-    if values_in(plain) > MAX_MESSAGE_VALUES:
+    outer = _outer(snapshot)
+    if exceeds(MAX_MESSAGE_VALUES, data, dump(outer)):
         raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
-    if len(plain) <= MAX_PLAIN_BYTES and len(value := _packed(plain)) <= MAX_MESSAGE_BYTES:
-        return _outgoing(snapshot, value)
+    if len(data) <= MAX_TEXT_BYTES:
+        value = _packed(dump({**outer, "data": data.decode()}))
+        if len(value) <= MAX_MESSAGE_BYTES:
+            return _outgoing(snapshot, value)
     return _held(snapshot, data)
 
 
@@ -320,7 +332,8 @@ def _event_id(snapshot: Snapshot) -> str:
     return f"{snapshot.environment_id}/{snapshot.session_id}/{snapshot.uuid}"
 
 
-def _environment_id(headers: Mapping[str, bytes]) -> int | None:
+def environment_in(headers: Mapping[str, bytes]) -> int | None:
+    """The environment that the header of a message names; None without one. Raises Malformed."""
     raw = headers.get("environment_id")
     if raw is None:
         return None

@@ -13,8 +13,8 @@ from itertools import groupby
 import psycopg
 
 from consumers.capture.blobs import Blobs
-from consumers.capture.refusals import CaptureRefused
-from consumers.capture.snapshot import MAX_ENVIRONMENT_DIGITS, SESSION_ID
+from consumers.capture.refusals import CaptureRefused, OverLimit, UnknownToken
+from consumers.capture.snapshot import MAX_ENVIRONMENT_DIGITS, SESSION_ID, TOPIC
 from consumers.transports.port import Record
 
 NOBODY = 0
@@ -23,6 +23,8 @@ NOBODY = 0
 MAX_KEPT_ROWS = 1_000
 MAX_KEPT_BYTES = 64 * 1024 * 1024
 """Kept at a time for one environment: eight messages of the largest size, or a thousand small ones."""
+
+OWN_TOPICS = frozenset({TOPIC, "analytics"})
 
 KEPT_FOR = timedelta(days=30)
 
@@ -77,12 +79,18 @@ _DROP = """
     RETURNING blob
 """
 
+_FORGET = """
+    DELETE FROM capture.undecodable WHERE id IN (
+        SELECT id FROM capture.undecodable WHERE environment_id = %s AND session_id = %s ORDER BY id LIMIT %s)
+    RETURNING blob
+"""
+
 _NAMED = "SELECT blob FROM capture.undecodable WHERE environment_id = %s AND blob = ANY (%s)"
 
 
 @dataclass(frozen=True, slots=True)
 class Undecoded:
-    """A message and why it is no recording."""
+    """A message and why it is no recording, or not stored."""
 
     record: Record
     refusal: CaptureRefused
@@ -100,6 +108,8 @@ class Undecoded:
 
 def keep(conn: psycopg.Connection, blobs: Blobs, found: Sequence[Undecoded], at: datetime) -> int:
     """Counts messages of one partition, in order, and keeps them while there is room; returns how many were kept.
+
+    Those over a limit are counted only.
 
     Everything happens in the caller's transaction, which moves the position past them: once, whatever crashes. A
     message at or below the last one counted in its partition is passed over. Holds the environments' locks until that
@@ -130,10 +140,27 @@ def drop_old(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:
     return dropped
 
 
+def forget_session(conn: psycopg.Connection, blobs: Blobs, environment_id: int, session_id: str) -> int:
+    """Drops up to CHUNK messages that were to be of a session, with their blobs; returns how many.
+
+    In the caller's transaction. Raises OSError when blobs fail.
+    """
+    keys = [key for (key,) in conn.execute(_FORGET, (environment_id, session_id, CHUNK))]
+    named = {key for (key,) in conn.execute(_NAMED, (environment_id, keys))} if keys else set[str]()
+    for key in set(keys) - named:
+        blobs.delete(key)
+    return len(keys)
+
+
 def undecodable_counts(conn: psycopg.Connection) -> dict[str, int]:
     """How many there ever were, kept or not, by reason code; for metrics."""
     counts = "SELECT code, sum(seen)::bigint FROM capture.undecodable_count GROUP BY code ORDER BY code"
     return dict(conn.execute(counts).fetchall())
+
+
+def _is_of_others(one: Undecoded) -> bool:
+    """Recordings of other projects in a topic that is not ours: their bytes are not for us to keep."""
+    return isinstance(one.refusal, UnknownToken) and one.record.topic not in OWN_TOPICS
 
 
 def _environment(one: Undecoded) -> int:
@@ -155,12 +182,15 @@ def _counted(conn: psycopg.Connection, found: Sequence[Undecoded]) -> list[Undec
 
 
 def _kept(conn: psycopg.Connection, blobs: Blobs, environment_id: int, found: list[Undecoded], at: datetime) -> int:
+    found = [one for one in found if not _is_of_others(one)]
+    if not found:
+        return 0
     conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
     ((rows, size),) = conn.execute(_USED, (environment_id,))
     before = rows
     for one in found:
         record, length = one.record, len(one.record.value)
-        if rows >= MAX_KEPT_ROWS or size + length > MAX_KEPT_BYTES:
+        if isinstance(one.refusal, OverLimit) or rows >= MAX_KEPT_ROWS or size + length > MAX_KEPT_BYTES:
             continue
         key = blobs.put(environment_id, _PLACE + (one.session_id or ""), record.value)
         row = (environment_id, one.session_id, record.topic, record.partition, record.offset)

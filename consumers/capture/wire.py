@@ -1,10 +1,16 @@
-"""What a browser posted, as snapshots: `/s/` bodies of posthog-js and `/rrweb` bodies of plain rrweb (capture 2, 8)."""
+"""What a browser posted, as messages: recordings and analytics of posthog-js, recordings of plain rrweb (capture 2, 8).
+
+Recordings and analytics events may come in one body and to any of posthog-js's paths: which is which is told by the
+event, never by the path.
+"""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from consumers.capture.analytics import event as analytics
+from consumers.capture.analytics.event import AnalyticsEvent, Frame, event_of
 from consumers.capture.encodings import Json, decode_body
 from consumers.capture.inflate import Room
 from consumers.capture.readable import readable
@@ -25,7 +31,9 @@ from consumers.capture.snapshot import (
 from consumers.transports.port import Outgoing
 
 MAX_EVENTS = 1_000
-"""Events in one body. The SDK sends 1 to 3 snapshots in a body (capture 2)."""
+"""Events in one body. The SDK sends 1 to 3 snapshots in a body (capture 2), those of servers 100 events."""
+
+SNAPSHOT = "$snapshot"
 
 MAX_ITEMS = 100_000
 """rrweb events in one snapshot: the largest of the corpus has 100."""
@@ -33,48 +41,56 @@ MAX_ITEMS = 100_000
 POSTHOG_SESSION_ID = re.compile(r"[A-Za-z0-9-]{1,70}")
 """capture 5, step 1."""
 
+TOPICS = (TOPIC, analytics.TOPIC)
+"""Where what is posted goes: recordings, analytics."""
+
 EnvironmentOf = Callable[[str], int | None]
 """The environment that a project token belongs to, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What to publish to the topic `snapshots` before answering 200.
+    """What to publish before answering 200: `messages` of recordings and `analytics`, each to its topic.
 
-    `snapshots` is how many batches were taken; `ignored` counts events that are no recording; `refused` says, in order,
-    why single events of the body were not taken although others were.
+    `snapshots` is how many batches were taken, `events` how many analytics events; `refused` says, in order, why single
+    events of the body were not taken although others were. When only one topic took its part, answer 503: the same body
+    comes again with the same uuids, and a repeat is harmless.
     """
 
     messages: tuple[Outgoing, ...]
+    analytics: tuple[Outgoing, ...]
     snapshots: int
-    ignored: int
     refused: tuple[CaptureRefused, ...]
+
+    @property
+    def events(self) -> int:
+        return len(self.analytics)
 
     @property
     def by_topic(self) -> Mapping[str, Sequence[Outgoing]]:
         """All that is to be published."""
-        return {TOPIC: self.messages} if self.messages else {}
+        return {topic: each for topic, each in zip(TOPICS, (self.messages, self.analytics), strict=True) if each}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The recorded batches of a body; `ignored` and `refused` as in Accepted."""
+    """The recorded batches and the analytics events of a body; `refused` as in Accepted."""
 
     snapshots: tuple[Snapshot, ...]
-    ignored: int
+    events: tuple[AnalyticsEvent, ...]
     refused: tuple[CaptureRefused, ...]
 
 
 def accept(
     body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
 ) -> Accepted:
-    """Everything that `POST /s/` does before it publishes.
+    """Everything that `POST /s/`, `/e/` and their kind do before they publish.
 
     `body` is as sent, `headers` have lower-case names, `query` one value a name, `now` the server's clock with a zone.
     Answer 503 when publishing fails: the browser sends the same body again, with the same uuids.
     Raises a CaptureRefused (its `status` is the answer) only when nothing in the body can be taken.
     """
-    return _published(_posthog_snapshots(_document(body, headers, query), query, now, environment_of))
+    return _published(_posthog_events(_document(body, headers, query), query, now, environment_of))
 
 
 def accept_rrweb(
@@ -87,7 +103,7 @@ def accept_rrweb(
     return _published(_rrweb_snapshots(_document(body, headers, query), query, now, environment_of))
 
 
-def snapshots_of(
+def found_in(
     body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
 ) -> Found:
     """What either of the two would take, told by the body: for files, where no path says which it is.
@@ -96,7 +112,7 @@ def snapshots_of(
     """
     document = _document(body, headers, query)
     plain = isinstance(document, dict) and "events" in document and "session_id" in document
-    return (_rrweb_snapshots if plain else _posthog_snapshots)(document, query, now, environment_of)
+    return (_rrweb_snapshots if plain else _posthog_events)(document, query, now, environment_of)
 
 
 def _document(body: bytes, headers: Mapping[str, str], query: Mapping[str, str]) -> Json:
@@ -113,27 +129,30 @@ def _published(found: Found) -> Accepted:
             taken += 1
         except CaptureRefused as refusal:
             refused.append(refusal)
-    if refused and not taken:
+    events = tuple(analytics.to_message(event) for event in found.events)
+    if refused and not taken and not events:
         raise refused[0]
-    return Accepted(tuple(messages), taken, found.ignored, tuple(refused))
+    return Accepted(tuple(messages), events, taken, tuple(refused))
 
 
-def _posthog_snapshots(document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf) -> Found:
+def _posthog_events(document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf) -> Found:
     snapshots: list[Snapshot] = []
+    events: list[AnalyticsEvent] = []
     refused: list[CaptureRefused] = []
-    ignored = 0
-    for event in _posthog_events(document):
+    for event in _listed(document):
         try:
             if not isinstance(event, dict):
                 raise Malformed("An event is not an object.")
-            if event.get("event") != "$snapshot":
-                ignored += 1
-                continue
             token = _token(event, document, query)
-            snapshots.append(_posthog(event, token, _environment(token, environment_of), query, now))
+            environment_id = _environment(token, environment_of)
+            if event.get("event") == SNAPSHOT:
+                snapshots.append(_posthog(event, token, environment_id, query, now))
+            else:
+                sent_at = _sent_at(event, document, query)
+                events.append(event_of(event, Frame(token, environment_id, sent_at, now)))
         except CaptureRefused as refusal:
             refused.append(refusal)
-    return Found(tuple(snapshots), ignored, tuple(refused))
+    return Found(tuple(snapshots), tuple(events), tuple(refused))
 
 
 def _rrweb_snapshots(document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf) -> Found:
@@ -141,11 +160,11 @@ def _rrweb_snapshots(document: Json, query: Mapping[str, str], now: datetime, en
     try:
         snapshot = _rrweb(document, token, _environment(token, environment_of), now)
     except CaptureRefused as refusal:
-        return Found((), 0, (refusal,))
-    return Found((snapshot,), 0, ())
+        return Found((), (), (refusal,))
+    return Found((snapshot,), (), ())
 
 
-def _posthog_events(document: Json) -> Iterator[Json]:
+def _listed(document: Json) -> Iterator[Json]:
     """An array, one event, or `{api_key, batch: [...]}` (capture 2)."""
     if isinstance(document, dict):
         batch = document.get("batch")
@@ -222,7 +241,7 @@ def _token(event: dict[str, Json], document: Json, query: Mapping[str, str]) -> 
     """Where SDKs of different ages put the project token, nearest to the event first (capture 8, step 2)."""
     properties = event.get("properties")
     places: list[Json] = [properties.get("token") if isinstance(properties, dict) else None]
-    places += [event.get("token"), event.get("api_key")]
+    places += [event.get("token"), event.get("api_key"), event.get("$token")]
     if isinstance(document, dict):
         places += [document.get("api_key"), document.get("token")]
     places += [query.get("token"), query.get("api_key")]
@@ -230,6 +249,12 @@ def _token(event: dict[str, Json], document: Json, query: Mapping[str, str]) -> 
         if isinstance(place, str) and place:
             return place[:MAX_TOKEN]
     return ""
+
+
+def _sent_at(event: dict[str, Json], document: Json, query: Mapping[str, str]) -> datetime | None:
+    """By the visitor's clock: of the event, of the body, or the query's `_` (capture 2)."""
+    around = document.get("sent_at") if isinstance(document, dict) else None
+    return instant(event.get("sent_at") or around or query.get("_"))
 
 
 def _environment(token: str, environment_of: EnvironmentOf) -> int:

@@ -53,6 +53,9 @@ class HandingOver:
         park_keys: bool = False,
     ) -> None:
         """See the port."""
+        if all(map(self._kafka.is_existing, topics)):
+            self._kafka.consume(group, topics, handler, stop=stop, max_records=max_records, park_keys=park_keys)
+            return
         self._register(group, topics, stop)
         if self._leftovers(group, topics, stop):
             self._drain(group, topics, handler, stop, max_records, park_keys=park_keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -32,6 +32,8 @@ class LogSettings:
 
     prefix: str = "vision."
     """Before every topic's name, so that installations can share a broker or a database."""
+    existing: Collection[str] = ()
+    """Topics of others on the brokers, by their whole names: read as they are, never made and never published to."""
     partitions: int = 6
     """For topics made from now on; at most 256. The number of an existing topic stays."""
     partitions_of: Mapping[str, int] = field(default_factory=dict[str, int])
@@ -62,7 +64,7 @@ class LogSettings:
 
     def stored_name(self, topic: str) -> str:
         """The topic's name in the log. Raises ``Refused`` unless it is 1 to 56 of ``A-Za-z0-9._-``."""
-        name = self.prefix + topic
+        name = topic if topic in self.existing else self.prefix + topic
         if not topic or not _TOPIC.fullmatch(name):
             raise Refused(f"not a topic name: {name!r}")
         return name

@@ -200,9 +200,9 @@ def test_many_large_batches_are_stored_in_turns(capture: Capture, monkeypatch: p
     stored: list[int] = []
     original: Any = capture.handler._store_all  # noqa: SLF001 - what is in hand shows nowhere else
 
-    def counted(conn: Any, parts: Any) -> None:
-        stored.append(len(parts))
-        original(conn, parts)
+    def counted(conn: Any, portion: Any, *rest: Any) -> Any:
+        stored.append(len(portion))
+        return original(conn, portion, *rest)
 
     monkeypatch.setattr(capture.handler, "_store_all", counted)
     capture.handle(sent(capture, *[snapshot([LARGE], f"s-{number}") for number in range(7)]))

@@ -81,9 +81,9 @@ def test_a_message_of_somebody_else_has_no_environment() -> None:
     assert from_message(record(message)).environment_id is None
 
 
-@pytest.mark.parametrize("body", [[], {"batch": []}, {"event": "$pageview"}])
-def test_a_body_without_recordings_publishes_nothing(body: Json) -> None:
-    assert post(body).messages == ()
+@pytest.mark.parametrize("body", [[], {"batch": []}])
+def test_an_empty_body_publishes_nothing(body: Json) -> None:
+    assert post(body).by_topic == {}
 
 
 @pytest.mark.parametrize("body", ["text", 5, None, True, [5], [None]])
@@ -97,9 +97,10 @@ def test_one_event_a_list_and_a_batch_are_the_same() -> None:
         assert only(post(document)).uuid == UUID("01a20999-c7d9-7c34-b02c-661df20f2407")
 
 
-def test_events_that_are_no_recording_are_counted_and_passed_over() -> None:
-    taken = post([{"event": "$pageview", "properties": {}}, event()])
-    assert (len(taken.messages), taken.snapshots, taken.ignored) == (1, 1, 1)
+def test_events_that_are_no_recording_go_to_a_topic_of_their_own() -> None:
+    taken = post([{"event": "$pageview", "properties": {"token": "phc_a", "distinct_id": "d"}}, event()])
+    assert (taken.snapshots, taken.events, taken.refused) == (1, 1, ())
+    assert {topic: len(messages) for topic, messages in taken.by_topic.items()} == {"snapshots": 1, "analytics": 1}
 
 
 @pytest.mark.rule("trap/34")
@@ -236,6 +237,7 @@ def test_what_has_too_many_values_for_the_consumer_is_refused_at_once(monkeypatc
 
 
 def test_one_event_that_fits_no_message_is_413(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "MAX_TEXT_BYTES", 1_000)
     monkeypatch.setattr(messages, "MAX_PLAIN_BYTES", 1_000)
     large = event(**{"$snapshot_data": [{**click(1), "text": "".join(map(chr, range(500, 2_000)))}]})
     with pytest.raises(TooLarge) as refused:
@@ -337,5 +339,5 @@ def test_plain_rrweb() -> None:
 
 def test_a_recording_of_every_path_belongs_to_its_endpoint() -> None:
     (first, *_) = posts("tests/recordings/plain_rrweb2.jsonl.gz")
-    taken = accept(first["body"], first["headers"], first["query"], NOW, lambda _token: 1)
-    assert (taken.messages, taken.ignored) == ((), 1)
+    with pytest.raises(Malformed, match="no name"):
+        accept(first["body"], first["headers"], first["query"], NOW, lambda _token: 1)

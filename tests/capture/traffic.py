@@ -13,6 +13,8 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
+from consumers.capture.analytics.event import AnalyticsEvent, Frame, event_of, to_message
+from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.capture.blobs import FolderBlobs
 from consumers.capture.encodings import Json
 from consumers.capture.handler import SnapshotHandler
@@ -24,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 EXPECTED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "expected.json").read_text())
 ENVIRONMENT = 1
 KNOWN_TOKEN, ITS_ENVIRONMENT = "phc_known", 7
+ANALYTICS_PATHS = ("/e/", "/i/v0/e/", "/batch/")
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
@@ -49,6 +52,22 @@ def recorded(name: str, environment_id: int = ENVIRONMENT) -> list[Outgoing]:
             assert not taken.refused
             messages += taken.messages
     return messages
+
+
+def recorded_events(name: str, environment_id: int = ENVIRONMENT) -> list[Outgoing]:
+    """The same of its analytics events, from whichever endpoint."""
+    messages: list[Outgoing] = []
+    for post in posts(name):
+        if post["path"] in ANALYTICS_PATHS and post["body"]:
+            taken = accept(post["body"], post["headers"], post["query"], NOW, lambda _token: environment_id)
+            assert not taken.refused
+            messages += taken.analytics
+    return messages
+
+
+def posted(event: dict[str, Any], environment_id: int | None = ENVIRONMENT, now: datetime = NOW) -> AnalyticsEvent:
+    """An analytics event as the endpoints read it."""
+    return event_of(event, Frame("phc_any", environment_id, None, now))
 
 
 def snapshot(items: Sequence[Json], session_id: str = "s-1", uuid: str | None = None, **other: Any) -> Snapshot:
@@ -90,16 +109,25 @@ class Capture:
         self.now = NOW
         known = {KNOWN_TOKEN: ITS_ENVIRONMENT}
         self.handler = SnapshotHandler(self.blobs, pool, lambda _conn, token: known.get(token), lambda: self.now)
+        self.analytics = AnalyticsHandler(self.blobs, lambda _conn, token: known.get(token), lambda: self.now)
         self._offset = 0
 
-    def record(self, message: Outgoing) -> Record:
+    def record(self, message: Outgoing, topic: str = "snapshots") -> Record:
         self._offset += 1
-        return Record("snapshots", 0, self._offset, message.key, message.value, message.all_headers(), self.now)
+        return Record(topic, 0, self._offset, message.key, message.value, message.all_headers(), self.now)
 
     def handle(self, messages: Iterable[Outgoing]) -> None:
         records = [self.record(message) for message in messages]
         with self.pool.connection() as conn, conn.transaction():
             self.handler(conn, records)
+
+    def handle_events(self, messages: Iterable[Outgoing]) -> None:
+        records = [self.record(message, "analytics") for message in messages]
+        with self.pool.connection() as conn, conn.transaction():
+            self.analytics(conn, records)
+
+    def say(self, *events: AnalyticsEvent) -> None:
+        self.handle_events([to_message(event) for event in events])
 
     def capture(self, *snapshots: Snapshot) -> None:
         self.handle([message for one in snapshots for message in to_messages(one)])

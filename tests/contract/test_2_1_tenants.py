@@ -165,7 +165,7 @@ def test_1_every_operation_is_mounted_under_both_prefixes_and_nothing_else_is(si
         if isinstance(route, APIRoute) and route.path.startswith(tuple(BASES))
         for method in route.methods or ()
     }
-    assert mounted == {(operation.method, base + operation.path) for operation in OPERATIONS for base in BASES}
+    assert mounted == {(operation.method, base + operation.address) for operation in OPERATIONS for base in BASES}
     assert len(OPERATIONS) == len({operation.name for operation in OPERATIONS})
     assert set(EXAMPLES) <= {operation.name for operation in OPERATIONS}, "an example of no operation"
 
@@ -333,7 +333,7 @@ def test_2_1_no_answer_shows_anything_of_others(tenants: Tenants, operation: Ope
                 response = filled.client().get(filled.site.url + path)
                 assert response.status_code in (200, 400), response.text
                 shown = response.text
-                if response.status_code == 200:
+                if response.status_code == 200 and response.headers["content-type"] == "application/json":
                     shown = json.dumps({**response.json(), "next": None, "previous": None})
                 assert other.mark not in shown, path
                 assert not [name for name, value in other.ids.items() if value in shown], path

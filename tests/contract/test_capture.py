@@ -17,12 +17,14 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from consumers.capture.allowance import Allowance
 from consumers.capture.blobs import FolderBlobs
 from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.capture.snapshot import MAX_MESSAGE_BYTES, TOPIC
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
 from tests.contract.site import Site, refusal, served
+from tests.live import wait_until
 
 PAGE = {"Origin": "https://shop.example"}
 
@@ -213,3 +215,28 @@ def test_blobs_that_are_away_make_the_browser_try_again(site: Site, tmp_path: Pa
         assert refusal(response) == (503, "server_error", "error", None)
         assert response.headers["access-control-allow-origin"] == "https://shop.example"
         assert client.post("/s/", json=[snapshot(site.project_token)]).status_code == 200
+
+
+def test_a_token_that_has_used_up_its_day_is_told_so(site: Site) -> None:
+    """429: the browser drops what it has, as it should."""
+    spent = Allowance(site.services.pool, 1, site.services.clock)
+    with served(replace(site.services, allowance=spent)) as client:
+        assert client.post("/s/", json=[snapshot(site.project_token)]).status_code == 200
+        response = client.post("/s/", json=[snapshot(site.project_token)], headers=PAGE)
+        assert refusal(response) == (429, "throttled_error", "over_day_bytes", None)
+        assert response.headers["access-control-allow-origin"] == "https://shop.example"
+        assert client.post("/s/", json=[snapshot("phc_unknown")]).status_code == 401
+        assert client.get(f"/array/{site.project_token}/config").status_code == 200
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_rotated_token_is_refused_within_a_second_and_the_new_one_taken_at_once(site: Site) -> None:
+    made = site.accounts.create_environment(site.system, site.organization_id, "Rotating")
+    site.caught_up(made.position)
+    bare = site.bare()
+    assert bare.post("/s/", json=[snapshot(made.project_token)]).status_code == 200
+    rotated = site.accounts.rotate_token(site.system, made.id)
+    site.caught_up(rotated.position)
+    assert bare.post("/s/", json=[snapshot(rotated.project_token)]).status_code == 200
+    wait_until(lambda: bare.post("/s/", json=[snapshot(made.project_token)]).status_code == 401, 5, "it is refused")
+    assert bare.get(f"/array/{made.project_token}/config").status_code == 401

@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from api.http.tokens import Tokens
 from tests.contract.site import Site, refusal, served
 from tests.contract.test_capture import PAGE, published, snapshot
 
@@ -231,12 +232,10 @@ def test_refusals_of_the_framework_can_be_read_too(client: httpx.Client) -> None
 
 def test_config_while_the_database_is_away(site: Site) -> None:
     class Away:
-        max_size = 1
-
         def connection(self) -> Any:
             raise site.services.outages[0]("secret address")
 
-    with served(replace(site.services, pool=Away())) as client:
+    with served(replace(site.services, tokens=Tokens(Away()))) as client:
         for response in (
             client.get(f"/array/{site.project_token}/config", headers=PAGE),
             client.get(f"/array/{site.project_token}/config.js", headers=PAGE),

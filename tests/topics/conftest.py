@@ -11,7 +11,7 @@ import pytest
 from consumers.scheduler import Ticker
 from consumers.transports.port import Record
 from tests.conftest import Server
-from tests.topics.messages import AT, captured, relayed
+from tests.topics.messages import AT, captured, posted_events, relayed
 from tests.topics.other_schemas import TICKS
 from tests.transports.brokers import PostgresBroker, consuming
 from tests.transports.ledger import wait_until
@@ -32,9 +32,10 @@ def wire(fast_server: Server) -> Iterator[Wire]:
 
 def _published(broker: PostgresBroker) -> Wire:
     transport = broker.transport()
-    events, snapshots = list(relayed()), list(captured())
+    events, snapshots, analytics = list(relayed()), list(captured()), list(posted_events())
     transport.publish("events", events)
     transport.publish("snapshots", snapshots)
+    transport.publish("analytics", analytics)
     ticker = Ticker(broker.database_url, transport, dict.fromkeys(TICKS, 60.0))
     for name in TICKS:
         ticker.tick(name, AT)
@@ -42,6 +43,7 @@ def _published(broker: PostgresBroker) -> Wire:
     expected = {
         "events": len({message.event_id for message in events}),
         "snapshots": len({message.event_id for message in snapshots}),
+        "analytics": len({message.event_id for message in analytics}),
         "ticks": len(TICKS),
     }
     heard: list[Record] = []

@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from uuid import UUID
 
 from commands.store.event_log import StoredRow
 from consumers.capture import snapshot as snapshots
+from consumers.capture.analytics.event import to_message as to_event_message
 from consumers.capture.snapshot import SPLIT_AT_BYTES, to_messages
 from consumers.relay import outgoing
 from consumers.transports.port import Outgoing, Record
-from tests.capture.traffic import click, recorded, snapshot
+from tests.capture.traffic import click, posted, recorded, recorded_events, snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDINGS = sorted(
@@ -61,6 +63,15 @@ def captured() -> Iterator[Outgoing]:
     yield from to_messages(snapshot([click(1_000), "x" * SPLIT_AT_BYTES, {"no": "event"}], "left-out", sent_at=AT))
     with patch.object(snapshots, "MAX_MESSAGE_BYTES", 100):
         yield from to_messages(snapshot([click(1_000)], "held"))
+
+
+def posted_events() -> Iterator[Outgoing]:
+    """Analytics events of committed recordings, and what those do not have: an event without session or visitor."""
+    for name in RECORDINGS[-3:]:
+        yield from recorded_events(name)
+    sent: dict[str, Any] = {"event": "$identify", "properties": {"distinct_id": "d", "$set": {"plan": "pro"}}}
+    yield to_event_message(replace(posted(sent), sent_at=AT))
+    yield to_event_message(posted({"event": "e", "properties": {"$session_id": "s-1"}}))
 
 
 def value_of(record: Record | Outgoing) -> Any:

@@ -1,10 +1,12 @@
-"""JSON schemas of the topics `ticks` and `snapshots`. No class has their form, so it is written down here, once."""
+"""JSON schemas of the topics `ticks`, `snapshots` and `analytics`. No class has their form: it is written down here."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from api.roles import ticks
+from consumers.capture.analytics.bounds import MAX_PROPERTIES
+from consumers.capture.analytics.event import MAX_EVENT_NAME
 from consumers.capture.snapshot import (
     EVENT,
     LEFT_OUT,
@@ -68,6 +70,60 @@ def snapshot_schema() -> Schema:
         "properties": properties,
         "required": required,
         "$defs": {"data": _data()},
+    }
+
+
+def analytics_schema() -> Schema:
+    """The value of a record of `analytics`, and under `$defs` what its text `data` holds."""
+    properties: dict[str, Any] = {
+        "uuid": _uuid("The event's id, from the SDK or made of the content. Also the header `uuid`."),
+        "distinct_id": _text("The visitor, in the site's words; empty when the event names none.", MAX_DISTINCT_ID),
+        "ip": {"type": "string", "description": "Part of the form; always empty, because addresses are not kept."},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/$defs/data"},
+            "description": "A JSON text, to be parsed on its own. Most validators do not look into it by themselves.",
+        },
+        "now": _time("When the server received the event."),
+        "token": _text("The project token that it was sent with.", MAX_TOKEN),
+        "event": {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME, "description": "The event's name."},
+        "timestamp": _time("When it happened, by the visitor's clock."),
+    }
+    required = list(properties)
+    properties["sent_at"] = _time("When the browser sent it, by the visitor's clock. Left out when unknown.")
+    return {
+        "$schema": DIALECT,
+        "title": "An analytics event",
+        "description": "The value of a record of the topic `analytics`.",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "$defs": {"data": _event()},
+    }
+
+
+def _event() -> Schema:
+    properties: dict[str, Any] = {
+        "uuid": _uuid("As outside."),
+        "event": {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME, "description": "As outside."},
+        "distinct_id": {
+            "type": ["string", "null"],
+            "maxLength": MAX_DISTINCT_ID,
+            "description": "As outside; null when the event names none.",
+        },
+        "timestamp": _time("As outside."),
+        "properties": {
+            "type": "object",
+            "maxProperties": MAX_PROPERTIES + 20,
+            "description": "As sent, with limits; `$session_id` is there when the event names a session.",
+        },
+    }
+    return {
+        "description": "What the text `data` holds.",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from commands.store.mapper import EventMapper
 from consumers.capture.held import BLOB
-from consumers.capture.snapshot import LEFT_OUT
+from consumers.capture.snapshot import EVENT, LEFT_OUT
 from consumers.transports.port import Record
 from domain.event import EVENT_CLASSES
 from tests.golden.record import histories
@@ -22,7 +22,7 @@ from tests.topics.messages import GZIP, value_of
 from tests.topics.other_schemas import TICKS
 from tests.topics.validating import committed, mutations, problems, validator
 
-TOPICS = ("events", "ticks", "snapshots")
+TOPICS = ("events", "ticks", "snapshots", "analytics")
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -43,6 +43,10 @@ def test_the_messages_are_of_every_kind(wire: Wire) -> None:
     assert {LEFT_OUT in each for each in properties} == {True, False}
     assert {each["$lib_version"] is None for each in properties} == {True, False}
     assert {record.value.startswith(GZIP) for record in wire["snapshots"]} == {True, False}
+    analytics = [value_of(record) for record in wire["analytics"]]
+    assert {"sent_at" in event for event in analytics} == {True, False}
+    assert {event["distinct_id"] == "" for event in analytics} == {True, False}
+    assert {"session_id" in record.headers for record in wire["analytics"]} == {True, False}
     assert {type(item) for each in properties for item in each["$snapshot_items"]} == {dict, str}
 
 
@@ -57,6 +61,15 @@ def test_headers_and_keys_say_what_the_value_says(wire: Wire) -> None:
         assert record.key.hex() == value["stream_id"].replace("-", "")
     for record in wire["ticks"]:
         assert record.key == value_of(record)["tick"].encode()
+    for record in wire["analytics"]:
+        value, headers = value_of(record), {name: each.decode() for name, each in record.headers.items()}
+        assert record.key is not None
+        assert record.key.decode() == headers.get("session_id", value["distinct_id"])
+        assert {name: headers[name] for name in ("uuid", "token", "distinct_id", "now", "event")} == {
+            name: value[name] for name in ("uuid", "token", "distinct_id", "now", "event")
+        }
+        assert record.event_id.startswith(f"{headers['environment_id']}/")
+        assert record.event_id.endswith(f"/{value['uuid']}")
     for record in wire["snapshots"]:
         value, headers = value_of(record), {name: each.decode() for name, each in record.headers.items()}
         held = BLOB in headers
@@ -79,6 +92,7 @@ def test_ticks_and_snapshots_with_something_wrong_are_refused(wire: Wire) -> Non
     small = [record for record in wire["snapshots"] if len(record.value) < 5_000 and BLOB not in record.headers]
     assert small
     assert _accepted(small, _broken_snapshot) == []
+    assert _accepted(wire["analytics"][:5], _broken_snapshot) == []
 
 
 @pytest.mark.parametrize(
@@ -169,7 +183,8 @@ def _broken_event(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _broken_snapshot(value: Any) -> Iterator[tuple[str, Any]]:
-    root = committed(f"snapshots{SUFFIX}")
+    topic = "snapshots" if value["event"] == EVENT else "analytics"
+    root = committed(f"{topic}{SUFFIX}")
     yield from mutations(root, value, root)
     for where, data in mutations(root["$defs"]["data"], json.loads(value["data"]), root):
         yield f"data: {where}", {**value, "data": json.dumps(data)}

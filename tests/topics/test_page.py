@@ -17,6 +17,7 @@ import api.roles
 from api.roles import TOPIC_OF
 from commands.store.mapper import STATE_LIMIT
 from consumers.capture.snapshot import GZIP_FROM_BYTES, MAX_MESSAGE_BYTES, MAX_PLAIN_BYTES, SPLIT_AT_BYTES
+from consumers.capture.wire import TOPICS
 from consumers.scheduler import TOPIC as TICK_TOPIC
 from consumers.transports.port import MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEY_BYTES, Record
 from consumers.transports.settings import LogSettings
@@ -37,7 +38,12 @@ MOST_BESIDE_DATA = 2048
 """Bytes of an event's record beside its data; the longest tick has half as many."""
 
 
-PASSING_ON = ("consumers.transports.", "consumers.capture.held", "api.http.routes.capture.posting")
+PASSING_ON = (
+    "consumers.transports.",
+    "consumers.capture.held",
+    "consumers.capture.together",
+    "api.http.routes.capture.posting",
+)
 
 
 def test_every_topic_that_is_written_has_a_section() -> None:
@@ -174,7 +180,8 @@ def _published_topics() -> Iterator[str]:
     for file, module in _modules():
         for call in _calls(file):
             if isinstance(call.func, ast.Attribute) and call.func.attr == "publish":
-                yield _constant(call.args[0], module)
+                # What is posted goes to the topics of its events, whose list is the wire's.
+                yield from TOPICS if _is_of_a_loop(call.args[0], module) else [_constant(call.args[0], module)]
 
 
 def _consuming_groups() -> Iterator[tuple[str, str]]:
@@ -191,6 +198,11 @@ def _modules() -> Iterator[tuple[Path, str]]:
 
 def _calls(file: Path) -> Iterator[ast.Call]:
     return (node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+
+
+def _is_of_a_loop(argument: ast.expr, module: str) -> bool:
+    name = argument.id if isinstance(argument, ast.Name) else ""
+    return module == "api.http.routes.capture.posting" and name == "topic"
 
 
 def _constant(argument: ast.expr, module: str) -> str:

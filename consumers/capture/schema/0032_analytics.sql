@@ -12,15 +12,26 @@ CREATE TABLE capture.analytics_event (
     window_id      text,
     distinct_id    text,
     current_url    text,
-    -- As sent, less what is too large (consumers/capture/analytics).
+    -- As sent, less what is too large, what has a column here, and what an SDK sends as its own bookkeeping
+    -- (consumers/capture/analytics/bounds.py).
     properties     jsonb       NOT NULL,
-    -- $elements_chain as a list, innermost first: {tag_name, text, href, attr_id, attr_class: [..], attributes: {..}}.
+    -- $elements_chain as a list, innermost first: {tag_name, text, href, attr_id, attr_class: [..], nth_child,
+    -- nth_of_type, attributes: {"attr__data-x": ..}}; what an element does not have is left out.
     elements       jsonb,
     received_at    timestamptz NOT NULL,
     arrived_at     timestamptz NOT NULL,
     PRIMARY KEY (environment_id, session_id, uuid)
 );
 CREATE INDEX analytics_event_name ON capture.analytics_event (environment_id, session_id, name);
+CREATE INDEX analytics_event_at ON capture.analytics_event (environment_id, session_id, at, uuid);
+
+-- What was not kept of analytics events, by reason: counted only.
+CREATE TABLE capture.analytics_left_out (
+    environment_id integer NOT NULL,
+    reason         text    NOT NULL,
+    seen           bigint  NOT NULL,
+    PRIMARY KEY (environment_id, reason)
+);
 
 -- Lines of a page's console, out of the recording itself. `level` is info, warn or error, as the counts of the session.
 CREATE TABLE capture.console_line (
@@ -36,16 +47,31 @@ CREATE TABLE capture.console_line (
 );
 
 -- Visitors. Everything that a site said about one distinct id, mergeable in any order; a person is the distinct ids
--- that were said to be one.
+-- that were said to be one. Only visitors of whom something was said, and those whose id is an e-mail address.
 CREATE TABLE capture.visitor (
     environment_id integer NOT NULL,
     distinct_id    text    NOT NULL CHECK (char_length(distinct_id) BETWEEN 1 AND 200),
     person_id      uuid    NOT NULL,
-    -- {"set": {key: [value, ms]}, "set_once": {key: [value, ms]}}: the latest and the earliest of each.
-    said           jsonb   NOT NULL DEFAULT '{"set": {}, "set_once": {}}',
+    -- consumers/capture/analytics/said.py, Said.to_state
+    said           jsonb   NOT NULL
+        DEFAULT '{"set": {}, "set_once": {}, "unset": {}, "joined": null, "identified": null}',
+    -- When a site last said something about the visitor, to a day.
+    seen_at        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (environment_id, distinct_id)
 );
 CREATE INDEX visitor_person ON capture.visitor (environment_id, person_id);
+
+-- Which visitors are the same: `one` was joined to `other`. `dangerous`: whatever else is known of them.
+CREATE TABLE capture.visitor_edge (
+    environment_id integer NOT NULL,
+    one            text    NOT NULL,
+    other          text    NOT NULL,
+    dangerous      boolean NOT NULL,
+    PRIMARY KEY (environment_id, one, other, dangerous),
+    FOREIGN KEY (environment_id, one) REFERENCES capture.visitor ON DELETE CASCADE,
+    FOREIGN KEY (environment_id, other) REFERENCES capture.visitor ON DELETE CASCADE
+);
+CREATE INDEX visitor_edge_back ON capture.visitor_edge (environment_id, other, one);
 
 -- The same, worked out: one row a person.
 CREATE TABLE capture.person (

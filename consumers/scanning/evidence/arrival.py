@@ -1,13 +1,13 @@
-"""Bringing a recording's events into one order, and leaving out what is no event."""
+"""A recording's events in one order, less what is no event."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-DAY_MS: Final = 24 * 60 * 60 * 1000
-"""A session lasts at most 24 h (capture 5), so an event further from the middle one has a broken clock."""
-MAX_EVENTS: Final = 500_000
-"""Events read of one recording; the rest counts as skipped. An hour of ordinary use is about 20,000."""
+from consumers.capture.recording import DAY_MS, Recording
+
+MAX_EVENTS: Final = 2_000_000
+"""Events read of one recording, the earliest; the rest counts as skipped. An hour of ordinary use is about 20,000."""
 
 
 class Item(NamedTuple):
@@ -17,35 +17,63 @@ class Item(NamedTuple):
     data: dict[str, Any]
 
 
-class Ordered(NamedTuple):
-    started_at_ms: int
-    items: list[Item]
-    windows: int
-    skipped: int
+class Arrived:
+    """The items of a recording, to be read once, one at a time; times count from the first one.
+
+    ``started_at_ms`` is known from the first item on; ``windows``, ``skipped``, ``events`` and ``duration`` are
+    complete after the last one. An event over DAY_MS from the middle one has a broken clock and is skipped.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.started_at_ms = 0
+        self.duration = 0
+        self.windows = 0
+        self.skipped = 0
+        self.events = 0
+        self._recording = recording
+
+    def __iter__(self) -> Iterator[Item]:
+        windows = {window: index for index, window in enumerate(self._recording.windows)}
+        middle = self._recording.middle
+        met: set[int] = set()
+        for window, event in self._recording.events:
+            time, kind = _time(event), event.get("type") if isinstance(event, dict) else None
+            if time is None or not isinstance(kind, int) or self.events >= MAX_EVENTS:
+                self.skipped += 1
+                continue
+            index = windows.setdefault(str(window), len(windows))
+            if index not in met:
+                met.add(index)
+                self.windows += 1
+            if middle is not None and abs(time - middle) > DAY_MS:
+                self.skipped += 1
+                continue
+            if not self.events:
+                self.started_at_ms = time
+            self.events += 1
+            self.duration = time - self.started_at_ms
+            data = event.get("data")
+            yield Item(self.duration, index, kind, data if isinstance(data, dict) else {})
 
 
-def ordered(recording: Iterable[tuple[str, Any]]) -> Ordered:
-    """Sort by the browser's time, ties in order of arrival (capture 3); times count from the first event."""
-    windows: dict[str, int] = {}
-    found: list[tuple[int, int, int, int, dict[str, Any]]] = []
-    skipped = 0
+def ordered(recording: Iterable[tuple[str, Any]]) -> Recording:
+    """A recording that comes in order of arrival and fits into memory.
+
+    Sorted by the browser's time, ties in order of arrival (capture 3).
+    """
+    windows: dict[str, None] = {}
+    timed: list[tuple[int, int, tuple[str, Any]]] = []
+    no_events: list[tuple[str, Any]] = []
     for arrival, (window, event) in enumerate(recording):
-        time, kind = _time(event), event.get("type") if isinstance(event, dict) else None
-        if time is None or not isinstance(kind, int) or arrival >= MAX_EVENTS:
-            skipped += 1
+        time = _time(event)
+        if time is None or not isinstance(event.get("type"), int):
+            no_events.append((window, event))
             continue
-        data = event.get("data")
-        index = windows.setdefault(str(window), len(windows))
-        found.append((time, arrival, index, kind, data if isinstance(data, dict) else {}))
-    found.sort(key=lambda row: row[:2])
-    if found:
-        middle = found[len(found) // 2][0]
-        kept = [row for row in found if abs(row[0] - middle) <= DAY_MS]
-        skipped += len(found) - len(kept)
-        found = kept
-    start = found[0][0] if found else 0
-    items = [Item(time - start, index, kind, data) for time, _, index, kind, data in found]
-    return Ordered(start, items, len(windows), skipped)
+        windows.setdefault(str(window))
+        timed.append((time, arrival, (window, event)))
+    timed.sort(key=lambda row: row[:2])
+    middle = timed[len(timed) // 2][0] if timed else None
+    return Recording(tuple(windows), middle, iter([*(pair for _, _, pair in timed), *no_events]))
 
 
 def _time(event: object) -> int | None:

@@ -3,6 +3,7 @@
 Times are ms since the first event. ``window`` is an index in order of first appearance.
 """
 
+from array import array
 from dataclasses import dataclass, field
 
 from consumers.scanning.evidence.naming import Target
@@ -104,6 +105,11 @@ class Mark:
     text: str
 
 
+def moments() -> "array[int]":
+    """Times in ascending order, eight bytes each: of these a session may have millions."""
+    return array("q")
+
+
 @dataclass(slots=True)
 class Story:
     """Everything that happened, each list in order of time.
@@ -121,11 +127,11 @@ class Story:
     shown: list[Shown] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     logged: list[Logged] = field(default_factory=list)
-    scrolled: dict[int, list[int]] = field(default_factory=dict)
+    scrolled: dict[int, "array[int]"] = field(default_factory=dict)
     scrolls: list[Mark] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
-    changes: dict[int, list[int]] = field(default_factory=dict)
-    activity: list[int] = field(default_factory=list)
+    changes: dict[int, "array[int]"] = field(default_factory=dict)
+    activity: "array[int]" = field(default_factory=moments)
     removed_groups: dict[tuple[int, str, int], int] = field(default_factory=dict)
     cleared_groups: dict[tuple[int, str, int], int] = field(default_factory=dict)
     console_captured: bool = False

@@ -9,6 +9,11 @@ MAX_NODES: Final = 50_000
 MAX_CHILDREN_WALK: Final = 200_000
 MAX_TEXT_CHARS: Final = 4_000
 MAX_STYLE_CHARS: Final = 500_000
+MAX_CHARS: Final = 20_000_000
+"""Characters of texts and attributes longer than SHORT_CHARS, in one page; what goes beyond is cut to SHORT_CHARS."""
+SHORT_CHARS: Final = 200
+MAX_ATTRIBUTES: Final = 200
+"""Of one element."""
 
 ELEMENT: Final = 2
 TEXT: Final = 3
@@ -57,11 +62,13 @@ class Mirror:
     def __init__(self) -> None:
         self.nodes: dict[int, Node] = {}
         self.root: Node | None = None
+        self.chars = 0
         self.truncated = False
 
     def replace(self, snapshot: object) -> None:
         """Start again from the node tree of a full snapshot."""
         self.nodes = {}
+        self.chars = 0
         self.root = self._grow(snapshot)
 
     def node(self, node_id: object) -> Node | None:
@@ -124,12 +131,14 @@ class Mirror:
         self._detach(node)
         for below in walk(node):
             self.nodes.pop(below.id, None)
+            self.chars -= _long(below.text) + sum(map(_long, below.attributes.values()))
         return node
 
     def set_text(self, node_id: object, value: object) -> Node | None:
         node = self.node(node_id)
         if node is not None and isinstance(value, str):
-            node.text = value[:MAX_TEXT_CHARS]
+            self.chars -= _long(node.text)
+            node.text = self._kept(value, MAX_TEXT_CHARS)
             return node
         return None
 
@@ -140,15 +149,35 @@ class Mirror:
             return None
         node.words = None
         for name, value in changes.items():
-            if value is None:
-                node.attributes.pop(name, None)
-            elif isinstance(value, dict):
-                kept = dict(_declarations(node.attributes.get(name, "")))
+            before = node.attributes.pop(name, None)
+            self.chars -= _long(before)
+            if isinstance(value, dict):
+                kept = dict(_declarations(before or ""))
                 kept |= {str(key): _declared(declared) for key, declared in value.items()}
-                node.attributes[name] = ";".join(f"{key}:{declared}" for key, declared in kept.items())
-            else:
-                node.attributes[name] = value
+                self._set(node.attributes, name, ";".join(f"{key}:{declared}" for key, declared in kept.items()))
+            elif value is not None:
+                self._set(node.attributes, name, value)
         return node
+
+    def _set(self, attributes: dict[str, Any], name: str, value: object) -> None:
+        if len(attributes) >= MAX_ATTRIBUTES:
+            self.truncated = True
+        elif isinstance(value, str):
+            attributes[name] = self._kept(value, MAX_STYLE_CHARS)
+        elif isinstance(value, int | float):
+            attributes[name] = value
+
+    def _kept(self, text: object, limit: int) -> str:
+        """As much of a text as there is room for."""
+        if not isinstance(text, str):
+            return ""
+        kept = text[:limit]
+        if len(kept) > SHORT_CHARS:
+            if self.chars + len(kept) > MAX_CHARS:
+                self.truncated = True
+                return kept[:SHORT_CHARS]
+            self.chars += len(kept)
+        return kept
 
     def _grow(self, snapshot: object) -> Node | None:
         """Mirror a serialised node and its children without recursion; pages nest deeper than Python does."""
@@ -181,12 +210,16 @@ class Mirror:
             self.truncated = True
             return None
         attributes, tag, text = data.get("attributes"), data.get("tagName"), data.get("textContent")
+        kept: dict[str, Any] = {}
+        if isinstance(attributes, dict):
+            for name, value in attributes.items():
+                self._set(kept, name, value)
         node = Node(
             node_id,
             node_type,
-            tag.lower() if isinstance(tag, str) else "",
-            dict(attributes) if isinstance(attributes, dict) else {},
-            _text(text, MAX_STYLE_CHARS if data.get("isStyle") else MAX_TEXT_CHARS),
+            tag.lower()[:SHORT_CHARS] if isinstance(tag, str) else "",
+            kept,
+            self._kept(text, MAX_STYLE_CHARS if data.get("isStyle") else MAX_TEXT_CHARS),
         )
         self.nodes[node_id] = node
         return node
@@ -236,8 +269,9 @@ def _declared(value: object) -> str:
     return first if isinstance(first, str) else ""
 
 
-def _text(text: object, limit: int) -> str:
-    return text[:limit] if isinstance(text, str) else ""
+def _long(text: object) -> int:
+    """What a text counts for in ``Mirror.chars``."""
+    return len(text) if isinstance(text, str) and len(text) > SHORT_CHARS else 0
 
 
 def walk(node: Node) -> Iterator[Node]:

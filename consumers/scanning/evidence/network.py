@@ -8,6 +8,8 @@ from consumers.scanning.evidence.happenings import Request
 from consumers.scanning.evidence.masking import clean_url
 
 MAX_REQUESTS: Final = 5_000
+MAX_FAILED: Final = 5_000
+"""Requests kept of one session; beyond MAX_REQUESTS so many failed ones."""
 FAILED_STATUS: Final = 400
 LARGEST: Final = 10**13
 """Above any time in ms; larger numbers are no times."""

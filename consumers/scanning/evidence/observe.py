@@ -3,17 +3,24 @@
 from typing import Any, Final
 
 from consumers.scanning.evidence import console, network
-from consumers.scanning.evidence.arrival import Item, Ordered
-from consumers.scanning.evidence.happenings import Click, Mark, Story, Typing
+from consumers.scanning.evidence.arrival import Arrived, Item
+from consumers.scanning.evidence.happenings import Click, Mark, Story, Typing, moments
 from consumers.scanning.evidence.masking import clean, clean_url
 from consumers.scanning.evidence.naming import describe
-from consumers.scanning.evidence.window import LOAD_MS, SETTLE_MS, Window
+from consumers.scanning.evidence.window import LOAD_MS, MAX_TENTATIVE, SETTLE_MS, Window
 
 MAX_CLICKS: Final = 3_000
 MAX_TYPINGS: Final = 3_000
 MAX_MARKS: Final = 6_000
+MAX_SCROLLS: Final = 20_000
+MAX_GROUPS: Final = 20_000
 """What is kept of one session; rules compare acts with each other, so their number is bounded. An hour of busy work is
 about 1,000 clicks."""
+MAX_MIRRORED: Final = 20
+MAX_NODES_IN_ALL: Final = 100_000
+MAX_CHARS_IN_ALL: Final = 30_000_000
+"""Windows whose page is mirrored at one time, and how much of all pages together. Beyond it the windows whose page has
+not changed for the longest time lose their mirrors until their next full snapshot: closed tabs, as a rule."""
 SAME_CLICK_MS: Final = 50
 """A label and its field both report one click."""
 BY_HAND_EVENTS: Final = 3
@@ -32,27 +39,27 @@ _QUIET_TAGS: Final = frozenset(
 _HREF_TAGS: Final = frozenset({"$pageview", "$url_changed"})
 
 
-def observe(recording: Ordered) -> Story:
-    """The story of an ordered recording. Events that make no sense are left out; nothing raises."""
-    return _Observer(recording).story
+def observe(arrived: Arrived) -> Story:
+    """The story of a recording, which is read once. Events that make no sense are left out; nothing raises.
+
+    Memory is bounded whatever the recording's length: 16 bytes an event (of at most MAX_EVENTS), the acts and texts
+    that the limits here and in window.py allow, and the mirrors.
+    """
+    return _Observer(arrived).story
 
 
 class _Observer:
-    def __init__(self, recording: Ordered) -> None:
-        self.story = Story(
-            started_at_ms=recording.started_at_ms,
-            duration=recording.items[-1].t if recording.items else 0,
-            windows=recording.windows,
-            skipped=recording.skipped,
-            events=len(recording.items),
-        )
+    def __init__(self, arrived: Arrived) -> None:
+        self.story = Story()
         self.windows: dict[int, Window] = {}
+        self.mirrored: dict[int, Window] = {}
         self.scrolled: dict[int, int] = {}
-        for item in recording.items:
+        for item in arrived:
+            self.story.started_at_ms = arrived.started_at_ms
             self._read(item)
         for window in self.windows.values():
             window.settle()
-        self._finish()
+        self._finish(arrived)
 
     def _read(self, item: Item) -> None:
         window = self.windows.get(item.window)
@@ -65,6 +72,7 @@ class _Observer:
                 window.loaded_at = item.t
             case 2:
                 window.snapshot(item.t, item.data.get("node"))
+                self._make_room(window)
             case 3:
                 self._incremental(item, window)
             case 4:
@@ -75,6 +83,17 @@ class _Observer:
                 self._plugin(item)
             case _:
                 pass
+
+    def _make_room(self, window: Window) -> None:
+        """The page of this window has grown."""
+        self.mirrored.pop(window.index, None)
+        self.mirrored[window.index] = window  # the latest comes last
+        while len(self.mirrored) > 1 and (
+            len(self.mirrored) > MAX_MIRRORED
+            or sum(len(one.mirror.nodes) for one in self.mirrored.values()) > MAX_NODES_IN_ALL
+            or sum(one.mirror.chars for one in self.mirrored.values()) > MAX_CHARS_IN_ALL
+        ):
+            self.mirrored.pop(next(iter(self.mirrored))).forget()
 
     def _meta(self, item: Item, window: Window) -> None:
         url = clean_url(item.data.get("href"))
@@ -109,13 +128,15 @@ class _Observer:
         elif plugin in network.PLUGINS:
             self.story.network_captured = True
             for request in network.requests(payload, item.t, item.window, self.story.started_at_ms):
-                if len(self.story.requests) < network.MAX_REQUESTS or request.failed:
+                room = network.MAX_REQUESTS + request.failed * network.MAX_FAILED
+                if len(self.story.requests) < room:
                     self.story.requests.append(request)
 
     def _incremental(self, item: Item, window: Window) -> None:
         match item.data.get("source"):
             case 0:
                 window.mutate(item.t, item.data)
+                self._make_room(window)
             case 2:
                 self._interaction(item, window)
             case 3:
@@ -125,7 +146,7 @@ class _Observer:
             case 1 | 6 | 12:
                 self.story.activity.append(item.t)
             case 7 | 8 | 9 | 13 | 15:  # media, style rules, canvas: reactions that are no mutation (capture 4)
-                self.story.changes.setdefault(item.window, []).append(item.t)
+                self.story.changes.setdefault(item.window, moments()).append(item.t)
             case _:
                 pass
 
@@ -160,7 +181,8 @@ class _Observer:
         if node is None or not isinstance(text, str) or len(self.story.typings) >= MAX_TYPINGS:
             return
         if not text and window.typing is None and node.id in window.fields:
-            self.story.cleared_groups[window.fields[node.id]] = item.t  # a script empties the field of a sent form
+            if len(self.story.cleared_groups) < MAX_GROUPS:
+                self.story.cleared_groups[window.fields[node.id]] = item.t  # a script empties the field of a sent form
             return
         by_hand = node.id in window.reached
         typing = window.typing
@@ -169,6 +191,8 @@ class _Observer:
             if typing is None:
                 typing = Typing(item.t, item.t, item.window, describe(node, window.pointers), window.url, 0, 0)
                 if not by_hand:
+                    if len(window.tentative) >= MAX_TENTATIVE:
+                        window.tentative.clear()
                     window.tentative[node.id] = typing
         typing.events += 1
         typing.end = item.t
@@ -190,17 +214,19 @@ class _Observer:
             self.story.typings.append(typing)
 
     def _scroll(self, item: Item, window: Window) -> None:
-        self.story.scrolled.setdefault(item.window, []).append(item.t)
+        self.story.scrolled.setdefault(item.window, moments()).append(item.t)
         if item.t - window.loaded_at > RESTORE_MS and window.draft is None:
             self.story.activity.append(item.t)
-            if item.t - self.scrolled.get(item.window, -SCROLL_EVERY_MS) >= SCROLL_EVERY_MS:
+            since = item.t - self.scrolled.get(item.window, -SCROLL_EVERY_MS)
+            if since >= SCROLL_EVERY_MS and len(self.story.scrolls) < MAX_SCROLLS:
                 self.scrolled[item.window] = item.t
                 y = _number(item.data.get("y"))
                 self.story.scrolls.append(Mark(item.t, item.window, "scroll", f"scrolled to {y:.0f}px"))
 
-    def _finish(self) -> None:
+    def _finish(self, arrived: Arrived) -> None:
         story = self.story
-        story.activity.sort()
+        story.duration, story.windows = arrived.duration, arrived.windows
+        story.skipped, story.events = arrived.skipped, arrived.events
         story.pages.sort(key=lambda page: page.t)
         story.typings.sort(key=lambda typing: typing.t)
         story.requests.sort(key=lambda request: (request.t, request.url))

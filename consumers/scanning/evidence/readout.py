@@ -17,6 +17,7 @@ _WEIGHTS: Final = {
     "console": 3,
     "input": 4,
     "click": 5,
+    "event": 5,
     "page": 6,
 }
 """What is dropped first when a session is too long: the lowest weight, and within it the lines furthest in time from

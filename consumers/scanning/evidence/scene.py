@@ -27,7 +27,7 @@ class Scene:
 
     def changed(self, window: int, after: int, until: int) -> bool:
         """Whether the page changed in (after, until]; changes of clocks and carousels do not count."""
-        times = self.story.changes.get(window, [])
+        times = self.story.changes.get(window, ())
         at = bisect_left(times, after)
         return at < len(times) and times[at] <= until
 

@@ -1,6 +1,7 @@
 """The timeline: what happened as one line each, with repeats collapsed (capture 6, timeline recipe)."""
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from consumers.scanning.evidence.evidence import Line
@@ -15,7 +16,7 @@ MAX_REPEATS_APART: Final = 3_000
 _LEVELS: Final = ("warn", "error", "assert")
 
 
-def timeline(story: Story) -> list[Line]:
+def timeline(story: Story, site_events: Sequence[Line] = ()) -> list[Line]:
     """All lines in order of time. With several windows each line says which one it happened in."""
     lines = [
         *_pages(story),
@@ -42,6 +43,7 @@ def timeline(story: Story) -> list[Line]:
             for m in story.marks
             if m.kind == "custom"
         ),
+        *site_events,
     ]
     lines.sort(key=lambda line: line.t_ms)
     return list(_with_gaps(_collapsed(lines), story))
@@ -124,7 +126,8 @@ def _with_gaps(lines: Iterator[Line], story: Story) -> Iterator[Line]:
     before = 0
     for line in lines:
         if line.t_ms - before >= GAP_MS:
-            busy = any(before < t < line.t_ms for t in story.activity)
+            after = bisect_right(story.activity, before)
+            busy = after < len(story.activity) and story.activity[after] < line.t_ms
             quiet = "nothing but pointer movement or scrolling" if busy else "no activity"
             yield Line(before, "gap", f"{quiet} for {(line.t_ms - before) / 1000:.0f} s")
         before = max(before, line.t_ms)

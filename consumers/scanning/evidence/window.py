@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from consumers.scanning.evidence.happenings import Page, Shown, Story, Typing
+from consumers.scanning.evidence.happenings import Page, Shown, Story, Typing, moments
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, walk
 from consumers.scanning.evidence.naming import Pointers
 from consumers.scanning.evidence.reading import (
@@ -22,6 +22,11 @@ from consumers.scanning.evidence.vocabulary import error_tone
 
 MAX_SHOWN: Final = 5_000
 MAX_PAGES: Final = 2_000
+MAX_FORMS: Final = 20_000
+MAX_BY_ITSELF: Final = 50_000
+MAX_TENTATIVE: Final = 5_000
+"""Nodes remembered since the last full snapshot for changing by themselves, and fields for an input that may be a
+script's: past it they are forgotten, at worst one reaction or one typing goes missing."""
 LOAD_MS: Final = 3_000
 """A full snapshot so soon after a load event belongs to the load."""
 SAME_VIEW_MS: Final = 500
@@ -103,7 +108,13 @@ class Window:
             if text.headings != self.last_text.headings or text.title != self.last_text.title:
                 self.open(t, self.url, "view")
         else:
-            self.story.changes.setdefault(self.index, []).append(t)
+            self.story.changes.setdefault(self.index, moments()).append(t)
+
+    def forget(self) -> None:
+        """The page is no longer mirrored; the next full snapshot begins anew."""
+        self.settle()
+        self.mirror = Mirror()
+        self.pointers = Pointers()
 
     def _read_styles(self, node: Node) -> None:
         if node.tag == "style":
@@ -132,7 +143,7 @@ class Window:
         touched += [n for e in _list(data, "attributes") if (n := self.mirror.node(_get(e, "id"))) is not None]
         if not self._answers(touched, own_doing=own_doing):
             return
-        self.story.changes.setdefault(self.index, []).append(t)
+        self.story.changes.setdefault(self.index, moments()).append(t)
         blocks = self._blocks([*roots, *changed_texts, *revealed])
         if any(b.place == "heading" and self._main_heading(b) for b in blocks) and removed and self.draft is None:
             self.open(t, self.url, "view")
@@ -149,7 +160,9 @@ class Window:
         return parent
 
     def _field_gone(self, t: int, node_id: int) -> None:
-        self.story.removed_groups[self.fields.pop(node_id)] = t
+        group = self.fields.pop(node_id)
+        if len(self.story.removed_groups) < MAX_FORMS:
+            self.story.removed_groups[group] = t
 
     def _reveal(self, entry: object) -> Node | None:
         """Apply an attribute change; the element if it hid its text before and shows it now."""
@@ -172,6 +185,8 @@ class Window:
             if node.tag in UNSEEN or any(above.tag == "head" for above in node.ancestors()):
                 continue
             if own_doing:
+                if len(self.by_itself) >= MAX_BY_ITSELF:
+                    self.by_itself.clear()
                 self.by_itself[node.id] = self.by_itself.get(node.id, 0) + 1
             answered |= self.by_itself.get(node.id, 0) < AMBIENT_CHANGES
         return answered

@@ -51,8 +51,8 @@ _LOOK = """
 SELECT t.name, p.topic_id, p.part, p.off, p.epoch,
        p.stopped_at IS NULL AND (p.resume_at IS NULL OR p.resume_at <= now()),
        EXISTS (SELECT FROM log.dead_letter d
-               WHERE d.grp = p.grp AND d.part = p.part AND %(prefix)s || d.topic = t.name AND d.transport = 'kafka'
-                 AND d.replay_at <= clock_timestamp())
+               WHERE d.grp = p.grp AND d.part = p.part AND d.transport = 'kafka'
+                 AND t.name IN (%(prefix)s || d.topic, d.topic) AND d.replay_at <= clock_timestamp())
 FROM log.position p JOIN log.topic t ON t.id = p.topic_id
 WHERE p.grp = %(group)s AND (p.topic_id, p.part) IN (SELECT * FROM unnest(%(topic_ids)s::int[], %(parts)s::int[]))
 """

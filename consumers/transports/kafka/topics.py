@@ -100,6 +100,8 @@ class Topics:
     def look(self, topic: str, ask: AskDatabase, seconds: float) -> Topic:
         """Makes the topic if it is missing, and checks it. ``ask`` is given what to do on a connection.
 
+        One of others (LogSettings.existing) is taken as it is; while it is missing, the broker counts as not answering.
+
         Raises ``Unavailable`` when the broker does not answer, when others look for longer than ``seconds``, or when
         the topic cannot hold what is published to it or belongs to another installation; ``Refused`` for an illegal
         name; and what ``ask`` raises.
@@ -122,7 +124,7 @@ class Topics:
             raise Unavailable(f"could not look at topic {name}: {error!r}") from error
         finally:
             self._lock.release()
-        if found.message_bytes < needed:
+        if found.message_bytes < needed and topic not in self._settings.existing:
             raise Unavailable(
                 f"topic {name} takes messages of {found.message_bytes} bytes at most and needs {needed}: raise its "
                 "max.message.bytes"
@@ -140,7 +142,10 @@ class Topics:
     def _found(self, name: str, topic: str, needed: int) -> _OnBroker:
         try:
             with closing(self._clients.admin()) as admin:
-                return self._describe(admin, name) or self._make(admin, name, topic, needed)
+                found = self._describe(admin, name)
+                if found is None and topic in self._settings.existing:
+                    raise Unavailable(f"there is no topic {name} on the brokers, and it is not ours to make")
+                return found or self._make(admin, name, topic, needed)
         except KafkaError as error:
             raise Unavailable(f"could not look at topic {name}: {error}") from error
 

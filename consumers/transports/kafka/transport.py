@@ -29,7 +29,7 @@ from consumers.transports.kafka.records import headers_of, partition_of, place_o
 from consumers.transports.kafka.topics import TRANSPORT, Topic, Topics, checked_size
 from consumers.transports.kafka.watching import Bounds, Watching
 from consumers.transports.kafka.worker import Worker
-from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Unavailable
+from consumers.transports.port import MAX_BATCH_RECORDS, Handler, Outgoing, Refused, Unavailable
 from consumers.transports.positions import carry_sources, resume
 from consumers.transports.settings import KafkaSettings, LogSettings, checked_group
 
@@ -42,7 +42,7 @@ LOG = "postgres"
 _POSITIONS = """
 SELECT p.grp, t.name, p.part, p.off, p.failures, p.stopped_at IS NOT NULL, t.id
 FROM log.position p JOIN log.topic t ON t.id = p.topic_id
-WHERE t.transport = 'kafka' AND starts_with(t.name, %(prefix)s) AND coalesce(t.prefix, %(prefix)s) = %(prefix)s
+WHERE t.transport = 'kafka' AND coalesce(t.prefix = %(prefix)s, starts_with(t.name, %(prefix)s))
   AND (%(group)s::text IS NULL OR p.grp = %(group)s)
 ORDER BY p.grp, p.topic_id, p.part
 """
@@ -99,6 +99,8 @@ class KafkaTransport:
     def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
         """See the port. Sent in chunks; the next one goes when the brokers have the one before."""
         self._settings.stored_name(topic)
+        if topic in self._settings.existing:
+            raise Refused(f"topic {topic} is another's: it is only read")
         found = self._found(topic)
         for record in records:
             checked_size(record.size, found)
@@ -262,7 +264,11 @@ class KafkaTransport:
         return bounds
 
     def _topic(self, at: _At) -> str:
-        return at.name.removeprefix(self._settings.prefix)
+        return at.name if at.name in self._settings.existing else at.name.removeprefix(self._settings.prefix)
+
+    def is_existing(self, topic: str) -> bool:
+        """Whether it is one of others, which never was in the log."""
+        return topic in self._settings.existing
 
     def _ask(self, question: Callable[[_Connection], _Answer]) -> _Answer:
         try:

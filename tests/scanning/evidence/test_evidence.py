@@ -156,3 +156,20 @@ def test_an_empty_recording_is_evidence_of_nothing() -> None:
     assert result.duration_ms == 0
     assert result.signals == ()
     assert "nothing happened" in result.text
+
+
+def test_windows_beyond_the_bound_lose_their_page_until_the_next_snapshot() -> None:
+    """Of 25 tabs the latest 20 are known; an early one is known again once it is recorded anew."""
+    tabs = [Browser(f"w{n}") for n in range(25)]
+    for n, tab in enumerate(tabs):
+        tab.wait(3 * n).load(f"https://a.example/{n}", f"<button id='b'>Button {n}</button>")
+    tabs[1].wait(100).click("b")
+    tabs[24].wait(101).click("b")
+
+    def text() -> str:
+        return build_evidence([event for tab in tabs for event in tab.events]).text
+
+    assert 'window 25: click "Button 24" button' in text()
+    assert 'click "Button 1" button' not in text()
+    tabs[1].wait(100).load("https://a.example/1", "<button id='b'>Button 1</button>").click("b")
+    assert 'window 2: click "Button 1" button' in text()

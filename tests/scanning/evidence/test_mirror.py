@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from consumers.scanning.evidence.mirror import MAX_NODES, Mirror, walk
+from consumers.scanning.evidence.mirror import MAX_CHARS, MAX_NODES, Mirror, walk
 from consumers.scanning.evidence.reading import read_page, text_of
 
 
@@ -130,3 +130,16 @@ def test_very_deep_pages_are_read() -> None:
     for n in range(4, 5_000):
         deep = element(n, "div", deep)
     assert said(mirror(deep)) == "bottom"
+
+
+def test_long_texts_of_a_page_share_a_bound() -> None:
+    page = mirror(*(element(10 + n, "i", title="x" * 400_000) for n in range(100)))
+    assert page.truncated
+    assert MAX_CHARS - 400_000 < page.chars <= MAX_CHARS
+    assert sum(len(node.attribute("title")) for node in page.nodes.values()) < MAX_CHARS + 100 * 200
+    for n in range(100):
+        page.remove(10 + n)
+    assert page.chars == 0
+    page.set_attributes(2, {"title": "y" * 500})
+    page.set_attributes(2, {"title": "z"})
+    assert page.chars == 0

@@ -3,7 +3,6 @@
 from fastapi import Request, Response
 
 from api.http.answers import Answer
-from api.http.routes.capture.posting import environments
 from api.http.routes.capture.remote_config import CONFIG
 from api.http.services import services_of
 from consumers.capture.encodings import Json, decode_body
@@ -27,6 +26,6 @@ def flags(request: Request, body: bytes) -> Response:
     given = asked if isinstance(asked, dict) else {}
     places = (given.get("token"), given.get("api_key"), request.query_params.get("token"))
     token = next((place for place in places if isinstance(place, str) and place), "")
-    if environments(services_of(request))(token) is None:
+    if services_of(request).tokens.environment_of(token) is None:
         raise UnknownToken("The project token is missing or belongs to no environment.")
     return Answer(ANSWER)

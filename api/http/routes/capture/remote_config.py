@@ -9,7 +9,6 @@ import json
 from fastapi import Request, Response
 
 from api.http.answers import Answer
-from api.http.routes.capture.posting import environments
 from api.http.services import services_of
 from consumers.capture.encodings import Json
 from consumers.capture.refusals import UnknownToken
@@ -72,7 +71,7 @@ def script(request: Request, _: bytes) -> Response:
 
 def _known(request: Request) -> str:
     token: str = request.path_params["token"]
-    if environments(services_of(request))(token) is None:
+    if services_of(request).tokens.environment_of(token) is None:
         raise UnknownToken("The project token belongs to no environment.")
     return token
 

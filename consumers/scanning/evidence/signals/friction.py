@@ -1,5 +1,6 @@
 """Signs of a page that does not answer: rage clicks, dead clicks, impatient repeats, slow answers."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
@@ -117,7 +118,9 @@ def _reacted(scene: Scene, click: Click) -> bool:
 
 def _moved(scene: Scene, click: Click) -> bool:
     """The view jumped within the page, or the focus went to another element, as a refusing browser does."""
-    jumped = any(0 <= t - click.t <= SCROLL_MS for t in scene.story.scrolled.get(click.window, []))
+    scrolled = scene.story.scrolled.get(click.window, ())
+    at = bisect_left(scrolled, click.t)
+    jumped = at < len(scrolled) and scrolled[at] - click.t <= SCROLL_MS
     focused = (m for m in scene.story.marks if m.kind == "focus" and m.window == click.window)
     return jumped or any(0 < m.t - click.t <= SCROLL_MS and m.text != str(click.target.node) for m in focused)
 

@@ -67,7 +67,7 @@ def _from_timeline(ask: Ask, evidence: Evidence) -> dict[str, Any]:
         return _answer(
             f"The question names nothing to look for; the session ends {end_of(evidence)}.", "inconclusive", 0.1
         )
-    acts = ("page", "click", "input", "screen", "console", "network")
+    acts = ("page", "click", "input", "screen", "console", "network", "event")
     best = lines_about(evidence, wanted, acts)
     if best and best[0][0] >= WHOLE:
         share, line = best[0]
@@ -92,6 +92,7 @@ def _place(kind: str) -> str:
         "screen": "in a text the page showed",
         "console": "in the console",
         "network": "in a request",
+        "event": "in an event that the site reported",
     }[kind]
 
 
