@@ -36,7 +36,7 @@ def found() -> Chromium | str:
     if node is None:
         return "there is no Node.js on this machine (Debian: apt install nodejs npm)"
     if not (MODULES / "playwright-core").is_dir():
-        return "the SDKs are not installed: npm ci --prefix tests/browser"
+        return "the SDKs are not installed: npm ci --prefix tests/browser --ignore-scripts"
     return Chromium(browser, node)
 
 
