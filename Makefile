@@ -12,7 +12,8 @@
 VENV ?= .venv
 ARGS ?=
 TESTS ?= tests
-WORKERS ?= auto
+# One more than there are processors, as every test waits now and then for another process.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 FAULT_ROUNDS ?= 20
 FUZZ_CASES ?= 10000
 FUZZ_SEED ?= $(shell date +%s)
@@ -41,7 +42,7 @@ readme: install-dev
 	$(VENV)/bin/python tests/readme/execute.py
 
 bench: install-dev
-	for script in append projection transport digest large_recording; do \
+	for script in append projection transport selection digest large_recording; do \
 		echo "== benchmarks/$$script.py"; \
 		PYTHONPATH=. $(VENV)/bin/python -m api.embedded_postgres $(VENV)/bin/python benchmarks/$$script.py "{url}" || exit 1; \
 	done

@@ -26,12 +26,14 @@ from commands.actions import Actions
 from commands.context import Context
 from commands.integrations import Integrations
 from commands.observations import Observations
+from commands.recordings import Recordings
 from commands.scanners import Scanners
 from commands.sealing import Seal
 from commands.store.application import STORE_OUTAGES, Store
 from commands.store.event_log import EventLog
 from commands.store.migrations import Migration, Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
+from consumers.capture.held import Holding
 from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.providers.port import Provider
 from consumers.transports.gauges import Measured
@@ -95,8 +97,14 @@ class Runtime:
     actions: Actions
     integrations: Integrations
     observations: Observations
+    recordings: Recordings
     accounts: Accounts
     clock: Callable[[], datetime] = now
+
+    @property
+    def sender(self) -> Holding:
+        """Where recordings are published: what is too large for the transport goes by the blobs."""
+        return Holding(self.transport, self.blobs, self.pool, self.clock)
 
     def context(self, role: str) -> Context:
         """A command context of the system acting in a role, without a tenant."""
@@ -144,6 +152,7 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
             actions=Actions(store, mail=settings.mail),
             integrations=Integrations(store, Seal(secret)),
             observations=Observations(store, settings.observation_limits),
+            recordings=Recordings(store),
             accounts=Accounts(store, secret),
         )
 

@@ -9,7 +9,9 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from api.bootstrap import OUTAGES, Runtime
 from commands.store.event_log import EventLog
+from consumers.capture import removed
 from consumers.capture.analytics.events import left_out_counts
+from consumers.capture.deletions import dropped_batches
 from consumers.capture.undecodable import undecodable_counts
 from consumers.relay import Relay
 from consumers.scanning.jobs import waiting
@@ -27,7 +29,9 @@ CATALOGUE = {
     "relay_lag_seconds": "Age of the oldest event that is not in the transport yet",
     "scan_jobs": "Scan jobs by state",
     "scan_job_oldest_seconds": "How long the longest queued scan job has been due",
-    "undecodable_recordings": "Messages that could not be decoded, ever, by reason",
+    "deleted_session_batches": "Batches that came after their session was deleted, and were passed over, ever",
+    "removed": "Rows and blobs that retention and deletion have removed, ever, by kind",
+    "undecodable_recordings": "Messages that could not be decoded or were over a limit, ever, by reason",
     "analytics_left_out": "What analytics events said and was not kept, ever, by reason",
 }
 """Every metric of this module; those of the transport are in consumers.transports.gauges."""
@@ -61,6 +65,8 @@ class WorkCollector(Collector):
             jobs = waiting(connection)
             undecodable = undecodable_counts(connection)
             left_out = left_out_counts(connection)
+            late = dropped_batches(connection)
+            gone = removed.counts(connection)
         yield _each("projection_lag_positions", "projection", ((one.name, one.behind) for one in behind))
         yield _each("projection_still_seconds", "projection", ((one.name, one.still_seconds) for one in behind))
         yield _each("projection_parked_streams", "projection", ((one.name, one.parked) for one in behind))
@@ -70,6 +76,8 @@ class WorkCollector(Collector):
         yield _one("scan_job_oldest_seconds", max(0.0, jobs.oldest_seconds))
         yield _each("undecodable_recordings", "reason", undecodable.items())
         yield _each("analytics_left_out", "reason", left_out.items())
+        yield _one("deleted_session_batches", late)
+        yield _each("removed", "kind", gone.items())
         yield from self._transport()
 
     def _transport(self) -> Iterator[GaugeMetricFamily]:

@@ -14,8 +14,12 @@ from commands.store import once
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
 from consumers import rate_limits
+from consumers.capture import retention
 from consumers.capture.analytics.handler import GROUP as ANALYTICS_GROUP
 from consumers.capture.analytics.handler import AnalyticsHandler
+from consumers.capture.deletions import GROUP as ERASER_GROUP
+from consumers.capture.deletions import DeletionHandler
+from consumers.capture.erasing import Eraser
 from consumers.capture.existing_topic import GROUP as EXISTING_GROUP
 from consumers.capture.existing_topic import ExistingTopicHandler
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
@@ -55,6 +59,8 @@ TOPIC_OF = {
     CAPTURE_GROUP: "snapshots",
     ANALYTICS_GROUP: "analytics",
     SETTLER_GROUP: "ticks",
+    ERASER_GROUP: "events",
+    retention.GROUP: "ticks",
     SCANNING_GROUP: "events",
     REAPER_GROUP: "ticks",
     SELECTION_GROUP: "events",
@@ -69,6 +75,7 @@ SCAN_WORKERS = 4
 SETTLE_TICK_SECONDS = 30.0
 REAP_TICK_SECONDS = 15.0
 ESTIMATE_TICK_SECONDS = 900.0
+RETENTION_TICK_SECONDS = 900.0
 
 
 def ticks(settle_seconds: float, sweep_seconds: float) -> dict[str, float]:
@@ -77,6 +84,7 @@ def ticks(settle_seconds: float, sweep_seconds: float) -> dict[str, float]:
         "settle": max(1.0, min(SETTLE_TICK_SECONDS, settle_seconds / 4, sweep_seconds)),
         "sweep": max(1.0, sweep_seconds),
         "reap": REAP_TICK_SECONDS,
+        "retention": RETENTION_TICK_SECONDS,
         "estimate": max(1.0, min(ESTIMATE_TICK_SECONDS, 3 * sweep_seconds)),
     }
 
@@ -101,7 +109,8 @@ def _run_projections(runner: Runner, stop: Event) -> None:
 
 
 def _capture(running: Runtime) -> Iterator[Loop]:
-    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock)
+    limits = running.settings.capture_limits
+    snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock, limits)
     yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
     if (topic := running.settings.kafka_snapshots_topic) is not None:
         yield "existing snapshots", _consume(running, EXISTING_GROUP, ExistingTopicHandler(snapshots), topic=topic)
@@ -109,6 +118,25 @@ def _capture(running: Runtime) -> Iterator[Loop]:
     yield "analytics", _consume(running, ANALYTICS_GROUP, events)
     settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
     yield "settler", _consume(running, SETTLER_GROUP, settle)
+    deletions = DeletionHandler()
+    yield "deletions", _consume(running, ERASER_GROUP, deletions, park_keys=True)
+    eraser = Eraser(running.pool, running.blobs, deletions.due, running.clock)
+    yield "eraser", eraser.run
+    yield from _retention(running, eraser)
+
+
+def _retention(running: Runtime, eraser: Eraser) -> Iterator[Loop]:
+    keeping = retention.Retention(running.pool, running.blobs, running.clock)
+
+    def run() -> float | None:
+        with running.pool.connection() as connection:
+            retention.note_default(connection, running.settings.retention_days)
+        eraser.look_again()
+        return keeping.run()
+
+    over = OnTick("retention", run)
+    yield "retention ticks", _consume(running, retention.GROUP, over.handle)
+    yield "retention", over.run
 
 
 def _scanning(running: Runtime) -> Iterator[Loop]:

@@ -14,8 +14,10 @@ from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_valida
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from commands.observations import ObservationLimits
+from consumers.capture.limits import GENEROUS, CaptureLimits
 from consumers.capture.s3_place import SCHEME, S3Place
 from consumers.transports.settings import KafkaSettings
+from domain.accounts import LONGEST_RETENTION_DAYS
 from domain.delivery import check_address
 from domain.eligibility import EligibilityLimits
 from domain.errors import Invalid
@@ -29,6 +31,7 @@ _Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _LAST_PORT = 65_535
 _HOST = re.compile(r"[\w.:-]*\w[\w.:-]*")
+_Limit = Annotated[int, Field(ge=1, le=2**60)]
 _Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
@@ -60,18 +63,25 @@ class Settings(BaseSettings):
     public_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
     secret_key: str | None = None
     blobs_url: str | None = None
+    retention_days: Annotated[int, Field(ge=1, le=LONGEST_RETENTION_DAYS)] = 30
     min_duration_seconds: Annotated[float, Field(ge=0)] = 15
     min_active_seconds: Annotated[float, Field(ge=0)] = 10
     max_active_seconds: Annotated[float, Field(gt=0)] = 3600
     in_flight_per_scanner: Annotated[int, Field(ge=1, le=100_000)] = 150
     in_flight_per_environment: Annotated[int, Field(ge=1, le=100_000)] = 300
     monthly_quota: _Count = 3000
+    scheduled_scans_per_day: _Count = 5000
     on_exhausted: Literal["wait", "skip"] = "wait"
     smtp_url: SecretStr | None = None
     mail_from: Annotated[str, Field(max_length=254)] | None = None
     rate_limit: Literal["off", "upstream"] = "off"
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
+    capture_sdk_folder: Path | None = None
+    capture_bytes_per_day: _Limit = GENEROUS.bytes_per_day
+    capture_sessions_per_day: _Limit = GENEROUS.sessions_per_day
+    capture_parts_per_session: _Limit = GENEROUS.parts_per_session
+    capture_bytes_per_session: _Limit = GENEROUS.bytes_per_session
 
     @field_validator("capture_origins", "kafka_bootstrap_servers", mode="before")
     @classmethod
@@ -167,6 +177,18 @@ class Settings(BaseSettings):
             message = f"{found} is not a folder"
             raise ValueError(message)
         return home
+
+    @field_validator("capture_sdk_folder")
+    @classmethod
+    def _sdk(cls, value: Path | None) -> Path | None:
+        """It must be there: nothing of ours would fill it."""
+        if value is None:
+            return None
+        folder = value.expanduser().absolute()
+        if not folder.is_dir():
+            message = f"{folder} is not a folder"
+            raise ValueError(message)
+        return folder
 
     @field_validator("public_url")
     @classmethod
@@ -264,6 +286,16 @@ class Settings(BaseSettings):
         return EligibilityLimits(self.min_duration_seconds, self.min_active_seconds, self.max_active_seconds)
 
     @property
+    def capture_limits(self) -> CaptureLimits:
+        """What one project token may send."""
+        return CaptureLimits(
+            bytes_per_day=self.capture_bytes_per_day,
+            sessions_per_day=self.capture_sessions_per_day,
+            parts_per_session=self.capture_parts_per_session,
+            bytes_per_session=self.capture_bytes_per_session,
+        )
+
+    @property
     def observation_limits(self) -> ObservationLimits:
         """The caps, with the operator interface's share kept for requests on demand (never the whole cap)."""
         return ObservationLimits(
@@ -272,6 +304,7 @@ class Settings(BaseSettings):
             per_environment=self.in_flight_per_environment,
             kept_per_scanner=min(25, self.in_flight_per_scanner // 2),
             kept_per_environment=min(50, self.in_flight_per_environment // 2),
+            scheduled_per_day=self.scheduled_scans_per_day,
         )
 
     @field_validator("blobs_url")

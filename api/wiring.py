@@ -7,13 +7,16 @@ from functools import partial
 
 from api.bootstrap import CATALOGUE, OUTAGES, PROVIDERS, Runtime
 from api.http.services import Readiness, Services
+from api.http.tokens import Tokens
 from commands.accounts import hash_key
 from commands.store.event_log import EventLog
+from consumers.capture.allowance import Allowance
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.relay import Relay
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
+from consumers.scanning.timelines import Timelines
 from consumers.selection.estimate import Estimates
 from consumers.transports.installation import may_publish_to_kafka
 from consumers.transports.port import Unavailable
@@ -48,9 +51,14 @@ def services_for(running: Runtime) -> Services:
         scanners=running.scanners,
         actions=running.actions,
         observations=running.observations,
+        recordings=running.recordings,
+        timelines=Timelines(running.pool, running.blobs, running.clock),
         limits=running.settings.observation_limits,
         estimates=Estimates(running.pool, running.settings.eligibility, running.clock),
         transport=running.transport,
+        blobs=running.blobs,
+        tokens=Tokens(running.pool),
+        allowance=Allowance(running.pool, running.settings.capture_bytes_per_day, running.clock),
         wait=lambda position, projections: wait_for(running.pool, projections, position, WAIT_SECONDS),
         clock=running.clock,
         settle=timedelta(seconds=running.settings.settle_seconds),
@@ -65,6 +73,7 @@ def services_for(running: Runtime) -> Services:
         rates=RateLimits() if running.settings.rate_limit == "upstream" else None,
         capture_prefix=running.settings.capture_prefix,
         capture_origins=running.settings.capture_origins,
+        capture_sdk_folder=running.settings.capture_sdk_folder,
     )
 
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from pydantic import JsonValue
+
 from commands.context import Context, decide_again
 from commands.store.application import Store
 from commands.store.guards import Guard, claim, grant_quota, require, set_quota
@@ -47,6 +49,14 @@ class CreatedEnvironment:
     id: int
     name: str
     project_token: str
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """What an environment has defined from now on. `position` is None when it had before."""
+
+    value: list[dict[str, JsonValue]]
     position: int | None
 
 
@@ -181,6 +191,39 @@ class Accounts:
             environment.rotate_token(_stamp(context, environment.organization_id, environment_id), new_token())
             position = self._store.save(environment)
             return CreatedEnvironment(environment_id, environment.name, environment.project_token, position)
+
+        return decide_again(environment_stream(environment_id), attempt)
+
+    def set_retention(self, context: Context, environment_id: int, days: int | None) -> int | None:
+        """How long the environment's sessions are kept; None for the default. Returns the position.
+
+        Raises NotFound, Invalid.
+        """
+
+        def attempt() -> int | None:
+            environment = self._store.load(Environment, environment_stream(environment_id))
+            environment.set_retention(_stamp(context, environment.organization_id, environment_id), days)
+            return self._store.save(environment)
+
+        return decide_again(environment_stream(environment_id), attempt)
+
+    def set_test_accounts(self, context: Context, environment_id: int, filters: object) -> Defined:
+        """Filters that all hold for sessions that are no tests. Raises NotFound, Invalid on `test_accounts`."""
+
+        def attempt() -> Defined:
+            environment = self._store.load(Environment, environment_stream(environment_id))
+            environment.set_test_accounts(_stamp(context, environment.organization_id, environment_id), filters)
+            return Defined(environment.test_accounts, self._store.save(environment))
+
+        return decide_again(environment_stream(environment_id), attempt)
+
+    def define_actions(self, context: Context, environment_id: int, actions: object) -> Defined:
+        """What queries' `actions` mean, all at once. Raises NotFound, Invalid on `actions`."""
+
+        def attempt() -> Defined:
+            environment = self._store.load(Environment, environment_stream(environment_id))
+            environment.define_actions(_stamp(context, environment.organization_id, environment_id), actions)
+            return Defined(environment.actions, self._store.save(environment))
 
         return decide_again(environment_stream(environment_id), attempt)
 

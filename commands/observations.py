@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from commands.context import Context, decide_again
 from commands.store.application import BULK, TOO_LARGE, Outcome, Save, Standing, Store
-from commands.store.guards import ALIVE_SCANNER, Guard, absent, require, reserve, settle
+from commands.store.guards import ALIVE_SCANNER, Guard, absent, require, reserve, scheduled, settle
 from commands.store.once import KeptOutcome
 from commands.store.private_text import private_text
 from commands.store.recorder import Refused
@@ -26,14 +26,15 @@ from domain.tenant import Tenant
 
 CAPPED = "Too many observations are in progress. Try again when some have ended."
 
-RequestOutcome = Literal["started", "exists", "no_quota", "capped"]
+RequestOutcome = Literal["started", "exists", "no_quota", "capped", "day_full"]
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationLimits:
     """Quota of organizations that have none of their own, and the in-flight caps (engine 1.4, 2.6).
 
-    The schedule may fill the caps only up to what is kept for requests on demand.
+    The schedule may fill the caps only up to what is kept for requests on demand. `scheduled_per_day`: what it may ask
+    for in an environment and UTC day, so that a stranger who sends recordings in spends no more (architecture 10).
     """
 
     default_quota: int = 3000
@@ -41,6 +42,7 @@ class ObservationLimits:
     per_environment: int = 300
     kept_per_scanner: int = 25
     kept_per_environment: int = 50
+    scheduled_per_day: int = 5000
 
     def caps(self, triggered_by: Trigger) -> tuple[int, int]:
         """(scanner cap, environment cap) for this trigger."""
@@ -120,6 +122,7 @@ class Observations:
                     require(ALIVE_SCANNER, str(scanner_id)),
                     absent(observation.id),
                     self._reservation(context, scanner_id, triggered_by),
+                    *self._day(context, triggered_by),
                 ),
             )
             for observation in observations
@@ -320,6 +323,13 @@ class Observations:
         period = str(Period.of(context.now))
         return self._store.standing(context.owned(), scanner_id, period, context.now, self._limits.default_quota)
 
+    def _day(self, context: Context, trigger: Trigger) -> list[Guard]:
+        """Requests of people are not counted."""
+        if trigger == "on_demand":
+            return []
+        most = self._limits.scheduled_per_day
+        return [scheduled(environment_id=context.owned().environment_id, at=context.now, most=most)]
+
     def _reservation(self, context: Context, scanner_id: UUID, trigger: Trigger) -> Guard:
         tenant: Tenant = context.owned()
         scanner_cap, environment_cap = self._limits.caps(trigger)
@@ -350,7 +360,7 @@ def _requested(session_id: str, observation_id: UUID, outcome: Outcome) -> Reque
             return Requested(session_id, observation_id, "started", outcome.position)
         case "exists" | "version":
             return Requested(session_id, observation_id, "exists", None)
-        case "no_quota" | "capped" as refusal:
+        case "no_quota" | "capped" | "day_full" as refusal:
             return Requested(session_id, observation_id, refusal, None)
         case refusal if refusal == f"missing:{ALIVE_SCANNER}":
             raise NotFound

@@ -8,15 +8,21 @@ from typing import Self
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from pydantic import JsonValue
+
+from domain.definitions import check_actions, check_test_accounts
 from domain.errors import Conflict, Invalid
 from domain.event import Aggregate, Event, FirstEvent, Stamp, TextRef, stored
 from domain.ids import environment_stream, user_stream
+from domain.values import same_value
 
 SCOPES = (
     "replay_scanner:read", "replay_scanner:write", "session_recording:read", "session_recording:write",
     "vision_action:read", "vision_action:write", "activity_log:read",
 )  # fmt: skip
 EVERY_SCOPE = "*"
+
+LONGEST_RETENTION_DAYS = 3_650
 
 _NOT_TEXT = ("Cc", "Cs")
 """Unicode categories that no name may hold: terminals obey the first, and the second cannot be stored."""
@@ -121,13 +127,49 @@ class ProjectTokenRotated(Event):
 
 
 @stored
+class RetentionSet(Event):
+    """`retention_days` None means the installation's default."""
+
+    TOPIC = "RetentionSet"
+    retention_days: int | None
+
+    def apply(self, aggregate: Environment) -> None:
+        aggregate.retention_days = self.retention_days
+
+
+@stored
+class EnvironmentTestAccountsSet(Event):
+    """Property filters (contract 3.3) that all hold for sessions that are no tests; none: every session is real."""
+
+    TOPIC = "EnvironmentTestAccountsSet"
+    filters: list[dict[str, JsonValue]]
+
+    def apply(self, aggregate: Environment) -> None:
+        aggregate.test_accounts = self.filters
+
+
+@stored
+class EnvironmentActionsDefined(Event):
+    """What the `actions` of recording filters mean, all of them: events of a site under a name (definitions.py)."""
+
+    TOPIC = "EnvironmentActionsDefined"
+    actions: list[dict[str, JsonValue]]
+
+    def apply(self, aggregate: Environment) -> None:
+        aggregate.actions = self.actions
+
+
+@stored
 class Environment(Aggregate):
     TOPIC = "environment"
 
     def __init__(self) -> None:
+        self.retention_days: int | None = None
         self.name = ""
         self.timezone = "UTC"
         self.project_token = ""
+        self.test_accounts: list[dict[str, JsonValue]] = []
+        self.actions: list[dict[str, JsonValue]] = []
 
     @classmethod
     def create(cls, environment_id: int, stamp: Stamp, *, name: str, timezone: str, project_token: str) -> Self:
@@ -148,6 +190,29 @@ class Environment(Aggregate):
     def rotate_token(self, stamp: Stamp, project_token: str) -> None:
         if project_token != self.project_token:
             self._record(ProjectTokenRotated, stamp, project_token=project_token)
+
+    def set_retention(self, stamp: Stamp, days: int | None) -> None:
+        """How many days after their last receipt sessions are kept; None for the installation's default.
+
+        Raises Invalid for less than a day or more than LONGEST_RETENTION_DAYS.
+        """
+        if days is not None and not 1 <= days <= LONGEST_RETENTION_DAYS:
+            message = f"A whole number from 1 to {LONGEST_RETENTION_DAYS} is needed, or default."
+            raise Invalid("retention_days", "invalid_input", message)
+        if days != self.retention_days:
+            self._record(RetentionSet, stamp, retention_days=days)
+
+    def set_test_accounts(self, stamp: Stamp, filters: object) -> None:
+        """Raises Invalid on `test_accounts`."""
+        checked = check_test_accounts(filters)
+        if not same_value(checked, self.test_accounts):
+            self._record(EnvironmentTestAccountsSet, stamp, filters=checked)
+
+    def define_actions(self, stamp: Stamp, actions: object) -> None:
+        """All actions at once. Raises Invalid on `actions`."""
+        checked = check_actions(actions)
+        if not same_value(checked, self.actions):
+            self._record(EnvironmentActionsDefined, stamp, actions=checked)
 
 
 # --- user -----------------------------------------------------------------------------------------------------------

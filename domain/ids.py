@@ -15,6 +15,11 @@ def gap_id(scanner_id: UUID, first: int) -> UUID:
     return uuid5(NAMESPACE, f"gap/{scanner_id}/{first}")
 
 
+def recording_stream(environment_id: int, session_id: str) -> UUID:
+    """One stream a recorded session, which can be deleted once."""
+    return uuid5(NAMESPACE, f"recording/{environment_id}/{session_id}")
+
+
 def environment_stream(environment_id: int) -> UUID:
     return uuid5(NAMESPACE, f"environment/{environment_id}")
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from domain.accounts import (
     ApiKeyIssued,
     ApiKeyRevoked,
+    EnvironmentActionsDefined,
     EnvironmentCreated,
+    EnvironmentTestAccountsSet,
     OrganizationCreated,
     ProjectTokenRotated,
+    RetentionSet,
     UserCreated,
 )
 from domain.event import Event
@@ -25,6 +29,9 @@ _ENVIRONMENT = (
     "VALUES (%s, %s, %s, %s, %s, %s)"
 )
 _ROTATE = "UPDATE environment SET project_token = %s WHERE id = %s"
+_RETENTION = "UPDATE environment SET retention_days = %s WHERE id = %s"
+_TEST_ACCOUNTS = "UPDATE environment SET test_accounts = %s WHERE id = %s"
+_ACTIONS = "UPDATE environment SET actions = %s WHERE id = %s"
 _MEMBER = "INSERT INTO member (id, uuid, organization_id, profile_id, created_at) VALUES (%s, %s, %s, %s, %s)"
 _KEY = (
     "INSERT INTO api_key (id, organization_id, user_id, label, prefix, key_hash, scopes, environment_ids, created_at, "
@@ -49,6 +56,12 @@ def _take_in(connection: Connection, event: Event) -> None:
             connection.execute(_ENVIRONMENT, (*values, event.project_token, at))
         case ProjectTokenRotated():
             connection.execute(_ROTATE, (event.project_token, environment_of(event)))
+        case RetentionSet():
+            connection.execute(_RETENTION, (event.retention_days, environment_of(event)))
+        case EnvironmentTestAccountsSet():
+            connection.execute(_TEST_ACCOUNTS, (Jsonb(event.filters), environment_of(event)))
+        case EnvironmentActionsDefined():
+            connection.execute(_ACTIONS, (Jsonb(event.actions), environment_of(event)))
         case UserCreated():
             values = (event.user_id, event.originator_id, organization_of(event), event.profile.id, at)
             connection.execute(_MEMBER, values)
@@ -66,7 +79,17 @@ def _take_in(connection: Connection, event: Event) -> None:
 ACCOUNTS = Projection(
     name="accounts",
     handles=frozenset(
-        {OrganizationCreated, EnvironmentCreated, ProjectTokenRotated, UserCreated, ApiKeyIssued, ApiKeyRevoked}
+        {
+            OrganizationCreated,
+            EnvironmentCreated,
+            ProjectTokenRotated,
+            RetentionSet,
+            EnvironmentTestAccountsSet,
+            EnvironmentActionsDefined,
+            UserCreated,
+            ApiKeyIssued,
+            ApiKeyRevoked,
+        }
     ),
     apply=_apply,
 )

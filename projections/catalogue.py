@@ -7,9 +7,19 @@ from projections.history import HISTORY
 from projections.integrations import INTEGRATIONS
 from projections.observations import OBSERVATIONS
 from projections.quota import QUOTA
+from projections.recordings import RECORDINGS
 from projections.scanners import SCANNERS
 
-PROJECTIONS: tuple[Projection, ...] = (SCANNERS, OBSERVATIONS, ACTIONS, QUOTA, ACCOUNTS, INTEGRATIONS, HISTORY)
+PROJECTIONS: tuple[Projection, ...] = (
+    SCANNERS,
+    OBSERVATIONS,
+    ACTIONS,
+    QUOTA,
+    RECORDINGS,
+    ACCOUNTS,
+    INTEGRATIONS,
+    HISTORY,
+)
 """In the order in which a page is fed to them: first those that writers wait for."""
 
 

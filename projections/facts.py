@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, action, integration, observation, scanner
+from domain import accounts, action, integration, observation, recording, scanner
 from domain.event import Event
 
 PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure"})
@@ -61,6 +61,10 @@ def _redriven(event: scanner.SweepGapRedriven) -> Facts:
 
 def _grant(event: accounts.QuotaGranted) -> Facts:
     return {"grant": {"amount": event.amount, "expires_at": _time(event.expires_at)}}
+
+
+def _test_accounts(event: accounts.EnvironmentTestAccountsSet) -> Facts:
+    return {"test_accounts": list(event.filters)}
 
 
 def _action_changes(event: action.ActionReconfigured) -> Facts:
@@ -116,11 +120,15 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action.ActionDeleted: _named(deleted=True),
     integration.IntegrationCreated: _named("integration_id", "kind"),
     integration.IntegrationDeleted: _named(deleted=True),
+    recording.SessionDeleted: _named("session_id", deleted=True),
     accounts.OrganizationCreated: _named("name", "monthly_quota"),
     accounts.QuotaSet: _named("monthly_quota"),
     accounts.QuotaGranted: _grant,
     accounts.EnvironmentCreated: _named("name", "timezone", "project_token"),
     accounts.ProjectTokenRotated: _named("project_token"),
+    accounts.RetentionSet: _named("retention_days"),
+    accounts.EnvironmentTestAccountsSet: _test_accounts,
+    accounts.EnvironmentActionsDefined: _named("actions"),
     accounts.UserCreated: _named("user_id"),
     accounts.ApiKeyIssued: _named("user_id", "label", "prefix", "scopes", "environment_ids", "expires_at"),
     accounts.ApiKeyRevoked: _named(revoked=True),

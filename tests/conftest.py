@@ -21,7 +21,11 @@ from api.bootstrap import migrations as all_migrations
 from api.embedded_postgres import EmbeddedPostgres, Tuning
 from api.embedded_postgres.folders import make_own
 from commands.store.migrations import Migrations
+from projections.accounts import ACCOUNTS
+from projections.engine.installing import install
+from projections.recordings import RECORDINGS
 from tests.servers.server import kill_all
+from tests.servers.tablespace import folder_in_memory, remove_from_memory
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -29,6 +33,7 @@ FAST = Tuning(shared_buffers="128MB", max_connections=400, crash_safe=False)
 DURABLE = Tuning(shared_buffers="64MB", max_connections=200)
 POOL_CONNECTIONS = 10
 REPORT_VARIABLE = "REPLAY_VISION_TEST_REPORT"
+TABLESPACE = "in_memory"
 NEEDED = {"browser": "a real browser", "broker": "a real Kafka broker", "s3": "a real S3-compatible server"}
 """Marker of the tests that need it, and its name."""
 SESSION = pytest.StashKey[Path]()
@@ -107,6 +112,7 @@ def _clear(session: Path) -> None:
     kill_all(session)
     for home in session.glob("server-*"):
         EmbeddedPostgres(home).destroy()
+    remove_from_memory(session)
     shutil.rmtree(session)
 
 
@@ -130,7 +136,7 @@ class Server:
     def __init__(self, session: Path, name: str, tuning: Tuning) -> None:
         self._session = session
         self._postgres = EmbeddedPostgres(session / f"server-{name}", tuning)
-        # Copying files is four times as fast as logging every block, but makes a checkpoint, costly with fsync on.
+        # Copying files is three times as fast as logging every block, but makes a checkpoint, costly with fsync on.
         self._strategy = sql.SQL("wal_log" if tuning.crash_safe else "file_copy")
         migrations = all_migrations()
         self._template = f"template_{migrations.checksum[:16]}"
@@ -140,6 +146,7 @@ class Server:
                 # Its owner is the session, not this worker, which may end or crash before the others do.
                 self._postgres.detach()
             self.url = self._postgres.url
+            self._tablespace = self._in_memory() if not tuning.crash_safe else sql.SQL("pg_default")
             self._make_template(migrations)
 
     def clone(self) -> str:
@@ -147,8 +154,8 @@ class Server:
         name = f"test_{uuid4().hex}"
         with psycopg.connect(_in_database(self.url, "postgres"), autocommit=True) as admin:
             admin.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
-                    sql.Identifier(name), sql.Identifier(self._template), self._strategy
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {} TABLESPACE {}").format(
+                    sql.Identifier(name), sql.Identifier(self._template), self._strategy, self._tablespace
                 )
             )
         return _in_database(self.url, name)
@@ -159,13 +166,27 @@ class Server:
         with psycopg.connect(_in_database(self.url, "postgres"), autocommit=True) as admin:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def _in_memory(self) -> sql.Composable:
+        """The tablespace for all databases of tests: in memory, or the server's own where there is too little."""
+        folder = folder_in_memory(self._session)
+        if folder is None:
+            return sql.SQL("pg_default")
+        with psycopg.connect(_in_database(self.url, "postgres"), autocommit=True) as admin:
+            if not admin.execute("SELECT 1 FROM pg_tablespace WHERE spcname = %s", (TABLESPACE,)).fetchone():
+                admin.execute(
+                    sql.SQL("CREATE TABLESPACE {} LOCATION {}").format(sql.Identifier(TABLESPACE), str(folder))
+                )
+        return sql.Identifier(TABLESPACE)
+
     def _make_template(self, migrations: Migrations) -> None:
         unfinished = f"{self._template}_unfinished"
         with psycopg.connect(_in_database(self.url, "postgres"), autocommit=True) as admin:
             if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", (self._template,)).fetchone():
                 return
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(unfinished)))
-            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unfinished)))
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} TABLESPACE {}").format(sql.Identifier(unfinished), self._tablespace)
+            )
             with psycopg.connect(_in_database(self.url, unfinished), autocommit=True) as connection:
                 migrations.apply(connection)
             admin.execute(
@@ -214,6 +235,13 @@ def durable_database_url(durable_server: Server) -> Iterator[str]:
     """As `database_url`, on a server that flushes every commit to disk."""
     with _cloned(durable_server) as url:
         yield url
+
+
+@pytest.fixture
+def readable(database_url: str) -> None:
+    """What is read of sessions rests on projections too: which were deleted, and how long an environment keeps them."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        install(connection, [RECORDINGS, ACCOUNTS])
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import typer
 
 from api import bootstrap
 from api.bootstrap import Runtime, choose_transport, prepare, runtime
-from api.cli import integrations
+from api.cli import definitions, integrations
 from api.cli.leaving import leave_kafka_command
 from api.cli.opening import AsJson, Home, database, opened, settings_for
 from commands.context import Context
@@ -33,6 +33,9 @@ app.add_typer(key, name="key")
 app.add_typer(integrations.app, name="integration")
 
 app.command("leave-kafka")(leave_kafka_command)
+environment.command("set-test-accounts")(definitions.set_test_accounts)
+environment.command("set-actions")(definitions.set_actions)
+environment.command("show")(definitions.show)
 
 SHORT_WAIT_SECONDS = 2.0
 
@@ -145,6 +148,16 @@ def rotate_token(environment_id: int, home: Home = None, as_json: AsJson = False
         _print({"project_token": made.project_token}, made.position, running, as_json=as_json)
 
 
+@environment.command("set-retention")
+def set_retention(environment_id: int, days: str, home: Home = None, as_json: AsJson = False) -> None:
+    """Sets for how many days after their last receipt sessions are kept; `default` for REPLAY_VISION_RETENTION_DAYS."""
+    with opened(settings_for(home)) as running:
+        position = running.accounts.set_retention(_context(running), environment_id, _days(days))
+        kept = running.settings.retention_days if _days(days) is None else _days(days)
+        values = {"id": environment_id, "retention_days": kept, "default": _days(days) is None}
+        _print(values, position, running, as_json=as_json)
+
+
 @user.command("create")
 def create_user(
     email: str,
@@ -199,6 +212,14 @@ def revoke_key(prefix: str, home: Home = None, as_json: AsJson = False) -> None:
     with opened(settings_for(home)) as running:
         position = running.accounts.revoke_key(_context(running), prefix)
         _print({"revoked": prefix}, position, running, as_json=as_json)
+
+
+def _days(text: str) -> int | None:
+    if text == "default":
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004 - more is no number of days
+        raise Invalid("days", "invalid_input", f'"{text}" is neither a number of days nor default.')
+    return int(text)
 
 
 def _day(text: str) -> datetime:

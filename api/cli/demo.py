@@ -78,7 +78,7 @@ def _import(running: Runtime, credentials: Credentials, progress: Progress, stop
     task = progress.add_task("Importing sample sessions", total=len(files))
     now = running.clock()
     sessions: list[str] = []
-    for imported in import_files(files, running.transport, credentials.environment_id, now, ending=now):
+    for imported in import_files(files, running.sender, credentials.environment_id, now, ending=now):
         if imported.error is not None:
             message = f"{imported.path.name}: {imported.error}"
             raise Failure(message)

@@ -52,7 +52,7 @@ def import_sessions(
             disable=not console.is_terminal,
         ) as progress:
             task = progress.add_task("Importing", total=sum(_count(path) for path in files))
-            for imported in import_files(files, running.transport, environment, running.clock()):
+            for imported in import_files(files, running.sender, environment, running.clock()):
                 progress.console.file.flush()
                 for line in _lines(imported, as_json=as_json):
                     print(line, flush=True)

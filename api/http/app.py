@@ -30,6 +30,7 @@ from api.http.routes import (
     quota,
     scanner_health,
     scanners,
+    session_recordings,
     stats,
 )
 from api.http.services import Services
@@ -46,6 +47,7 @@ NOUNS = (
     quota,
     actions,
     history,
+    session_recordings,
 )
 """Modules with the rows of the route table, each a tuple OPERATIONS."""
 
@@ -76,9 +78,9 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.add_middleware(Entrance)
+    capture.mount(app, services)
     mount(app, OPERATIONS, services.public_url)
     health.mount(app)
-    capture.mount(app, services)
     return app
 
 

@@ -1,7 +1,7 @@
 """Who calls and what they may do, checked in the contract's order: key, scope, project (contract 2.1)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -44,14 +44,22 @@ class Caller:
         return Context(actor, now, self.correlation_id, self.tenant)
 
 
-def admit(request: Request, body: Payload, services: Services, scopes: Sequence[str], *, analytics: bool) -> Caller:
+def admit(
+    request: Request,
+    body: Payload,
+    services: Services,
+    scopes: Sequence[str],
+    *,
+    analytics: bool,
+    texts: Iterable[str] = (),
+) -> Caller:
     """Lets a caller in who holds every one of `scopes` in the project of the path.
 
-    Raises Refusal 406 (no JSON wanted), 401 (no key, unknown key), 403 (the first missing scope, a confined key, not a
-    member), 404 (no such project); Throttled, over the project's rate limit for its kind of request; Behind, an outage,
-    when the read tables may lack what would let the caller in.
+    Raises Refusal 406 (neither JSON wanted nor one of `texts`), 401 (no key, unknown key), 403 (the first missing
+    scope, a confined key, not a member), 404 (no such project); Throttled, over the project's rate limit for its kind
+    of request; Behind, an outage, when the read tables may lack what would let the caller in.
     """
-    check_acceptable(request)
+    check_acceptable(request, texts)
     key, source = _presented_key(request, body)
     asked = request.path_params["environment_id"]
     with services.pool.connection() as conn:

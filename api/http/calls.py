@@ -29,6 +29,9 @@ RESERVED = ("creators", "stats", "estimate")
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
+SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+"""Ids that sessions are recorded under (consumers.capture.snapshot)."""
+
 B_ = TypeVar("B_", bound=Body)
 
 
@@ -44,7 +47,20 @@ class _ObjectId(Convertor[str]):
         return value
 
 
+class _Session(Convertor[str]):
+    """Any one segment. Whether it is the id of a session is told after authentication, as 404."""
+
+    regex = "[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 register_url_convertor("object", _ObjectId())
+register_url_convertor("session", _Session())
 
 
 def object_id(text: str) -> UUID | None:
@@ -82,6 +98,13 @@ class Call:
             raise NotFound
         return found
 
+    def session_id(self) -> str:
+        """The recorded session of the path. Raises NotFound for what can be no session's id."""
+        found: str = self.request.path_params["session_id"]
+        if not SESSION_ID.fullmatch(found):
+            raise NotFound
+        return found
+
     def body(self, model: type[B_], choices: Mapping[str, Any] | None = None) -> B_:
         """The request body. Raises Refusal (no JSON) and Invalid (the first problem)."""
         return read(model, self.payload.value(), choices=choices)
@@ -95,9 +118,9 @@ Again = Callable[[Call, Kept], Response]
 class Operation:
     """One row of the route table: address, what a caller needs, who answers, and what the OpenAPI document says.
 
-    `path` is below `/api/{environments|projects}/{environment_id}/vision`; `name` makes the operation id, unless
-    `known_as` gives it. What writes has an `again`, and takes an `Idempotency-Key` by that. `analytics` reads have rate
-    limits of their own.
+    `path` is below `base`, which is below `/api/{environments|projects}/{environment_id}/`; `name` makes the operation
+    id, unless `known_as` gives it. What writes has an `again`, and takes an `Idempotency-Key` by that. `analytics`
+    reads have rate limits of their own.
     """
 
     method: str
@@ -110,6 +133,7 @@ class Operation:
     failures: Sequence[int] = ()
     parameters: Sequence[Parameter] = ()
     body: type[Body] | None = None
+    base: str = "vision/"
     again: Again | None = None
     analytics: bool = False
     known_as: str = ""
@@ -125,3 +149,10 @@ class Operation:
     """Whether successful answers have an ETag."""
     streams: bool = False
     """Whether it also answers with JSON lines, one for each of `results`."""
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """For an answer that is no JSON document: the media types that it comes in, and what each says."""
+
+    @property
+    def address(self) -> str:
+        """The path below the environment's."""
+        return self.base + self.path

@@ -18,7 +18,7 @@ def endpoint(operation: Operation) -> Callable[..., Response]:
 
     def answer(request: Request, body: Annotated[Payload, Depends(payload)]) -> Response:
         services = services_of(request)
-        caller = admit(request, body, services, operation.scopes, analytics=operation.analytics)
+        caller = admit(request, body, services, operation.scopes, analytics=operation.analytics, texts=operation.texts)
         call = Call(request, services, caller, body)
         return operation.answer(call) if operation.again is None else answer_once(operation, operation.again, call)
 

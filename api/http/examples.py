@@ -10,7 +10,7 @@ SESSION_ID = "01983a10-77c2-7d4f-8e15-0b9c64fa2d38"
 OBSERVATION_ID = "5f0c2b9e-3d1a-5c87-a4f6-e29b7d105c83"
 WORKFLOW_ID = f"replay-vision-apply-scanner-{SCANNER_ID}-{SESSION_ID}"
 
-_ADDRESS = "https://replay.example.org/api/projects/1/vision"
+_ADDRESS = "https://replay.example.org/api/projects/1"
 
 USER: dict[str, Any] = {
     "id": 5,
@@ -165,6 +165,7 @@ ESTIMATED: dict[str, Any] = {
     "estimated_observations_per_month": 240,
     "sampling_rate": 0.5,
     "other_enabled_scanners_monthly": 840,
+    "unsupported_conditions": [],
 }
 HEALTH: dict[str, Any] = {
     "status": "waiting",
@@ -256,16 +257,44 @@ ACTION_ENTRY: dict[str, Any] = {
 }
 
 
-def page(row: dict[str, Any], path: str) -> dict[str, Any]:
-    """The second page of a list that shows one row a page; `path` is below `/vision/`."""
+SESSION: dict[str, Any] = {
+    "id": SESSION_ID,
+    "distinct_id": "customer-4711",
+    "start_time": "2026-07-22T07:41:12.480000Z",
+    "end_time": "2026-07-22T07:43:31.160000Z",
+    "recording_duration": 138.68,
+    "active_seconds": 96.21,
+    "inactive_seconds": 42.47,
+    "click_count": 14,
+    "keypress_count": 38,
+    "mouse_activity_count": 171,
+    "console_log_count": 3,
+    "console_warn_count": 0,
+    "console_error_count": 1,
+    "start_url": "https://shop.example/cart",
+    "urls": ["https://shop.example/cart", "https://shop.example/payment"],
+    "windows": ["01983a10-77c3-7b10-9d52-6a4f0c1e8b77"],
+    "event_count": 412,
+    "size": 198304,
+    "snapshot_source": "web",
+    "snapshot_library": "web",
+    "activity_score": 47.62,
+    "ongoing": False,
+    "settled_at": "2026-07-22T08:19:02.300000Z",
+}
+
+
+def page(row: dict[str, Any], path: str, base: str = "vision/") -> dict[str, Any]:
+    """The second page of a list that shows one row a page; `path` is below `base`."""
+    address = f"{_ADDRESS}/{base}{path}"
     return {
         "count": 3,
-        "next": f"{_ADDRESS}/{path}?limit=1&offset=2",
-        "previous": f"{_ADDRESS}/{path}?limit=1",
+        "next": f"{address}?limit=1&offset=2",
+        "previous": f"{address}?limit=1",
         "results": [row],
     }
 
 
 def cursor_page(row: dict[str, Any], path: str) -> dict[str, Any]:
     """A first page by cursor; `path` is below `/vision/`."""
-    return {"next": f"{_ADDRESS}/{path}?cursor=YWZ0ZXI6MzE4&limit=1", "previous": None, "results": [row]}
+    return {"next": f"{_ADDRESS}/vision/{path}?cursor=YWZ0ZXI6MzE4&limit=1", "previous": None, "results": [row]}

@@ -59,7 +59,7 @@ def _in_any_case(word: str) -> str:
     return "".join(f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
 
 
-def _text(query: QueryParams, name: str) -> str:
+def text_of(query: QueryParams, name: str) -> str:
     """The last value of a repeated parameter, "" when absent. Raises Invalid for a NUL: nothing stored has one."""
     value = query.get(name, "")
     if "\x00" in value:
@@ -68,7 +68,7 @@ def _text(query: QueryParams, name: str) -> str:
 
 
 def _values(query: QueryParams, name: str) -> list[str]:
-    return [part for piece in _text(query, name).split(",") if (part := piece.strip())]
+    return [part for piece in text_of(query, name).split(",") if (part := piece.strip())]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Text:
 
     def read(self, query: QueryParams) -> str:
         """Raises Invalid for a text over `max_length` characters or with a NUL."""
-        value = _text(query, self.name).strip()
+        value = text_of(query, self.name).strip()
         if self.max_length is not None and len(value) > self.max_length:
             message = f"Ensure this value has no more than {self.max_length} characters."
             raise Invalid(self.name, "invalid_input", message)
@@ -174,7 +174,7 @@ class Moment:
 
     def read(self, query: QueryParams) -> datetime | None:
         """Raises Invalid for anything that is not a time."""
-        value = _text(query, self.name).strip()
+        value = text_of(query, self.name).strip()
         try:
             return _utc(datetime.fromisoformat(value)) if value else None
         except (ValueError, OverflowError):
@@ -198,7 +198,7 @@ class Order:
 
     def read(self, query: QueryParams) -> str | None:
         """The key as given (`-created_at`), None when absent. Raises Invalid for an unknown key or a list of keys."""
-        given = _text(query, self.name).strip()
+        given = text_of(query, self.name).strip()
         if given and given.removeprefix("-") not in self.keys:
             raise Invalid(self.name, "invalid_input", _unknown([given], self._all()))
         return given or None

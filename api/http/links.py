@@ -35,6 +35,16 @@ def of_scanner(scanner_id: str) -> tuple[Link, ...]:
     )
 
 
+def of_session(session_id: str) -> tuple[Link, ...]:
+    """Everything that is done with one recorded session, whose id is the given expression."""
+    one = {"id": session_id}
+    return (
+        Link("session_recordings_retrieve", one),
+        Link("session_recordings_timeline_retrieve", one),
+        Link("session_recordings_destroy", one),
+    )
+
+
 def of_gap(gap_id: str, scanner_id: str) -> tuple[Link, ...]:
     """Everything that is done with one gap; both ids are expressions."""
     return (Link("scanners_gaps_redrive_create", {"scanner_id": scanner_id, "id": gap_id}),)

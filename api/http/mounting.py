@@ -19,7 +19,7 @@ def mount(app: FastAPI, operations: Iterable[Operation], public_url: str) -> Non
         answer = endpoint(operation)
         for prefix, start in PREFIXES:
             app.add_api_route(
-                f"{prefix.replace('{project_id}', f'{{{ENVIRONMENT}}}')}/vision/{operation.path}",
+                f"{prefix.replace('{project_id}', f'{{{ENVIRONMENT}}}')}/{operation.address}",
                 answer,
                 methods=[operation.method],
                 name=operation_id(operation, start),

@@ -1,5 +1,7 @@
 """Which form of answer the client takes."""
 
+from collections.abc import Iterable
+
 from starlette.requests import Request
 
 from api.http.errors import not_acceptable
@@ -27,7 +29,8 @@ def prefers(request: Request, media_type: str) -> bool:
     return any(piece.partition(";")[0].strip().lower() == media_type for piece in header.split(",", RANGES)[:RANGES])
 
 
-def check_acceptable(request: Request) -> None:
-    """Raises Refusal 406 when the client takes neither JSON nor, for exports, JSON lines."""
-    if not accepts(request, JSON) and not prefers(request, NDJSON):
-        raise not_acceptable()
+def check_acceptable(request: Request, others: Iterable[str] = ()) -> None:
+    """Raises Refusal 406 when the client takes neither JSON nor, for exports, JSON lines, nor one of `others`."""
+    if accepts(request, JSON) or prefers(request, NDJSON) or any(accepts(request, other) for other in others):
+        return
+    raise not_acceptable()

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.http import refusals
 from api.http.answers import STALE
-from api.http.calls import Operation
+from api.http.calls import SESSION_ID, Operation
 from api.http.components import Model, Schema, components, for_readers
 from api.http.documents import Problem, Unavailable
 from api.http.entrance import CORRELATION
@@ -35,6 +35,7 @@ TAGS = {
     "observations": "What scanners found in sessions.",
     "quota": "How much may be scanned.",
     "history": "Who changed what, and when.",
+    "session_recordings": "What was recorded of the visitors of a site.",
     "actions": "What is done with observations, by a schedule.",
 }
 
@@ -50,6 +51,13 @@ Numbers and booleans in bodies may also be given as strings (`"0.5"`, `"true"`),
 Not part of this document: the addresses that browser SDKs post recordings to (`/s/`, `/rrweb/`), and those for
 operators (`/healthz`, `/readyz`, `/metrics`). They take no API key, and their formats are their clients'.
 """
+
+_KINDS: Mapping[str, Schema] = {
+    "int": {"type": "integer", "minimum": 1},
+    "object": {"type": "string", "format": "uuid"},
+    "session": {"type": "string", "pattern": f"^{SESSION_ID.pattern}$"},
+}
+"""Path parameters by their kind in the route table."""
 
 _HEADERS: Mapping[str, tuple[str, Schema]] = {
     CORRELATION: ("The id of this request in the server's log.", {"type": "string", "format": "uuid"}),
@@ -76,7 +84,7 @@ def document(operations: Iterable[Operation], server: str = "/") -> dict[str, An
     paths: dict[str, dict[str, Any]] = {}
     for prefix, start in PREFIXES:
         for operation in table.values():
-            path = f"{prefix}/vision/{_public_path(operation.path)}"
+            path = f"{prefix}/{_public_path(operation.address)}"
             described = _Described(operation, table, references, path, start)
             paths.setdefault(path, {})[operation.method.lower()] = described.whole()
     used = {tag for path in paths.values() for each in path.values() for tag in each["tags"]}
@@ -188,7 +196,7 @@ class _Described:
         for name, (kind, convertor) in zip(names[1:], kinds, strict=True):
             article = "an" if kind[0] in "aeiou" else "a"
             number = convertor == "int"
-            schema = {"type": "integer", "minimum": 1} if number else {"type": "string", "format": "uuid"}
+            schema = _KINDS[convertor]
             text = f"{'Number' if number else 'Id'} of {article} {kind.replace('_', ' ')}."
             parameters.append({"name": name, "in": "path", "required": True, "schema": schema, "description": text})
         return parameters
@@ -213,6 +221,10 @@ class _Described:
         if model is not None:
             examples = _examples({"example": operation.shows.get(status)})
             answer["content"] = {JSON: {"schema": self._references[model], "examples": examples}}
+        if operation.texts:
+            answer["content"] = {
+                kind: {"schema": {"type": "string", "description": text}} for kind, text in operation.texts.items()
+            }
         if operation.streams:
             lines = {"type": "string", "description": "One of `results` a line."}
             answer["content"][NDJSON] = {"schema": lines}

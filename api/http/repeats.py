@@ -10,14 +10,14 @@ from starlette.responses import Response
 
 from api.http.answers import STALE
 from api.http.body import Payload
-from api.http.calls import Again, Call, Operation
+from api.http.calls import Again, Call, Operation, object_id
 from api.http.errors import Refusal, repeated_otherwise
 from api.http.repeating import HEADER, LONGEST_KEY, NO_KEY, REPLAYED
 from commands.store.once import Kept, KeptAnswer, Once, find, finish, keep
 from commands.store.recorder import Refused
 from domain.errors import Invalid, NotFound, VisionError
 
-LONGEST_ID = 64
+LONGEST_ID = 128
 """Characters of an id in a path; a longer one is nobody's."""
 
 _NOT_KEPT = {"content-length", STALE.lower()}
@@ -114,7 +114,8 @@ def _route(operation: Operation, request: Request) -> str:
     ids = [value for name, value in request.path_params.items() if name != "environment_id"]
     if not all(len(one) <= LONGEST_ID and one.isascii() and one.isprintable() for one in ids):
         raise NotFound
-    return " ".join([operation.name, *(one.lower() for one in ids)])
+    # Ids of objects are the same in capitals; those of sessions are not.
+    return " ".join([operation.name, *(one.lower() if object_id(one) else one for one in ids)])
 
 
 def _digest(payload: Payload) -> bytes:

@@ -20,6 +20,8 @@ class EstimateDocument(Document):
     sampling_rate: float
     other_enabled_scanners_monthly: Count
     """Stored estimates of the organization's other enabled scanners."""
+    unsupported_conditions: list[str]
+    """The query's conditions that cannot be answered, a few words each; with any it matches nothing."""
 
 
 class HealthReason(Document):
@@ -58,7 +60,7 @@ class ScannerHealthDocument(Document):
     running: Count
     last_day: LastDay
     unsupported_conditions: list[str]
-    """Keys of the query that cannot be answered, so that it selects nothing."""
+    """The query's conditions that cannot be answered, a few words each; with any it selects nothing."""
 
 
 class GapDocument(Document):

@@ -4,15 +4,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 from starlette.requests import Request
 
+from api.http.tokens import Tokens
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
+from commands.recordings import Recordings
 from commands.scanners import Scanners
+from consumers.capture.allowance import Allowance
+from consumers.capture.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
+from consumers.scanning.timelines import Timelines
 from consumers.selection.estimate import Estimates
 from consumers.transports.port import Transport
 
@@ -55,9 +61,14 @@ class Services:
     scanners: Scanners
     actions: Actions
     observations: Observations
+    recordings: Recordings
+    timelines: Timelines
     limits: ObservationLimits
     estimates: Estimates
     transport: Transport
+    blobs: Blobs
+    tokens: Tokens
+    allowance: Allowance
     wait: Waiting
     clock: Callable[[], datetime]
     """The time now, with a zone."""
@@ -83,6 +94,8 @@ class Services:
     """Path before a second copy of the capture routes, for sites whose visitors block the plain ones; "" for none."""
     capture_origins: Sequence[str] = ()
     """Origins whose pages may post recordings; empty means any."""
+    capture_sdk_folder: Path | None = None
+    """Where files of the browser SDK lie that are served; None for none."""
 
 
 def services_of(request: Request) -> "Services":

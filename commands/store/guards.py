@@ -6,7 +6,7 @@ that does not hold refuses the whole save and nothing of it is stored.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -93,6 +93,11 @@ def reserve(
         "scanner_cap": scanner_cap,
         "environment_cap": environment_cap,
     }
+
+
+def scheduled(*, environment_id: int, at: datetime, most: int) -> Guard:
+    """Counts one scan of the schedule for the environment's day (UTC). Refuses with `day_full` beyond `most`."""
+    return {"op": "scheduled", "environment_id": environment_id, "day": str(at.astimezone(UTC).date()), "most": most}
 
 
 def settle(*, scanner_id: UUID, period: str, refund: bool) -> Guard:

@@ -48,8 +48,8 @@ _STORED = (
 class Refused(Exception):
     """A guard does not hold, or the stream has moved on.
 
-    `refusal` is `exists`, `no_quota`, `capped`, `taken:<scope>`, `missing:<scope>`, `full:<scope>`, `version` or
-    `repeated`.
+    `refusal` is `exists`, `no_quota`, `capped`, `day_full`, `taken:<scope>`, `missing:<scope>`, `full:<scope>`,
+    `version` or `repeated`.
     """
 
     def __init__(self, refusal: str) -> None:

@@ -7,7 +7,8 @@ become paths, and nothing is shared between environments.
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +19,13 @@ MAX_BLOB_BYTES = 256 * 1024 * 1024
 """One blob. Capture writes the new batches of one session together: at most 200 records of 8 MB packed."""
 
 _KEY = re.compile(r"\d{1,10}/[0-9a-f]{64}/[0-9a-f]{64}")
+
+
+REFRESHED_AFTER = timedelta(hours=12)
+"""Age from which a blob that is put again counts as new, so that nobody takes it for left over."""
+
+
+Listed = list[tuple[str, datetime]]
 
 
 class MissingBlob(LookupError):
@@ -45,6 +53,14 @@ class Blobs(Protocol):
 
     def list(self, environment_id: int, session_id: str) -> Iterator[str]:
         """The keys of a session, in no order."""
+        ...
+
+    def page(self, environment_id: int, after: str, limit: int) -> Sequence[tuple[str, datetime]]:
+        """An environment's keys above `after` in their order, at most `limit`, each with when it was last put.
+
+        To within REFRESHED_AFTER: who puts the same bytes again sooner does not change the time. Raises OSError when
+        the store is away.
+        """
         ...
 
 
@@ -84,6 +100,8 @@ class FolderBlobs:
         self._make_folder(path.parent)
         if not path.exists():
             self._write(path, data)
+        elif _changed(path) < datetime.now(UTC) - REFRESHED_AFTER:
+            path.touch()
         # Also when it is there already: whoever wrote it may have died between the rename and this.
         _flush_folder(path.parent)
         return key
@@ -110,6 +128,28 @@ class FolderBlobs:
         names = [entry.name for entry in os.scandir(path)] if path.is_dir() else []
         return (key for name in names if is_key(key := f"{folder}/{name}"))
 
+    def page(self, environment_id: int, after: str, limit: int) -> Sequence[tuple[str, datetime]]:
+        """Also drops what a crash has left half written."""
+        found: Listed = []
+        place = self._root / f"{environment_id:d}"
+        first = after.rpartition("/")[0]
+        for folder in sorted(place.iterdir()) if place.is_dir() else []:
+            if f"{environment_id:d}/{folder.name}" < first:
+                continue
+            for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+                key = f"{environment_id:d}/{folder.name}/{path.name}"
+                try:
+                    changed = _changed(path)
+                    if is_key(key) and key > after:
+                        found.append((key, changed))
+                    elif not is_key(key) and changed < datetime.now(UTC) - REFRESHED_AFTER:
+                        path.unlink()
+                except FileNotFoundError:
+                    continue  # deleted meanwhile
+                if len(found) == limit:
+                    return found
+        return found
+
     def _path(self, key: str) -> Path:
         return self._root / checked(key)
 
@@ -132,6 +172,10 @@ class FolderBlobs:
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
+
+
+def _changed(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Bytes from the wire to JSON values and back, with a stated limit on everything (capture 2, 8 step 1)."""
 
 import binascii
+import codecs
 import gzip
 import json
 import math
@@ -29,11 +30,22 @@ measured, so 400 MB. Counted before parsing, in strings too. Three full buffers 
 MAX_NESTING = 500
 """Levels of one rrweb event: a page nested 250 elements deep, two levels an element."""
 
+MAX_LENIENT_BYTES = 16 * 1024 * 1024
+"""What is parsed a second and a third time for what no browser sends but this module knows: it takes twenty times the
+memory."""
+
+MAX_HALVES = 100_000
+"""Escapes of surrogates in a document whose lone ones are replaced. Browsers write whole characters without escapes."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP = 31
 _JSON_STARTS = (b"{", b"[")
 _LZ = frozenset({"lz64", "lz-string"})
 _BASE64_BLANK = re.compile(rb"[\s=]+")
+_HIGH_ALONE = re.compile(rb"\\(?<!\\\\)u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F][0-9a-fA-F]{2})")
+_LOW_ALONE = re.compile(rb"\\(?<!\\\\)u(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u)[dD][c-fC-F][0-9a-fA-F]{2}")
+_RAW_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
+_PIECE = 1024 * 1024
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -48,9 +60,11 @@ def decode_body(body: bytes, content_type: str = "", compression: str = "") -> J
         raise TooLarge(f"A body may have {MAX_WIRE_BYTES} bytes.")
     if body.startswith(_GZIP_MAGIC):
         return parse(gunzip(body, MAX_INFLATED_BYTES))
-    if body.startswith(b"data=") or content_type.lower().startswith("application/x-www-form-urlencoded"):
-        body = _form_field(body)
     body = body.strip()
+    is_form = content_type.lower().startswith("application/x-www-form-urlencoded")
+    # curl and others call JSON a form unless they are told what it is.
+    if body.startswith(b"data=") or (is_form and body[:1] not in _JSON_STARTS):
+        body = _form_field(body).strip()
     if compression in _LZ:
         return parse(lz_string.decompress_base64(body, MAX_INFLATED_BYTES).encode())
     if body[:1] in _JSON_STARTS:
@@ -74,7 +88,7 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
 
     Raises Undecodable, or TooLarge over `max_values` or the parser's own nesting limit.
     """
-    if len(document) > max_values and values_in(document) > max_values:
+    if exceeds(max_values, document):
         raise TooLarge(f"A document may have {max_values} values.")
     try:
         return orjson.loads(document)
@@ -82,9 +96,11 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
         return _parse_leniently(document, refusal)
 
 
-def values_in(document: bytes) -> int:
-    """What `parse` bounds."""
-    return document.count(b",") + document.count(b"[") + document.count(b"{")
+def exceeds(max_values: int, *documents: bytes) -> bool:
+    """Whether they have more commas and opening brackets together; short documents cannot have so many."""
+    if sum(map(len, documents)) <= max_values:
+        return False
+    return sum(document.count(sign) for document in documents for sign in (b",", b"[", b"{")) > max_values
 
 
 def dump(value: Json, max_nesting: int = MAX_NESTING) -> bytes:
@@ -145,6 +161,11 @@ def _base64(text: bytes) -> bytes:
 def _parse_leniently(document: bytes, refusal: Exception) -> Json:
     """For what orjson refuses and browsers send: lone surrogates (a text cut between the halves of an emoji)."""
     try:
+        return orjson.loads(_without_halves(document))
+    except orjson.JSONDecodeError:
+        if len(document) > MAX_LENIENT_BYTES:
+            raise Undecodable("The document is not JSON.") from refusal
+    try:
         value = json.loads(_text(document), parse_constant=_no_constant, parse_float=_float)
         halves = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
         return json.loads(halves.decode("utf-16-le", "replace"))
@@ -152,6 +173,22 @@ def _parse_leniently(document: bytes, refusal: Exception) -> Json:
         raise TooLarge("The document is nested too deeply.") from None
     except ValueError:
         raise Undecodable("The document is not JSON.") from refusal
+
+
+def _without_halves(document: bytes) -> bytes:
+    """The document with U+FFFD for surrogates that stand alone as an escape, and for bytes that are not UTF-8.
+
+    Where a backslash stands before the escape it is left, because that may be a text about escapes.
+    """
+    if document.count(b"\\ud") + document.count(b"\\uD") <= MAX_HALVES:
+        document = _LOW_ALONE.sub(rb"\\ufffd", _HIGH_ALONE.sub(rb"\\ufffd", document))
+    if document.isascii():
+        return document
+    document = _RAW_HALF.sub("\ufffd".encode(), document)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    # Piece by piece: one astral character makes a text of four bytes a character.
+    pieces = (document[start : start + _PIECE] for start in range(0, len(document), _PIECE))
+    return b"".join(decoder.decode(piece).encode() for piece in pieces) + decoder.decode(b"", final=True).encode()
 
 
 def _text(document: bytes) -> str:

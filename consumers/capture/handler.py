@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
@@ -10,11 +11,14 @@ from uuid import UUID
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import console, sessions
+from consumers.capture import console, deletions, sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
+from consumers.capture.held import drop as drop_held
+from consumers.capture.held import resolved
+from consumers.capture.limits import GENEROUS, Admission, CaptureLimits
 from consumers.capture.parts import Part, part_of
-from consumers.capture.refusals import CaptureRefused, UnknownToken
+from consumers.capture.refusals import CaptureRefused, Malformed, UnknownToken
 from consumers.capture.snapshot import from_message
 from consumers.capture.undecodable import Undecoded, drop_old, keep
 from consumers.transports.port import Record
@@ -26,8 +30,11 @@ GROUP = "capture"
 BLOB_TARGET_BYTES = 32 * 1024 * 1024
 """New batches of one session share a blob up to this many packed bytes."""
 
+BYTES_IN_HAND = 64 * 1024 * 1024
+"""Packed bytes of parts that wait to be stored: a batch may name blobs that are much larger than its messages."""
+
 DROP_EVERY = timedelta(minutes=10)
-"""How often a handler looks for undecodable messages that need not be kept any longer."""
+"""How often a handler looks for undecodable and held messages that need not be kept any longer."""
 
 POOL_SECONDS = 1.0
 """How long that waits for a connection: it can be done later, the batch in hand cannot."""
@@ -39,11 +46,24 @@ Raises when it cannot be told yet (projections.engine.completeness.Behind): None
 """
 
 
+Name = tuple[int, str, UUID]
+"""Environment, session and batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A batch, the record that it came in, and the bytes of its message."""
+
+    part: Part
+    record: Record
+    bytes: int
+
+
 class SnapshotHandler:
     """A transport handler. Safe for any number of copies; everything it decides is in the handler's transaction.
 
     Blobs are written before the rows that name them, so a crash can leave a blob without a row but never a row without
-    a blob. `pool` is for dropping old undecodable messages, in transactions of its own, now and then.
+    a blob. `pool` is for dropping old undecodable and held messages, in transactions of its own, now and then.
     """
 
     def __init__(
@@ -52,11 +72,13 @@ class SnapshotHandler:
         pool: ConnectionPool,
         environment_of: TokenLookup,
         clock: Clock = utc_now,
+        limits: CaptureLimits = GENEROUS,
     ) -> None:
         self._blobs = blobs
         self._pool = pool
         self._environment_of = environment_of
         self._clock = clock
+        self._limits = limits
         self._drop_at = clock()
 
     def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
@@ -66,34 +88,56 @@ class SnapshotHandler:
         make such messages, and dead letters would stop the partition for everybody (transports/poison.py).
         """
         self._drop_old()
-        parts: dict[tuple[int, str, UUID], Part] = {}
-        undecoded: list[Undecoded] = []
+        now = self._clock()
+        refused: list[Undecoded] = []
+        admission = Admission(conn, self._limits, now)
+        late: Counter[tuple[int, str]] = Counter()
+        for portion in self._portions(conn, records, refused):
+            refused += self._store_all(conn, portion, admission, now, late)
+        admission.save()
+        if refused:
+            self._keep(conn, sorted(refused, key=lambda one: one.record.offset))
+        if late:
+            log.info("passed over batches of deleted sessions", extra={"batches": late.total()})
+            deletions.note_dropped(conn, late)
+
+    def _portions(
+        self, conn: psycopg.Connection, records: Sequence[Record], refused: list[Undecoded]
+    ) -> Iterator[Mapping[Name, Arrived]]:
+        """The batches of recordings, each once, as many at a time as memory has room for; appends what is none."""
+        portion: dict[Name, Arrived] = {}
+        room = BYTES_IN_HAND
         for record in records:
             try:
-                part = self._part(conn, record)
+                arrived = self._arrived(conn, record)
             except CaptureRefused as refusal:
-                undecoded.append(Undecoded(record, refusal))
-            else:
-                parts.setdefault((*part.session, part.uuid), part)
-        if parts:
-            self._store_all(conn, parts)
-        if undecoded:
-            self._keep(conn, undecoded)
+                refused.append(Undecoded(record, refusal))
+                continue
+            portion.setdefault((*arrived.part.session, arrived.part.uuid), arrived)
+            room -= len(arrived.part.packed)
+            if room < 0:
+                yield portion
+                portion, room = {}, BYTES_IN_HAND
+        if portion:
+            yield portion
 
-    def _part(self, conn: psycopg.Connection, record: Record) -> Part:
-        snapshot = from_message(record)
+    def _arrived(self, conn: psycopg.Connection, record: Record) -> Arrived:
+        whole = resolved(record, self._blobs)
+        snapshot = from_message(whole)
+        if whole is not record and snapshot.session_id.encode() != record.key:
+            raise Malformed("The message and what it holds are of different sessions.")
         environment_id = snapshot.environment_id
         if environment_id is None:
             environment_id = self._environment_of(conn, snapshot.token)
         if environment_id is None:
             raise UnknownToken("The message belongs to no environment.")
-        return part_of(snapshot, environment_id)
+        return Arrived(part_of(snapshot, environment_id), record, len(whole.value))
 
     def _keep(self, conn: psycopg.Connection, undecoded: list[Undecoded]) -> None:
         kept = keep(conn, self._blobs, undecoded, self._clock())
         first = undecoded[0].record
         log.warning(
-            "passed over undecodable messages",
+            "passed over messages",
             extra={
                 "codes": dict(Counter(one.refusal.code for one in undecoded)),
                 "kept": kept,
@@ -111,20 +155,48 @@ class SnapshotHandler:
         try:
             with self._pool.connection(timeout=POOL_SECONDS) as conn:
                 dropped = drop_old(conn, self._blobs, now)
+                settled = drop_held(conn, self._blobs, now)
         except (OSError, psycopg.Error):
-            log.exception("old undecodable messages could not be dropped")
+            log.exception("old messages could not be dropped")
         else:
-            if dropped:
-                log.info("dropped undecodable messages", extra={"dropped": dropped})
+            if dropped or settled:
+                log.info("dropped old messages", extra={"undecodable": dropped, "held": settled})
 
-    def _store_all(self, conn: psycopg.Connection, parts: Mapping[tuple[int, str, UUID], Part]) -> None:
-        wanted = sorted({part.session for part in parts.values()})
-        states = sessions.lock(conn, wanted)
-        known = sessions.known_parts(conn, list(parts))
-        fresh = sorted((part for name, part in parts.items() if name not in known), key=lambda part: part.session)
-        now = self._clock()
-        for session, members in groupby(fresh, key=lambda part: part.session):
-            self._store(conn, session, list(members), states, now)
+    def _store_all(
+        self,
+        conn: psycopg.Connection,
+        portion: Mapping[Name, Arrived],
+        admission: Admission,
+        now: datetime,
+        late: Counter[tuple[int, str]],
+    ) -> Iterator[Undecoded]:
+        """Stores what is new and within the limits, and yields what is over them.
+
+        Batches of deleted sessions are passed over, and counted in `late`.
+        """
+        asked = {arrived.part.session for arrived in portion.values()}
+        gone = deletions.deleted(conn, asked)
+        states = sessions.lock(conn, sorted(asked - gone))
+        # Once more: from here on whoever erases one of these waits for the end of this transaction.
+        just_gone = deletions.deleted(conn, states)
+        sessions.unmake(conn, [session for session in just_gone if states[session] is None])
+        gone |= just_gone
+        known = sessions.known_parts(conn, list(portion))
+        fresh = sorted(
+            (one for name, one in portion.items() if name not in known and one.part.session not in gone),
+            key=lambda one: one.part.session,
+        )
+        for session, members in groupby(fresh, key=lambda one: one.part.session):
+            found, before = list(members), states[session]
+            refusals = admission.refusals(session, before.facts if before else None, [one.part for one in found])
+            fitting = [one for one, refusal in zip(found, refusals, strict=True) if refusal is None]
+            yield from (Undecoded(one.record, no) for one, no in zip(found, refusals, strict=True) if no is not None)
+            if fitting:
+                self._store(conn, session, [one.part for one in fitting], states, now)
+                admission.take(session[0], sum(one.bytes for one in fitting), new=before is None)
+            elif before is None:
+                sessions.unmake(conn, [session])
+        late.update(arrived.part.session for arrived in portion.values() if arrived.part.session in gone)
 
     def _store(
         self,

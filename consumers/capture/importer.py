@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from consumers.capture.analytics.event import TOPIC as ANALYTICS
 from consumers.capture.analytics.event import to_message
 from consumers.capture.encodings import Json
 from consumers.capture.files import bodies, recordings_in
+from consumers.capture.held import Publisher, content_bytes
 from consumers.capture.readable import readable
 from consumers.capture.refusals import CaptureRefused, Malformed
 from consumers.capture.snapshot import TOPIC, Snapshot, to_messages
@@ -22,15 +22,12 @@ from consumers.transports.port import Outgoing
 PUBLISHED_AT_ONCE = 100
 """Messages of one publish call."""
 
+BYTES_AT_ONCE = 64 * 1024 * 1024
+"""What they may have together, before the last of them."""
+
 NOTHING = "There is no recording in it."
 
 _NETWORK = "rrweb/network@1"
-
-
-class Publisher(Protocol):
-    """The half of a transport that an import needs."""
-
-    def publish(self, topic: str, records: Sequence[Outgoing]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -118,6 +115,7 @@ class _File:
 def _import(file: _File, transport: Publisher, ending: datetime | None) -> Imported:
     sessions: dict[str, ImportedSession] = {}
     waiting: list[Outgoing] = []
+    room = BYTES_AT_ONCE
     try:
         shift_ms = 0 if ending is None else int(ending.timestamp() * 1000) - file.newest()
         for found in file.found():
@@ -125,11 +123,13 @@ def _import(file: _File, transport: Publisher, ending: datetime | None) -> Impor
                 messages = to_messages(_shifted(snapshot, shift_ms) if shift_ms else snapshot)
                 session = sessions.setdefault(snapshot.session_id, ImportedSession(snapshot.session_id))
                 session.events += len(snapshot.items)
-                session.bytes += sum(message.size for message in messages)
+                size = sum(content_bytes(message) for message in messages)
+                session.bytes += size
                 waiting += messages
-                if len(waiting) >= PUBLISHED_AT_ONCE:
+                room -= size
+                if len(waiting) >= PUBLISHED_AT_ONCE or room <= 0:
                     transport.publish(TOPIC, waiting)
-                    waiting = []
+                    waiting, room = [], BYTES_AT_ONCE
             if found.events:
                 transport.publish(ANALYTICS, [to_message(event.moved(shift_ms)) for event in found.events])
         error = file.error if sessions or file.error else NOTHING

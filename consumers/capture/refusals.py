@@ -36,3 +36,26 @@ class UnknownToken(CaptureRefused):
 
     status = 401
     code = "unknown_token"
+
+
+class OverLimit(CaptureRefused):
+    """Over what a project token may send (limits.py). Counted, and not kept: there may be much of it."""
+
+    status = 429
+    code = "over_limit"
+
+
+class OverDay(OverLimit):
+    code = "over_day_bytes"
+
+
+class OverSessions(OverLimit):
+    code = "over_day_sessions"
+
+
+class OverSessionParts(OverLimit):
+    code = "over_session_parts"
+
+
+class OverSessionBytes(OverLimit):
+    code = "over_session_bytes"

@@ -8,16 +8,16 @@ s3:ListBucket on the bucket, without which S3 answers "denied" instead of "not t
 
 import os
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from consumers.capture.blobs import MissingBlob, checked, folder_of, is_key, key_of
+from consumers.capture.blobs import REFRESHED_AFTER, MissingBlob, checked, folder_of, is_key, key_of
 from consumers.capture.s3_errors import code_of, reason_of, status_of
 from consumers.capture.s3_place import S3Place
 
@@ -92,7 +92,7 @@ class S3Blobs:
     def put(self, environment_id: int, session_id: str, data: bytes) -> str:
         key = key_of(environment_id, session_id, data)
         with self._reached():
-            if self._size(key) != len(data):
+            if not self._is_there(key, len(data)):
                 obstore.put(
                     self._store,
                     key,
@@ -142,12 +142,21 @@ class S3Blobs:
                 return
             yield from (meta["path"] for meta in page if is_key(meta["path"]))
 
-    def _size(self, key: str) -> int | None:
-        """How many bytes there are; None when there is no such blob, or no such bucket."""
+    def page(self, environment_id: int, after: str, limit: int) -> Sequence[tuple[str, datetime]]:
+        with self._reached():
+            pages = obstore.list(self._store, f"{environment_id:d}", offset=after or None, chunk_size=limit)
+            found = next(pages, None) or []
+        # Compatible stores begin at the offset or behind it, and give keys in their order.
+        keys = ((meta["path"], meta["last_modified"]) for meta in found)
+        return [(key, changed) for key, changed in keys if is_key(key) and key > after]
+
+    def _is_there(self, key: str, size: int) -> bool:
+        """Whether there is such a blob, of so many bytes, and young enough not to be put again."""
         try:
-            return obstore.head(self._store, key)["size"]
+            found = obstore.head(self._store, key)
         except FileNotFoundError:
-            return None
+            return False  # or no such bucket: then putting it will say so
+        return found["size"] == size and found["last_modified"] > datetime.now(UTC) - REFRESHED_AFTER
 
     @contextmanager
     def _reached(self) -> Generator[None]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -30,6 +31,12 @@ _LOCK = f"""
     ORDER BY environment_id, session_id
     FOR UPDATE OF session
 """  # noqa: S608 - columns of our own
+
+_UNMAKE = """
+    DELETE FROM capture.session
+    USING unnest(%s::integer[], %s::text[]) AS made (environment_id, session_id)
+    WHERE session.environment_id = made.environment_id AND session.session_id = made.session_id AND state IS NULL
+"""
 
 _KNOWN = """
     SELECT environment_id, session_id, uuid
@@ -116,12 +123,15 @@ class Placed:
 def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, State]:
     """The sessions' facts so far, their rows made where missing and locked until the transaction ends.
 
-    `wanted` must be sorted: everybody locks in the same order.
+    `wanted` must be sorted and without repeats: everybody locks in the same order.
     """
     environment_ids, session_ids = [one for one, _ in wanted], [other for _, other in wanted]
-    conn.execute(_MAKE, (environment_ids, session_ids))
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_LOCK, (environment_ids, session_ids)).fetchall()
+    rows: list[dict[str, Any]] = []
+    # A row that is there may be removed between the two statements: by its deletion, or at the end of its retention.
+    while len(rows) < len(wanted):
+        conn.execute(_MAKE, (environment_ids, session_ids))
+        with conn.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(_LOCK, (environment_ids, session_ids)).fetchall()
     return {
         (row["environment_id"], row["session_id"]): None
         if row["state"] is None
@@ -133,6 +143,11 @@ def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, S
         )
         for row in rows
     }
+
+
+def unmake(conn: psycopg.Connection, made: Sequence[Session]) -> None:
+    """Removes rows that `lock` has just made and nothing was merged into."""
+    conn.execute(_UNMAKE, ([one for one, _ in made], [other for _, other in made]))
 
 
 def known_parts(conn: psycopg.Connection, names: Sequence[tuple[int, str, UUID]]) -> set[tuple[int, str, UUID]]:

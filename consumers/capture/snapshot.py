@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from uuid import UUID, uuid5
 
-from consumers.capture.encodings import MAX_VALUES, Json, compress, dump, gunzip, parse, values_in
+from consumers.capture.encodings import MAX_NESTING, MAX_VALUES, Json, compress, dump, exceeds, gunzip, parse
+from consumers.capture.held import Held, pointer
 from consumers.capture.inflate import Room
 from consumers.capture.readable import readable
 from consumers.capture.refusals import Malformed, TooLarge, Undecodable
@@ -34,10 +35,13 @@ SPLIT_AT_BYTES = 4 * 1024 * 1024
 """JSON bytes of rrweb events in one message. A longer batch travels as several, one longer event alone."""
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-"""One message as published. A broker for this product takes 10 MB (capture 7)."""
+"""One message as published. A broker for this product takes 10 MB (capture 7). Larger ones lie in blobs (held.py)."""
 
 MAX_PLAIN_BYTES = 128 * 1024 * 1024
-"""The same before gzip: twice what a body may have, because JSON inside a JSON string doubles its quotes."""
+"""The same before gzip, and of a blob: twice what a body may have, because JSON in a JSON string doubles its quotes."""
+
+MAX_TEXT_BYTES = 32 * 1024 * 1024
+"""Data that is made a text in a text to see whether it fits: that takes ten times its memory."""
 
 MAX_MESSAGE_VALUES = 2 * MAX_VALUES
 """As MAX_VALUES, of a message: twice what a body may have, because an escaped comma (\\u002c) is none in the body."""
@@ -48,7 +52,9 @@ MAX_LEFT_OUT = 100_000
 GZIP_FROM_BYTES = 64 * 1024
 """Shorter messages stay plain: packing them costs more than it saves."""
 
-SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+NO_EVENT = "No item of the snapshot is an rrweb event with a time."
+
+SESSION_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -149,10 +155,18 @@ def to_messages(snapshot: Snapshot) -> list[Outgoing]:
 
     Each has at least one readable event, for a message without any is nothing that the consumer could store: items that
     are no events travel beside an event where they fit, and are left out and counted (`left_out`) where they do not.
-    Raises TooLarge when a single rrweb event does not fit into MAX_MESSAGE_BYTES or is nested too deeply, and Malformed
-    when no item is an event.
+    A single event that does not fit into MAX_MESSAGE_BYTES becomes a Held. Raises TooLarge when one does not even fit
+    into MAX_PLAIN_BYTES or is nested too deeply, and Malformed when no item is an event.
     """
-    pieces = _split(snapshot.items)
+    items = list(snapshot.items)
+    whole = dump(items, MAX_NESTING + 1)
+    if len(whole) <= SPLIT_AT_BYTES:
+        room = Room()
+        if not any(readable(item, room) for item in items):
+            raise Malformed(NO_EVENT)
+        return [_message(snapshot, whole)]
+    del whole
+    pieces = _split(items)
     return [
         _message(
             replace(snapshot, uuid=_piece_uuid(snapshot.uuid, index), left_out=piece.left_out),
@@ -212,25 +226,21 @@ def _split(items: Sequence[Json]) -> list[_Piece]:
 
     What is readable here is readable in its piece: there fewer items share what may be unpacked.
     """
-    texts = [dump(item) for item in items]
     room = Room()
-    if sum(len(text) + 1 for text in texts) <= SPLIT_AT_BYTES:
-        pieces = [_Piece(texts, has_event=any(readable(item, room) for item in items))]
-    else:
-        pieces = [_Piece(room=SPLIT_AT_BYTES)]
-        for item, text in zip(items, texts, strict=True):
-            if readable(item, room) is None:
-                pieces[-1].add_other(text)
-            elif not pieces[-1].add_event(text):
-                pieces.append(_Piece(room=SPLIT_AT_BYTES))
-                pieces[-1].add_event(text)
+    pieces = [_Piece(room=SPLIT_AT_BYTES)]
+    for item in items:
+        text = dump(item)
+        if readable(item, room) is None:
+            pieces[-1].add_other(text)
+        elif not pieces[-1].add_event(text):
+            pieces.append(_Piece(room=SPLIT_AT_BYTES))
+            pieces[-1].add_event(text)
     if not pieces[0].has_event:
-        raise Malformed("No item of the snapshot is an rrweb event with a time.")
+        raise Malformed(NO_EVENT)
     return pieces
 
 
 def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
-    now = snapshot.received_at.isoformat()
     properties: dict[str, Json] = {
         "distinct_id": snapshot.distinct_id or "",
         "$session_id": snapshot.session_id,
@@ -243,11 +253,22 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
         properties[LEFT_OUT] = snapshot.left_out
     # The items are JSON already: put in as text, not parsed and written a second time.
     data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
+    outer = _outer(snapshot)
+    if exceeds(MAX_MESSAGE_VALUES, data, dump(outer)):
+        raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
+    if len(data) <= MAX_TEXT_BYTES:
+        value = _packed(dump({**outer, "data": data.decode()}))
+        if len(value) <= MAX_MESSAGE_BYTES:
+            return _outgoing(snapshot, value)
+    return _held(snapshot, data)
+
+
+def _outer(snapshot: Snapshot) -> dict[str, Json]:
+    now = snapshot.received_at.isoformat()
     outer: dict[str, Json] = {
         "uuid": str(snapshot.uuid),
         "distinct_id": snapshot.distinct_id or "",
         "ip": "",  # part of the form; an address is personal and nothing here needs it
-        "data": data.decode(),
         "now": now,
         "token": snapshot.token,
         "event": EVENT,
@@ -255,20 +276,39 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
     }
     if snapshot.sent_at is not None:
         outer["sent_at"] = snapshot.sent_at.isoformat()
-    value = dump(outer)
-    if values_in(value) > MAX_MESSAGE_VALUES:
-        raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
-    if len(value) > MAX_PLAIN_BYTES:
-        raise TooLarge(f"One rrweb event is larger than {MAX_PLAIN_BYTES} bytes as a message.")
-    if len(value) >= GZIP_FROM_BYTES:
-        value = compress(value, level=1)
-    if len(value) > MAX_MESSAGE_BYTES:
-        raise TooLarge(f"One rrweb event is larger than the {MAX_MESSAGE_BYTES} bytes that a message may have.")
+    return outer
+
+
+def _packed(value: bytes) -> bytes:
+    return compress(value, level=1) if len(value) >= GZIP_FROM_BYTES else value
+
+
+def _outgoing(snapshot: Snapshot, value: bytes) -> Outgoing:
     return Outgoing(
         key=snapshot.session_id.encode(),
         value=value,
         event_id=_event_id(snapshot),
         headers={name: text.encode() for name, text in _headers(snapshot).items()},
+    )
+
+
+def _held(snapshot: Snapshot, data: bytes) -> Outgoing:
+    """A message that names the blob with the whole message, where the data is no text in a text but an object."""
+    plain = dump(_outer(snapshot))[:-1] + b',"data":' + data + b"}"
+    if snapshot.environment_id is None or len(plain) > MAX_PLAIN_BYTES:
+        raise TooLarge(f"One rrweb event is larger than {MAX_PLAIN_BYTES} bytes as a message.")
+    content = _packed(plain)
+    short = _outgoing(snapshot, dump({**_outer(snapshot), "data": ""}))
+    named = pointer(snapshot.environment_id, snapshot.session_id, content)
+    return Held(
+        key=short.key,
+        value=short.value,
+        event_id=short.event_id,
+        headers={**short.headers, **{name: text.encode() for name, text in named.items()}},
+        environment_id=snapshot.environment_id,
+        session_id=snapshot.session_id,
+        uuid=snapshot.uuid,
+        content=content,
     )
 
 

@@ -13,7 +13,7 @@ from itertools import groupby
 import psycopg
 
 from consumers.capture.blobs import Blobs
-from consumers.capture.refusals import CaptureRefused, UnknownToken
+from consumers.capture.refusals import CaptureRefused, OverLimit, UnknownToken
 from consumers.capture.snapshot import MAX_ENVIRONMENT_DIGITS, SESSION_ID, TOPIC
 from consumers.transports.port import Record
 
@@ -79,12 +79,18 @@ _DROP = """
     RETURNING blob
 """
 
+_FORGET = """
+    DELETE FROM capture.undecodable WHERE id IN (
+        SELECT id FROM capture.undecodable WHERE environment_id = %s AND session_id = %s ORDER BY id LIMIT %s)
+    RETURNING blob
+"""
+
 _NAMED = "SELECT blob FROM capture.undecodable WHERE environment_id = %s AND blob = ANY (%s)"
 
 
 @dataclass(frozen=True, slots=True)
 class Undecoded:
-    """A message and why it is no recording."""
+    """A message and why it is no recording, or not stored."""
 
     record: Record
     refusal: CaptureRefused
@@ -102,6 +108,8 @@ class Undecoded:
 
 def keep(conn: psycopg.Connection, blobs: Blobs, found: Sequence[Undecoded], at: datetime) -> int:
     """Counts messages of one partition, in order, and keeps them while there is room; returns how many were kept.
+
+    Those over a limit are counted only.
 
     Everything happens in the caller's transaction, which moves the position past them: once, whatever crashes. A
     message at or below the last one counted in its partition is passed over. Holds the environments' locks until that
@@ -130,6 +138,18 @@ def drop_old(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:
             dropped += found
             rounds += 1
     return dropped
+
+
+def forget_session(conn: psycopg.Connection, blobs: Blobs, environment_id: int, session_id: str) -> int:
+    """Drops up to CHUNK messages that were to be of a session, with their blobs; returns how many.
+
+    In the caller's transaction. Raises OSError when blobs fail.
+    """
+    keys = [key for (key,) in conn.execute(_FORGET, (environment_id, session_id, CHUNK))]
+    named = {key for (key,) in conn.execute(_NAMED, (environment_id, keys))} if keys else set[str]()
+    for key in set(keys) - named:
+        blobs.delete(key)
+    return len(keys)
 
 
 def undecodable_counts(conn: psycopg.Connection) -> dict[str, int]:
@@ -170,7 +190,7 @@ def _kept(conn: psycopg.Connection, blobs: Blobs, environment_id: int, found: li
     before = rows
     for one in found:
         record, length = one.record, len(one.record.value)
-        if rows >= MAX_KEPT_ROWS or size + length > MAX_KEPT_BYTES:
+        if isinstance(one.refusal, OverLimit) or rows >= MAX_KEPT_ROWS or size + length > MAX_KEPT_BYTES:
             continue
         key = blobs.put(environment_id, _PLACE + (one.session_id or ""), record.value)
         row = (environment_id, one.session_id, record.topic, record.partition, record.offset)

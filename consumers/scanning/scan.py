@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,10 +19,10 @@ from commands.context import Context
 from commands.observations import Lease, Observations, Success
 from commands.store.application import STORE_OUTAGES
 from consumers.capture.blobs import Blobs, MissingBlob
-from consumers.capture.recording import recording_in_time
-from consumers.scanning.evidence import Evidence, build_evidence
+from consumers.scanning.evidence import Evidence
 from consumers.scanning.jobs import Job
 from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
+from consumers.scanning.session_evidence import evidence_of
 from domain.eligibility import NO_RECORDING, EligibilityLimits, Ineligible, ineligible
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
@@ -30,7 +30,7 @@ from domain.observation import Observation
 from domain.scanner_types import answer_schema, check_output, model_output, split_private
 from domain.session_facts import SessionFacts
 from domain.tenant import Tenant
-from projections.queries.session_events import SessionEvent, events_of_session
+from projections.queries.people import person_of_session
 from projections.queries.sessions import session_facts
 
 log = logging.getLogger("replay_vision.scanning")
@@ -46,9 +46,6 @@ _PAUSES = (timedelta(seconds=15), timedelta(seconds=60))
 """Before the second and the third try (engine 1.3), unless the provider names a time."""
 
 _LONGEST_PAUSE = timedelta(minutes=15)
-
-EVENTS_AT_ONCE = 200
-"""Analytics events looked up at once: 32 KB each at most (consumers/capture/analytics/bounds.py)."""
 
 _BLOBS_PAUSE = timedelta(seconds=15)
 """Before a recording is looked for again that the blob store could not give."""
@@ -103,8 +100,7 @@ class Scanning:
             log.warning("a scan waits for the blob store: %s", away, extra={"observation": str(job.observation_id)})
             return Retry(self._clock() + _BLOBS_PAUSE, unused=True)
         try:
-            person = reading.facts.distinct_id if reading.facts else None
-            subject = {"distinct_id": person, "email": None} if person else None
+            subject = self._subject(job, reading.facts)
             observation = self._observations.start(
                 self._context(job), lease, try_number=job.try_number, subject=subject
             )
@@ -172,19 +168,32 @@ class Scanning:
         """Comes before the try begins, so that none has to fail because the store is away: that is raised."""
         began, facts = self._clock(), self._facts(job)
         try:
-            return _Reading(began, facts, self._ineligible(facts) or self._evidence(job))
+            found = self._ineligible(facts) or self._evidence(job)
         except ProviderError as error:
-            return _Reading(began, facts, error)
+            found = error
+        # Deleted while it was read: part of a recording is no evidence, and a missing blob no defect.
+        gone = facts is not None and self._facts(job) is None
+        return _Reading(began, facts, NO_RECORDING if gone else found)
 
     def _facts(self, job: Job) -> SessionFacts | None:
         with self._pool.connection() as connection:
             return session_facts(connection, _tenant(job), job.session_id, self._clock())
 
+    def _subject(self, job: Job, facts: SessionFacts | None) -> dict[str, str | None] | None:
+        """Who was recorded: the id that the recording names first, and the address that the site's analytics tell.
+
+        As known now; what is learned later does not change what a run has stored.
+        """
+        if facts is None or facts.distinct_id is None:
+            return None
+        with self._pool.connection() as connection:
+            person = person_of_session(connection, _tenant(job), job.session_id)
+        return {"distinct_id": facts.distinct_id, "email": person.email if person else None}
+
     def _evidence(self, job: Job) -> Evidence:
         """Raises ProviderError for a recording that cannot be read; outages of database and blobs are raised."""
         with self._pool.connection() as connection, _breaking("Reading the recording"):
-            recorded = recording_in_time(connection, self._blobs, job.environment_id, job.session_id)
-            return build_evidence(recorded, _site_events(connection, _tenant(job), job.session_id))
+            return evidence_of(connection, self._blobs, _tenant(job), job.session_id)
 
     def _context(self, job: Job) -> Context:
         return Context(
@@ -194,14 +203,6 @@ class Scanning:
             tenant=_tenant(job),
             causation_id=f"{job.observation_id}:run{job.run}",
         )
-
-
-def _site_events(conn: psycopg.Connection, tenant: Tenant, session_id: str) -> Iterator[SessionEvent]:
-    """All of a session, a page at a time: single ones may be large."""
-    page = events_of_session(conn, tenant, session_id, limit=EVENTS_AT_ONCE)
-    while page:
-        yield from page
-        page = events_of_session(conn, tenant, session_id, after=page[-1].cursor, limit=EVENTS_AT_ONCE)
 
 
 @contextmanager

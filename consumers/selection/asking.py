@@ -1,21 +1,24 @@
-"""Requesting what a scanner wants of a page of settled sessions: the same for its schedule and for a gap."""
+"""Requesting the sessions of a page: the same for a scanner's schedule and for a gap."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from commands.context import Context
 from commands.observations import Observations
-from consumers.selection.candidates import wanted
-from domain.eligibility import EligibilityLimits
-from domain.scanner import Scanner
-from domain.session_facts import SettledSession
+from consumers.selection.candidates import Page
 
 QUOTA_EXHAUSTED = "quota_exhausted"
 IN_FLIGHT_CAP = "in_flight_cap"
 
-_WAITING = {"no_quota": QUOTA_EXHAUSTED, "capped": IN_FLIGHT_CAP}
+DAY_FULL = "day_full"
+"""The environment has had its scheduled scans of the day; it goes on at midnight UTC."""
+
+PAID = frozenset({QUOTA_EXHAUSTED, DAY_FULL})
+"""What is waited for or passed over as the operator has set it (`on_exhausted`)."""
+
+_WAITING = {"no_quota": QUOTA_EXHAUSTED, "capped": IN_FLIGHT_CAP, "day_full": DAY_FULL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +33,18 @@ class Asked:
     stuck: int | None = None
 
 
-def ask(
-    observations: Observations,
-    context: Context,
-    scanner: Scanner,
-    page: Sequence[SettledSession],
-    limits: EligibilityLimits,
-) -> Asked:
-    """Requests, in one append, what the scanner wants of up to BULK sessions in the order in which they settled.
+def ask(observations: Observations, context: Context, scanner_id: UUID, page: Page) -> Asked:
+    """Requests, in one append, the sessions of a page in the order in which they settled.
 
     Safe to repeat: a pair that was requested before is neither requested nor charged again. Raises NotFound when the
     scanner is gone.
     """
-    chosen = [session for session in page if wanted(scanner.id, scanner.query, scanner.sampling_rate, limits, session)]
-    end = page[-1].settle_number if page else None
-    if not chosen:
-        return Asked(end)
-    answers = observations.request(context, scanner.id, [session.facts.id for session in chosen], "schedule")
-    for session, answer in zip(chosen, answers, strict=True):
+    if not page.candidates:
+        return Asked(page.end)
+    session_ids = [candidate.session_id for candidate in page.candidates]
+    answers = observations.request(context, scanner_id, session_ids, "schedule")
+    for candidate, answer in zip(page.candidates, answers, strict=True):
         if answer.outcome in _WAITING:
-            before = [other.settle_number for other in page if other.settle_number < session.settle_number]
-            return Asked(before[-1] if before else None, _WAITING[answer.outcome], session.settle_number)
-    return Asked(end)
+            before = candidate.settle_number - 1
+            return Asked(before if before > page.after else None, _WAITING[answer.outcome], candidate.settle_number)
+    return Asked(page.end)

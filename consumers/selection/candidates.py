@@ -1,44 +1,132 @@
-"""Which of the settled sessions a scanner wants."""
+"""Which settled sessions a scanner wants, worked out in the database: eligibility, query, sampling (engine 2.5)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-from domain.eligibility import EligibilityLimits, ineligible
-from domain.sampling import sampled
-from domain.session_facts import SettledSession
+from consumers.selection.in_time import Connection, in_time
+from domain.eligibility import EligibilityLimits
+from domain.sampling import BUCKETS, threshold
+from domain.scanner import Scanner
+from domain.tenant import Tenant
+from projections.queries.definitions import definitions_of
+from projections.queries.matching import condition
+from projections.queries.visible import VISIBLE, visible
 
 PAGE = 200
-"""Settled sessions looked at in one step: the largest bulk request."""
+"""Sessions that are requested in one step: the largest bulk request."""
 
-ANSWERED = frozenset({"kind", "session_ids", "distinct_ids", "operand", "order", "order_direction", "limit", "offset",
-                      "after", "user_modified_filters", "modifiers", "response", "tags", "version"})  # fmt: skip
-"""Keys of a query that are evaluated or that do not select. Any other key with a value cannot be answered yet."""
+STRETCHES = (5_000, 250, 10)
+"""Settled sessions that one statement looks at (the first as in engine 2.3); fewer when it takes too long."""
+
+SELECT_SECONDS = 5.0
+"""Longest statement that selects."""
+
+# What no query may select is left out here.
+_ELIGIBLE = f"""
+{VISIBLE}
+AND (s.last_timestamp - s.first_timestamp)::float8 / 1000 >= %(min_duration)s::float8
+AND s.active_milliseconds::float8 / 1000 >= %(min_active)s::float8
+AND s.active_milliseconds::float8 / 1000 <= %(max_active)s::float8
+"""
+# domain.sampling in SQL: the first 8 bytes of the digest, as two halves because a bigint has a sign.
+_BUCKET = """
+(SELECT (('x' || substr(d.hex, 1, 8))::bit(32)::bigint * (4294967296 % {buckets})
+         + ('x' || substr(d.hex, 9, 8))::bit(32)::bigint) % {buckets}
+ FROM encode(sha256(convert_to(%(scanner_id)s::text || ':' || s.session_id, 'UTF8')), 'hex') d(hex))
+""".replace("{buckets}", str(BUCKETS)).replace(f"% {BUCKETS}", f"%% {BUCKETS}")
+_SAMPLED = f" AND {_BUCKET} < %(threshold)s"
+
+_END = """
+SELECT count(*), max(n.settle_number) FROM (
+    SELECT s.settle_number FROM capture.session s
+    WHERE s.environment_id = %s AND s.settle_number > %s AND s.settle_number <= %s ORDER BY s.settle_number LIMIT %s) n
+"""
+_WANTED = """
+SELECT s.settle_number, s.session_id FROM capture.session s
+WHERE s.settle_number > %(after)s AND s.settle_number <= %(end)s AND {matching}{sampled}
+ORDER BY s.settle_number LIMIT %(page)s
+"""
+
+_LAST = 2**63 - 1
 
 
-def unsupported_conditions(query: dict[str, Any]) -> list[str]:
-    """The keys of a query whose conditions cannot be answered. A query with any selects nothing."""
-    return sorted(key for key, value in query.items() if key not in ANSWERED and value not in (None, [], {}, False))
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """`sql`: eligibility and query as a condition on a row `s` of capture.session; None when it selects nothing."""
+
+    sql: str | None
+    values: dict[str, Any]
+    unsupported: Sequence[str]
 
 
-def matches(query: dict[str, Any], limits: EligibilityLimits, session: SettledSession) -> bool:
-    """Whether a scanner with this query looks at the session at all: query, then eligibility. Pure.
+def matching(
+    connection: Connection, tenant: Tenant, query: Mapping[str, Any], limits: EligibilityLimits, now: datetime
+) -> Matching:
+    """The condition that selection, gaps and estimates share, with the environment's present definitions."""
+    asked = condition(tenant, query, definitions_of(connection, tenant))
+    values = {
+        **asked.values,
+        **visible(tenant, now),
+        "min_duration": limits.min_duration_seconds,
+        "min_active": limits.min_active_seconds,
+        "max_active": limits.max_active_seconds,
+    }
+    return Matching(None if asked.unsupported else f"{_ELIGIBLE} AND {asked.sql}", values, asked.unsupported)
 
-    `counting.py` says the same in SQL; a property test holds the two together.
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A settled session that a scanner wants."""
+
+    settle_number: int
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The next sessions that a scanner wants, in the order in which they settled, behind the number `after`.
+
+    `end`: every session up to this number was looked at; None when there is none. `more`: there may be further ones.
     """
-    if unsupported_conditions(query):
-        return False
-    session_ids, distinct_ids = query.get("session_ids"), query.get("distinct_ids")
-    if session_ids is not None and session.facts.id not in session_ids:
-        return False
-    if distinct_ids is not None and not set(distinct_ids) & set(session.distinct_ids):
-        return False
-    return ineligible(session.facts.recording_duration, session.facts.active_seconds, limits) is None
+
+    after: int
+    candidates: Sequence[Candidate]
+    end: int | None
+    more: bool
 
 
-def wanted(
-    scanner_id: UUID, query: dict[str, Any], sampling_rate: float, limits: EligibilityLimits, session: SettledSession
-) -> bool:
-    """Whether the schedule scans this session: `matches`, then sampling. Pure."""
-    return matches(query, limits, session) and sampled(scanner_id, session.facts.id, sampling_rate)
+def next_page(
+    connection: Connection,
+    tenant: Tenant,
+    scanner: Scanner,
+    limits: EligibilityLimits,
+    after: int,
+    now: datetime,
+    *,
+    last: int = _LAST,
+    stretch: int = STRETCHES[0],
+    seconds: float = SELECT_SECONDS,
+) -> Page:
+    """Up to PAGE sessions of the next `stretch` that settled after one number, up to another.
+
+    Only ids and numbers are read, so memory does not grow with sessions. Raises TooSlow; psycopg.OperationalError when
+    the database is away.
+    """
+    with in_time(connection, seconds) as bounded:
+        looked_at = bounded.execute(_END, (tenant.environment_id, after, last, stretch)).fetchone()
+        count, end = looked_at or (0, None)
+        asked = matching(bounded, tenant, scanner.query, limits, now)
+        if not count or asked.sql is None or threshold(scanner.sampling_rate) == 0:
+            return Page(after, (), end, count == stretch)
+        sample = {"scanner_id": str(scanner.id), "threshold": threshold(scanner.sampling_rate)}
+        values = {**asked.values, **sample, "after": after, "end": end, "page": PAGE}
+        sampled = _SAMPLED if sample["threshold"] != BUCKETS else ""
+        statement = _WANTED.format(matching=asked.sql, sampled=sampled)
+        found = [Candidate(*row) for row in bounded.execute(statement.encode(), values)]
+    if len(found) == PAGE:
+        return Page(after, found, found[-1].settle_number, more=True)
+    return Page(after, found, end, count == stretch)

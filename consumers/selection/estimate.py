@@ -105,7 +105,7 @@ class Estimates:
     def matched_in(self, tenant: Tenant, query: dict[str, Any], ranges: Sequence[tuple[int, int]]) -> list[int]:
         """As `counting.matched_in`. Raises as `matched`."""
         with self.pool.connection() as connection:
-            return matched_in(connection, tenant, query, self.limits, ranges, seconds=self.seconds)
+            return matched_in(connection, tenant, query, self.limits, ranges, self.clock(), seconds=self.seconds)
 
     def keep(self, tenant: Tenant, scanner: Scanner, *, switched_on: bool = False) -> None:
         """After a save: works out the estimate when there is none, or none of the scanner's present inputs.

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from commands.observations import quota_message
-from consumers.selection.asking import IN_FLIGHT_CAP, QUOTA_EXHAUSTED
-from consumers.selection.candidates import unsupported_conditions
+from consumers.selection.asking import DAY_FULL, IN_FLIGHT_CAP, QUOTA_EXHAUSTED
+from consumers.selection.watermarks import TOO_SLOW
 from domain.quota import Period
 from projections.queries.scanner_health import Ending, Schedule, Signs
 
@@ -47,14 +47,20 @@ class Reason:
 
 
 def health(
-    signs: Signs, quota: Quota, providers: Collection[str], now: datetime, patience: timedelta
+    signs: Signs,
+    quota: Quota,
+    providers: Collection[str],
+    unsupported: Sequence[str],
+    now: datetime,
+    patience: timedelta,
 ) -> dict[str, Any]:
     """The document of extensions "Observing".
 
-    `providers` are those that this installation can ask. A schedule that has let a session wait for longer than
+    `providers` are those that this installation can ask; `unsupported` the query's conditions that cannot be answered.
+    A schedule that has let a session wait for longer than
     `patience` is `waiting`, also when there is no reason to name: then nobody sweeps.
     """
-    reasons = list(_reasons(signs, quota, providers))
+    reasons = list(_reasons(signs, quota, providers, unsupported))
     return {
         "status": _status(signs, [reason.code for reason in reasons], now - patience),
         "reasons": [{"code": each.code, "detail": each.detail, "since": each.since} for each in reasons],
@@ -62,7 +68,7 @@ def health(
         "pending": signs.pending,
         "running": signs.running,
         "last_day": {"succeeded": signs.succeeded, "failed": signs.failed, "ineligible": signs.ineligible},
-        "unsupported_conditions": unsupported_conditions(signs.schedule.query),
+        "unsupported_conditions": list(unsupported),
     }
 
 
@@ -75,8 +81,8 @@ def _status(signs: Signs, codes: Sequence[str], late: datetime) -> Status:
     return "waiting" if codes or overdue else "ok"
 
 
-def _reasons(signs: Signs, quota: Quota, providers: Collection[str]) -> Iterator[Reason]:
-    yield from _settings(signs.schedule)
+def _reasons(signs: Signs, quota: Quota, providers: Collection[str], unsupported: Sequence[str]) -> Iterator[Reason]:
+    yield from _settings(signs.schedule, unsupported)
     provider = signs.schedule.provider
     if provider not in providers:
         detail = f'This installation has no provider "{provider}", so every observation fails.'
@@ -86,12 +92,15 @@ def _reasons(signs: Signs, quota: Quota, providers: Collection[str]) -> Iterator
     waiting = signs.schedule.waiting_for
     if quota.exhausted or waiting == QUOTA_EXHAUSTED:
         yield Reason(QUOTA_EXHAUSTED, quota_message(quota.allowance, quota.period), _out_of_quota_since(signs, quota))
+    elif waiting == DAY_FULL:
+        detail = "The project has had its scheduled scans of the day (UTC). The schedule goes on tomorrow."
+        yield Reason(QUOTA_EXHAUSTED, detail, signs.schedule.waiting_since or signs.schedule.enabled_at)
     if waiting == IN_FLIGHT_CAP:
         detail = "As many observations are in progress as the schedule may have. It goes on when some have ended."
         yield Reason(IN_FLIGHT_CAP, detail, signs.schedule.waiting_since or signs.schedule.enabled_at)
 
 
-def _settings(schedule: Schedule) -> Iterator[Reason]:
+def _settings(schedule: Schedule, unsupported: Sequence[str]) -> Iterator[Reason]:
     """What the scanner's own settings keep it from."""
     if not schedule.enabled:
         detail = "The scanner is disabled: its schedule stands still."
@@ -99,9 +108,12 @@ def _settings(schedule: Schedule) -> Iterator[Reason]:
     if schedule.sampling_rate == 0:
         detail = "The sampling rate is 0: the schedule takes no session."
         yield Reason("sampling_zero", detail, schedule.sampling_rate_at)
-    if unsupported := unsupported_conditions(schedule.query):
-        detail = f"The query has conditions that cannot be evaluated, so it selects nothing: {', '.join(unsupported)}."
+    if unsupported:
+        detail = f"The query has conditions that cannot be evaluated, so it selects nothing: {'; '.join(unsupported)}."
         yield Reason("unsupported_condition", detail, schedule.query_at)
+    elif schedule.waiting_for == TOO_SLOW:
+        detail = "The query takes too long to evaluate. The schedule waits and tries again; no session is passed over."
+        yield Reason("unsupported_condition", detail, schedule.waiting_since or schedule.query_at)
 
 
 def _failing(endings: Sequence[Ending]) -> Reason | None:

@@ -23,12 +23,13 @@ from commands.scanners import Scanners
 from commands.store.application import STORE_OUTAGES
 from consumers.relayed import Relayed
 from consumers.selection.asking import IN_FLIGHT_CAP, ask
-from consumers.selection.candidates import PAGE
+from consumers.selection.candidates import SELECT_SECONDS, STRETCHES, Page, next_page
+from consumers.selection.in_time import TooSlow
 from domain.eligibility import EligibilityLimits
 from domain.errors import NotFound
 from domain.event import Actor
+from domain.scanner import Scanner
 from domain.tenant import Tenant
-from projections.queries.sessions import sessions_settled_after
 
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES)
 
@@ -87,12 +88,14 @@ class Redriving:
         observations: Observations,
         limits: EligibilityLimits,
         clock: Callable[[], datetime],
+        seconds: float = SELECT_SECONDS,
     ) -> None:
         self._pool = pool
         self._scanners = scanners
         self._observations = observations
         self._limits = limits
         self._clock = clock
+        self._seconds = seconds
 
     def run(self, deadline: float) -> bool:
         """Works until every gap is done or waits, or until the deadline (monotonic).
@@ -102,14 +105,20 @@ class Redriving:
         with self._pool.connection() as connection, connection.cursor(row_factory=class_row(OpenGap)) as cursor:
             gaps = cursor.execute(_OPEN, (MOST,)).fetchall()
         unfinished = False
+        slow = set[UUID]()
         for gap in gaps:
             if time.monotonic() >= deadline:
                 return True
+            if gap.scanner_id in slow:
+                continue
             try:
                 unfinished |= self._work_through(gap, deadline)
             except NotFound:
                 with self._pool.connection() as connection:
                     forget(connection, gap.scanner_id)
+            except TooSlow:
+                log.warning("the query of a scanner takes too long", extra={"scanner": str(gap.scanner_id)})
+                slow.add(gap.scanner_id)
             except OUTAGES:
                 raise  # the others would meet the same
             except Exception:
@@ -123,12 +132,10 @@ class Redriving:
             scanner = self._scanners.load(context, gap.scanner_id)
             if not scanner.enabled:
                 return False
+            page = self._page(context, scanner, gap)
+            asked = ask(self._observations, context, scanner.id, page)
             with self._pool.connection() as connection:
-                found = sessions_settled_after(connection, context.owned(), gap.settle_number, PAGE, context.now)
-            page = [session for session in found if session.settle_number <= gap.last_number]
-            asked = ask(self._observations, context, scanner, page, self._limits)
-            with self._pool.connection() as connection:
-                if asked.waiting_for is None and len(page) < PAGE:
+                if asked.waiting_for is None and not page.more:
                     connection.execute(_END, (gap.gap_id,))
                     return False
                 if asked.reached is not None:
@@ -139,6 +146,28 @@ class Redriving:
             if asked.waiting_for is not None:
                 return asked.waiting_for == IN_FLIGHT_CAP
         return True
+
+    def _page(self, context: Context, scanner: Scanner, gap: OpenGap) -> Page:
+        """What the scanner wants next of the gap, of fewer sessions when the query is slow. Raises TooSlow."""
+        after, last = gap.settle_number, gap.last_number
+        for stretch in STRETCHES:
+            try:
+                with self._pool.connection() as connection:
+                    tenant, limits, seconds = context.owned(), self._limits, self._seconds
+                    return next_page(
+                        connection,
+                        tenant,
+                        scanner,
+                        limits,
+                        after,
+                        context.now,
+                        last=last,
+                        stretch=stretch,
+                        seconds=seconds,
+                    )
+            except TooSlow:
+                continue
+        raise TooSlow(f"scanner {scanner.id}")
 
     def _context(self, gap: OpenGap) -> Context:
         return Context(

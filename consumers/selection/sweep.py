@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import uuid4
@@ -17,33 +17,40 @@ from psycopg_pool import ConnectionPool
 from commands.context import Context
 from commands.observations import Observations
 from commands.scanners import Scanners
-from consumers.selection.asking import IN_FLIGHT_CAP, QUOTA_EXHAUSTED, ask
-from consumers.selection.candidates import PAGE
+from consumers.selection.asking import IN_FLIGHT_CAP, PAID, ask
+from consumers.selection.candidates import SELECT_SECONDS, STRETCHES, Page, next_page
+from consumers.selection.in_time import TooSlow
 from consumers.selection.redrive import Redriving
-from consumers.selection.watermarks import Watermark, advance, enabled_watermarks, note_waiting
+from consumers.selection.watermarks import TOO_SLOW, Watermark, advance, enabled_watermarks, note_waiting
 from domain.eligibility import EligibilityLimits
 from domain.errors import NotFound
 from domain.event import Actor
 from domain.scanner import Scanner
-from domain.session_facts import SettledSession
 from domain.tenant import Tenant
-from projections.queries.sessions import last_settle_number, sessions_settled_after
+from projections.queries.sessions import last_settle_number, settled_by
 
 log = logging.getLogger("replay_vision.selection")
 
 SWEEP_SECONDS = 60
 """Longest one sweep; the scanners that were swept longest ago come first, so the rest has its turn at the next."""
 
+SLOW_SECONDS = 20
+"""Longest time of a sweep that goes to scanners whose query took too long before. They come last."""
+
 AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class SweepRules:
-    """`on_exhausted`: wait for quota at the first session that cannot be paid, or skip it and record the gap."""
+    """`on_exhausted`: wait for quota at the first session that cannot be paid, or skip it and record the gap.
+
+    `select_seconds`: longest statement that selects.
+    """
 
     limits: EligibilityLimits
     settle_interval: timedelta
     on_exhausted: Literal["wait", "skip"] = "wait"
+    select_seconds: float = SELECT_SECONDS
 
 
 class Sweep:
@@ -65,7 +72,7 @@ class Sweep:
         self._observations = observations
         self._rules = rules
         self._clock = clock
-        self._redriving = Redriving(pool, scanners, observations, rules.limits, clock)
+        self._redriving = Redriving(pool, scanners, observations, rules.limits, clock, rules.select_seconds)
 
     def run(self) -> float | None:
         """Sweeps until every scanner has caught up, waits, or the time is over.
@@ -77,9 +84,14 @@ class Sweep:
         unfinished = False
         with self._pool.connection() as connection:
             marks = enabled_watermarks(connection)
+        slow_until = deadline
         for mark in marks:
+            if mark.too_slow:
+                slow_until = min(slow_until, time.monotonic() + SLOW_SECONDS)
+                if time.monotonic() >= slow_until:
+                    break  # as are all that follow; each sweep has them in another order
             try:
-                unfinished |= self._sweep_scanner(mark, deadline)
+                unfinished |= self._sweep_scanner(mark, slow_until)
             except NotFound:
                 continue  # deleted since; its watermark goes with the event
             except Exception:
@@ -93,37 +105,54 @@ class Sweep:
         scanner = self._scanners.load(context, mark.scanner_id)
         if not scanner.enabled:
             return False  # switched off a moment ago: the watermark has not heard of it yet
+        stretch = STRETCHES[-1] if mark.too_slow else STRETCHES[0]
         while time.monotonic() < deadline:
             now = self._clock()
-            with self._pool.connection() as connection:
-                head = last_settle_number(connection)
-                page = sessions_settled_after(connection, context.owned(), mark.settle_number, PAGE, now)
+            try:
+                page, head = self._page(context, scanner, mark, stretch)
+            except TooSlow:
+                if stretch != STRETCHES[-1]:
+                    stretch = STRETCHES[STRETCHES.index(stretch) + 1]
+                    continue
+                log.warning("the query of a scanner takes too long", extra={"scanner": str(scanner.id)})
+                with self._pool.connection() as connection:
+                    note_waiting(connection, mark, TOO_SLOW, now)
+                return False
             reached, waiting = self._request(context, scanner, page)
-            if reached is None and not page:
-                reached, passed = head, now
-            else:
-                passed = _passed(page, reached) or now
+            if page.end is None:
+                reached = head
             with self._pool.connection() as connection:
+                passed = now if page.end is None or reached is None else settled_by(connection, reached) or now
                 if reached is not None and not advance(connection, mark, reached, passed, self._rules.settle_interval):
                     return False  # stopped, re-enabled or swept by somebody else meanwhile
                 if reached is not None:
-                    mark = _at(mark, reached)
+                    mark = replace(mark, settle_number=reached)
                 if waiting is not None:
                     note_waiting(connection, mark, waiting, now)
                     return waiting == IN_FLIGHT_CAP
-            if len(page) < PAGE:
+            if not page.more:
                 return False
         return True
 
-    def _request(self, context: Context, scanner: Scanner, page: list[SettledSession]) -> tuple[int | None, str | None]:
+    def _page(self, context: Context, scanner: Scanner, mark: Watermark, stretch: int) -> tuple[Page, int]:
+        """What the scanner wants next, and the highest settle number that there was before. Raises TooSlow."""
+        after, seconds = mark.settle_number, self._rules.select_seconds
+        with self._pool.connection() as connection:
+            head = last_settle_number(connection)
+            tenant, limits = context.owned(), self._rules.limits
+            return next_page(
+                connection, tenant, scanner, limits, after, self._clock(), stretch=stretch, seconds=seconds
+            ), head
+
+    def _request(self, context: Context, scanner: Scanner, page: Page) -> tuple[int | None, str | None]:
         """Requests what the scanner wants of a page.
 
         Returns the settle number that is done with (None: nothing is), and what it waits for.
         """
-        asked = ask(self._observations, context, scanner, page, self._rules.limits)
-        if asked.stuck is None or asked.waiting_for != QUOTA_EXHAUSTED or self._rules.on_exhausted == "wait":
+        asked = ask(self._observations, context, scanner.id, page)
+        if asked.stuck is None or asked.waiting_for not in PAID or self._rules.on_exhausted == "wait":
             return asked.reached, asked.waiting_for
-        last = page[-1].settle_number
+        last = page.end or asked.stuck
         self._scanners.skip_gap(context, scanner.id, asked.stuck, last, asked.waiting_for)
         return last, None
 
@@ -134,14 +163,3 @@ class Sweep:
             correlation_id=uuid4(),
             tenant=Tenant(mark.environment_id, mark.organization_id),
         )
-
-
-def _at(mark: Watermark, number: int) -> Watermark:
-    return Watermark(mark.scanner_id, mark.environment_id, mark.organization_id, number)
-
-
-def _passed(page: list[SettledSession], reached: int | None) -> datetime | None:
-    if reached is None:
-        return None
-    times = [session.facts.settled_at for session in page if session.settle_number <= reached]
-    return times[-1] if times else None

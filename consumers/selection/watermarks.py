@@ -22,6 +22,9 @@ from projections.queries.sessions import settle_number_at
 
 GROUP = "selection"
 
+TOO_SLOW = "too_slow"
+"""Why a watermark stands still: its query cannot be answered in time, of however few sessions."""
+
 _START = """
 INSERT INTO selection.watermark AS w
     (scanner_id, environment_id, organization_id, enabled, settle_number, swept_at, as_of)
@@ -38,8 +41,11 @@ WHERE scanner_id = %s AND as_of < %s
 """
 _FORGET = "DELETE FROM selection.watermark WHERE scanner_id = %s"
 _ENABLED = """
-SELECT scanner_id, environment_id, organization_id, settle_number FROM selection.watermark
-WHERE enabled ORDER BY swept_at, scanner_id
+SELECT scanner_id, environment_id, organization_id, settle_number, waiting_for IS NOT DISTINCT FROM 'too_slow'
+    AS too_slow
+FROM selection.watermark WHERE enabled
+ORDER BY waiting_for IS NOT DISTINCT FROM 'too_slow', CASE waiting_for WHEN 'too_slow' THEN random() END, swept_at,
+    scanner_id
 """
 _ADVANCE = """
 UPDATE selection.watermark
@@ -57,12 +63,13 @@ WHERE scanner_id = %(scanner_id)s AND settle_number = %(from)s AND enabled
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """An enabled scanner and the settle number it has passed."""
+    """An enabled scanner and the settle number it has passed. `too_slow`: its query took too long last time."""
 
     scanner_id: UUID
     environment_id: int
     organization_id: UUID
     settle_number: int
+    too_slow: bool
 
 
 class WatermarkKeeper:
@@ -113,7 +120,7 @@ class WatermarkKeeper:
 
 
 def enabled_watermarks(connection: psycopg.Connection) -> list[Watermark]:
-    """Every enabled scanner, the one that was swept longest ago first."""
+    """Every enabled scanner, the one that was swept longest ago first, those with slow queries last."""
     with connection.cursor(row_factory=class_row(Watermark)) as cursor:
         return cursor.execute(_ENABLED).fetchall()
 

@@ -29,6 +29,7 @@ __all__ = [
     "list_keys",
     "tenant_of",
     "tenant_of_token",
+    "time_zone_of",
     "user",
     "user_document",
     "users",
@@ -42,6 +43,7 @@ SELECT k.prefix, k.user_id, k.organization_id, k.scopes, k.environment_ids, k.ex
 FROM read_accounts.api_key k WHERE k.key_hash = %s AND k.revoked_at IS NULL
 """
 _TENANT = "SELECT id, organization_id FROM read_accounts.environment WHERE id = %s"
+_TIME_ZONE = "SELECT timezone FROM read_accounts.environment WHERE id = %s"
 _TOKEN = "SELECT id, organization_id FROM read_accounts.environment WHERE project_token = %s"  # noqa: S105
 _MEMBER = "SELECT 1 FROM read_accounts.member WHERE id = %s AND organization_id = %s"
 _ENVIRONMENTS = """
@@ -107,6 +109,12 @@ def tenant_of(connection: Connection, environment_id: int) -> Tenant | None:
     """The environment with its organization, None when there is none."""
     row = connection.execute(_TENANT, (environment_id,), prepare=True).fetchone()
     return Tenant(*row) if row else None
+
+
+def time_zone_of(connection: Connection, tenant: Tenant) -> str:
+    """The environment's time zone, by its IANA name."""
+    row = connection.execute(_TIME_ZONE, (tenant.environment_id,), prepare=True).fetchone()
+    return row[0] if row else "UTC"
 
 
 def tenant_of_token(connection: Connection, project_token: str) -> Tenant | None:

@@ -14,6 +14,7 @@ from psycopg.rows import class_row
 from domain.tenant import Tenant
 from projections.queries.observations import ObservationFilters, rows_of
 from projections.queries.sessions import settle_number_at
+from projections.queries.visible import VISIBLE, visible
 
 LAST_DAY = timedelta(days=1)
 
@@ -29,11 +30,11 @@ SELECT s.enabled, s.enabled_at, s.disabled_at, s.query, s.query_at, s.sampling_r
 FROM read_scanners.scanner s LEFT JOIN selection.watermark w ON w.scanner_id = s.id
 WHERE s.environment_id = %s AND s.id = %s AND s.deleted_at IS NULL
 """
-_BEHIND = """
+_BEHIND = f"""
 SELECT count(*), min(b.settled_at) FROM (
-    SELECT c.settled_at FROM capture.session c WHERE c.environment_id = %s AND c.settle_number > %s
-    ORDER BY c.settle_number LIMIT %s) b
-"""
+    SELECT s.settled_at FROM capture.session s WHERE {VISIBLE} AND s.settle_number > %(number)s
+    ORDER BY s.settle_number LIMIT %(limit)s) b
+"""  # noqa: S608 - expressions of our own
 _IN_FLIGHT = """
 SELECT count(*) FILTER (WHERE r.status = 'pending'), count(*) FILTER (WHERE r.status = 'running') FROM ({rows}) r
 """
@@ -104,7 +105,7 @@ def signs(connection: Connection, tenant: Tenant, scanner_id: UUID, now: datetim
         schedule = cursor.execute(_SCANNER, (tenant.environment_id, scanner_id)).fetchone()
     if schedule is None:
         return None
-    behind, oldest = _behind(connection, tenant, schedule)
+    behind, oldest = _behind(connection, tenant, schedule, now)
     in_flight = ObservationFilters(scanner_id, statuses=("pending", "running"))
     pending, running = _counted(connection, tenant, _IN_FLIGHT, in_flight)
     all_of_it = ObservationFilters(scanner_id)
@@ -116,13 +117,14 @@ def signs(connection: Connection, tenant: Tenant, scanner_id: UUID, now: datetim
     return Signs(schedule, behind, oldest, pending, running, succeeded, failed, ineligible, endings, newest)
 
 
-def _behind(connection: Connection, tenant: Tenant, schedule: Schedule) -> tuple[int, datetime | None]:
+def _behind(connection: Connection, tenant: Tenant, schedule: Schedule, now: datetime) -> tuple[int, datetime | None]:
     if not schedule.enabled:
         return 0, None
     place = schedule.settle_number
     if place is None:  # the schedule has not heard of it: this is where it will begin
         place = settle_number_at(connection, schedule.enabled_at)
-    row = connection.execute(_BEHIND, (tenant.environment_id, place, MOST_BEHIND)).fetchone()
+    values = {**visible(tenant, now), "number": place, "limit": MOST_BEHIND}
+    row = connection.execute(_BEHIND.encode(), values).fetchone()
     return (row[0], row[1]) if row else (0, None)
 
 

@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from domain.session_facts import SessionFacts, SettledSession, activity_score
 from domain.tenant import Tenant
+from projections.queries.visible import VISIBLE, visible
 
 ONGOING = timedelta(minutes=5)
 """engine 3.2."""
@@ -16,28 +17,30 @@ ONGOING = timedelta(minutes=5)
 MAX_SESSIONS = 1_000
 """Sessions of one answer."""
 
-_COLUMNS = """session_id, first_timestamp, last_timestamp, active_milliseconds, click_count, keypress_count,
+COLUMNS = """session_id, first_timestamp, last_timestamp, active_milliseconds, click_count, keypress_count,
     mouse_activity_count, console_log_count, console_warn_count, console_error_count, size, event_count, distinct_id,
     start_url, urls, windows, snapshot_source, snapshot_library, distinct_ids, last_received_at,
     settle_number, settled_at"""
 
 _BY_IDS = f"""
-    SELECT {_COLUMNS} FROM capture.session
-    WHERE environment_id = %s AND session_id = ANY(%s)
-    ORDER BY session_id
+    SELECT {COLUMNS} FROM capture.session s
+    WHERE {VISIBLE} AND s.session_id = ANY(%(session_ids)s)
+    ORDER BY s.session_id
 """  # noqa: S608 - columns of our own
 
 _SETTLED_AFTER = f"""
-    SELECT {_COLUMNS} FROM capture.session
-    WHERE environment_id = %s AND settle_number > %s
-    ORDER BY settle_number
-    LIMIT %s
+    SELECT {COLUMNS} FROM capture.session s
+    WHERE {VISIBLE} AND s.settle_number > %(number)s
+    ORDER BY s.settle_number
+    LIMIT %(limit)s
 """  # noqa: S608 - columns of our own
 
-_EXISTS = "SELECT 1 FROM capture.session WHERE environment_id = %s AND session_id = %s"
+_EXISTS = f"SELECT 1 FROM capture.session s WHERE {VISIBLE} AND s.session_id = %(session_id)s"  # noqa: S608 - our own
 
 
-class _Row(NamedTuple):
+class SessionRow(NamedTuple):
+    """COLUMNS of capture.session."""
+
     session_id: str
     first_timestamp: int
     last_timestamp: int
@@ -73,13 +76,15 @@ def sessions_facts(
     """The same for up to MAX_SESSIONS ids; unknown ones are left out. Raises ValueError for more."""
     if len(session_ids) > MAX_SESSIONS:
         raise ValueError(f"at most {MAX_SESSIONS} sessions at once")
-    with conn.cursor(row_factory=class_row(_Row)) as cursor:
-        rows = cursor.execute(_BY_IDS, (tenant.environment_id, list(session_ids))).fetchall()
-    return {row.session_id: _facts(row, now) for row in rows}
+    values = {**visible(tenant, now), "session_ids": list(session_ids)}
+    with conn.cursor(row_factory=class_row(SessionRow)) as cursor:
+        rows = cursor.execute(_BY_IDS.encode(), values).fetchall()
+    return {row.session_id: facts_of(row, now) for row in rows}
 
 
-def session_exists(conn: psycopg.Connection, tenant: Tenant, session_id: str) -> bool:
-    return conn.execute(_EXISTS, (tenant.environment_id, session_id)).fetchone() is not None
+def session_exists(conn: psycopg.Connection, tenant: Tenant, session_id: str, now: datetime) -> bool:
+    values = {**visible(tenant, now), "session_id": session_id}
+    return conn.execute(_EXISTS.encode(), values).fetchone() is not None
 
 
 def sessions_settled_after(
@@ -89,13 +94,22 @@ def sessions_settled_after(
 
     A session that was reopened is not among them until it settles again, then under its new number.
     """
-    with conn.cursor(row_factory=class_row(_Row)) as cursor:
-        rows = cursor.execute(_SETTLED_AFTER, (tenant.environment_id, number, min(limit, MAX_SESSIONS))).fetchall()
+    values = {**visible(tenant, now), "number": number, "limit": min(limit, MAX_SESSIONS)}
+    with conn.cursor(row_factory=class_row(SessionRow)) as cursor:
+        rows = cursor.execute(_SETTLED_AFTER.encode(), values).fetchall()
     return [
-        SettledSession(row.settle_number, tuple(row.distinct_ids), _facts(row, now))
+        SettledSession(row.settle_number, tuple(row.distinct_ids), facts_of(row, now))
         for row in rows
         if row.settle_number is not None
     ]
+
+
+def settled_by(conn: psycopg.Connection, number: int) -> datetime | None:
+    """When the last session up to a settle number settled, over all environments; None before the first."""
+    row = conn.execute(
+        "SELECT settled_at FROM capture.settlement WHERE number <= %s ORDER BY number DESC LIMIT 1", (number,)
+    ).fetchone()
+    return row[0] if row else None
 
 
 def settle_number_at(conn: psycopg.Connection, at: datetime) -> int:
@@ -112,7 +126,8 @@ def last_settle_number(conn: psycopg.Connection) -> int:
     return row[0] if row else 0
 
 
-def _facts(row: _Row, now: datetime) -> SessionFacts:
+def facts_of(row: SessionRow, now: datetime) -> SessionFacts:
+    """The facts as they are shown."""
     duration = (row.last_timestamp - row.first_timestamp) / 1000
     active = row.active_milliseconds / 1000
     return SessionFacts(

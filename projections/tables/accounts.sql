@@ -11,7 +11,12 @@ CREATE TABLE environment (
     name            text        NOT NULL,
     timezone        text        NOT NULL,
     project_token   text        NOT NULL UNIQUE,
-    created_at      timestamptz NOT NULL
+    created_at      timestamptz NOT NULL,
+    -- Null for the installation's default.
+    retention_days  integer,
+    -- What recording filters refer to: property filters, and actions with their steps.
+    test_accounts   jsonb       NOT NULL DEFAULT '[]',
+    actions         jsonb       NOT NULL DEFAULT '[]'
 );
 CREATE INDEX environment_organization ON environment (organization_id, id);
 CREATE TABLE member (

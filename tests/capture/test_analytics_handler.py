@@ -160,3 +160,16 @@ def test_text_that_postgresql_cannot_hold_is_stored_without_it(capture: Capture)
     assert row["properties"] == {"a\ufffdb": "a\ufffdb"}
     assert row["elements"] == [{"tag_name": "a", "text": "a\ufffdb"}]
     assert capture.rows("SELECT properties FROM capture.person") == [{"properties": {"a\ufffdb": "a\ufffdb"}}]
+
+
+def test_events_of_a_deleted_session_are_passed_over_and_those_of_others_counted(capture: Capture) -> None:
+    with capture.pool.connection() as conn:
+        conn.execute(
+            "INSERT INTO capture.deleted_session (environment_id, session_id, deleted_at) VALUES (1, 's-1', now())"
+        )
+    one = event(session_id="s-2")
+    capture.say(event(properties={"$set": {"plan": "pro"}}), one, one)
+    capture.say(one)
+    assert (kept(capture), kept(capture, "s-2")) == ([], ["e"])
+    assert capture.rows("SELECT events FROM capture.day") == [{"events": 1}]
+    assert capture.rows("SELECT properties FROM capture.person") == [{"properties": {"plan": "pro"}}]

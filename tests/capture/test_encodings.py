@@ -36,6 +36,7 @@ LZ = next(vector["base64"] for vector in VECTORS if vector["text"].startswith("[
         (b"data=" + base64.b64encode(TEXT).replace(b"+", b" "), "", ""),
         (b"ip=1&data=" + quote(base64.b64encode(PACKED)).encode() + b"&v=1", "application/x-www-form-urlencoded", ""),
         (b"data=" + quote(TEXT).encode(), "application/x-www-form-urlencoded; charset=utf-8", ""),
+        (TEXT, "application/x-www-form-urlencoded", ""),
     ],
 )
 def test_every_wrapping_gives_the_same_document(body: bytes, content_type: str, compression: str) -> None:

@@ -13,6 +13,7 @@ from consumers.capture.importer import Imported, import_files
 from consumers.capture.recording import recording
 from consumers.capture.snapshot import TOPIC
 from consumers.transports.port import Outgoing
+from tests.capture.test_analytics_wire import read
 from tests.capture.traffic import EXPECTED, NOW, ROOT, Capture, click, posts
 
 SAMPLE = "tests/recordings/two_tabs_one_session.jsonl.gz"
@@ -192,3 +193,17 @@ def test_one_bad_body_costs_only_itself(tmp_path: Path) -> None:
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     results, _ = imported(tmp_path)
     assert results[0].error == "The folder has no recordings."
+
+
+def test_analytics_events_go_along_and_move_with_the_recording(capture: Capture) -> None:
+    kept, moved = Inbox(), Inbox()
+    ending = datetime(2026, 11, 24, 11, 0, tzinfo=UTC)
+    (result,) = import_files([ROOT / SAMPLE], kept, 5, NOW)
+    list(import_files([ROOT / SAMPLE], moved, 5, NOW, ending=ending))
+    assert result.error is None
+    before, after = ([read(message) for message in inbox.events] for inbox in (kept, moved))
+    assert [one.uuid for one in before] == [one.uuid for one in after] != []
+    capture.handle(kept.messages)
+    newest = capture.session(EXPECTED[SAMPLE]["session_id"], 5)["last_timestamp"]
+    shift = round(ending.timestamp() * 1000) - newest
+    assert {two.at - one.at for one, two in zip(before, after, strict=True)} == {shift}

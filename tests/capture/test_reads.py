@@ -16,6 +16,8 @@ from projections.queries.sessions import (
 )
 from tests.capture.traffic import ENVIRONMENT, EXPECTED, NOW, Capture, click, recorded, snapshot
 
+pytestmark = pytest.mark.usefixtures("readable")
+
 TENANT = Tenant(ENVIRONMENT, uuid4())
 OTHER = Tenant(2, uuid4())
 SAMPLE = "tests/recordings/two_tabs_one_session.jsonl.gz"
@@ -43,8 +45,8 @@ def test_the_facts_of_a_session(capture: Capture) -> None:
 def test_sessions_of_other_environments_do_not_exist(capture: Capture) -> None:
     capture.capture(snapshot([click(1)], "a"))
     with capture.pool.connection() as conn:
-        assert session_exists(conn, TENANT, "a")
-        assert not session_exists(conn, OTHER, "a")
+        assert session_exists(conn, TENANT, "a", NOW)
+        assert not session_exists(conn, OTHER, "a", NOW)
         assert session_facts(conn, OTHER, "a", NOW) is None
         assert sessions_facts(conn, TENANT, ["a", "b"], NOW).keys() == {"a"}
         with pytest.raises(ValueError, match="at most"):

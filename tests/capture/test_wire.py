@@ -237,7 +237,8 @@ def test_what_has_too_many_values_for_the_consumer_is_refused_at_once(monkeypatc
 
 
 def test_one_event_that_fits_no_message_is_413(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "MAX_MESSAGE_BYTES", 1_000)
+    monkeypatch.setattr(messages, "MAX_TEXT_BYTES", 1_000)
+    monkeypatch.setattr(messages, "MAX_PLAIN_BYTES", 1_000)
     large = event(**{"$snapshot_data": [{**click(1), "text": "".join(map(chr, range(500, 2_000)))}]})
     with pytest.raises(TooLarge) as refused:
         post([large])

@@ -40,6 +40,12 @@ from replay_vision_client.api.scanners import (
     vision_scanners_retrieve,
     vision_scanners_stats_retrieve,
 )
+from replay_vision_client.api.session_recordings import (
+    session_recordings_destroy,
+    session_recordings_list,
+    session_recordings_retrieve,
+    session_recordings_timeline_retrieve,
+)
 
 PROJECT = "@current"
 SCAN_SECONDS = 30.0
@@ -159,6 +165,26 @@ def use_schedule(client: AuthenticatedClient, scanner_id: UUID) -> None:
     assert (gaps.count, gaps.results, gaps.next_) == (0, [], None)
 
 
+def use_sessions(client: AuthenticatedClient, session_id: str) -> None:
+    """List, retrieve, read what happened, and delete: the last thing that is done with a session."""
+    page = of(
+        models.SessionRecordingPage,
+        session_recordings_list.sync(
+            PROJECT, client=client, order=models.SessionRecordingsListOrder.ACTIVITY_SCORE, session_ids=session_id
+        ),
+    )
+    (row,) = page.results
+    assert row.end_time > row.start_time
+    assert (
+        of(models.SessionRecording, session_recordings_retrieve.sync(PROJECT, session_id, client=client)).id == row.id
+    )
+    lines = of(str, session_recordings_timeline_retrieve.sync(PROJECT, session_id, client=client)).splitlines()
+    assert lines[0].startswith("[")
+    assert session_recordings_destroy.sync_detailed(PROJECT, session_id, client=client).status_code == 204
+    gone = of(models.Problem, session_recordings_retrieve.sync(PROJECT, session_id, client=client))
+    assert gone.code == "not_found"
+
+
 def new_action(name: str, scanner_id: UUID, rrule: str) -> models.CreateAction:
     return models.CreateAction(
         name=name,
@@ -216,6 +242,7 @@ def main() -> None:
         use_sums(client)
         use_schedule(client, made.id)
         use_actions(client, made.id)
+        use_sessions(client, session_id)
         history = of(models.HistoryEntryCursorPage, vision_scanners_history_list.sync(PROJECT, made.id, client=client))
         assert [entry.type_ for entry in history.results] == ["ScannerCreated", "ScannerReconfigured"]
         assert vision_scanners_destroy.sync_detailed(PROJECT, made.id, client=client).status_code == 204

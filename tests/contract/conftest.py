@@ -54,6 +54,7 @@ def _populated(running: Runtime, url: str, services: Any) -> Site:
         services=services,
         accounts=running.accounts,
         integrations=running.integrations,
+        blobs=running.blobs,
         system=system,
         organization_id=own.id,
         environment_id=first.id,

@@ -1,5 +1,6 @@
 """A crowd of callers who ask at the same moment, and an eye on what the rest of the world sees meanwhile."""
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from tests.contract.site import ENVELOPE
 from tests.store.racing import race
 
 CROWD = 20
+IN_A_ROW = int(os.environ.get("REPLAY_VISION_TEST_IN_A_ROW", "60"))
+"""Writes, one after another, that have to be in the very next read; 200 is a longer run."""
 STALE = "replay-vision-stale"
 LOOKS = 5
 """At least, before a watched rush is over."""

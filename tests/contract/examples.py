@@ -64,7 +64,7 @@ def _operations() -> list[Operation]:
 
 
 OPERATIONS = _operations()
-BASES = [re.sub("{.*}", "{environment_id}", prefix) + "/vision/" for prefix, _ in PREFIXES]
+BASES = [re.sub("{.*}", "{environment_id}", prefix) + "/" for prefix, _ in PREFIXES]
 READS = [operation for operation in OPERATIONS if operation.method == "GET"]
 
 
@@ -85,6 +85,6 @@ def address(operation: Operation, environment: int | str, ids: Ids, base: str = 
     """The path of an operation, with the query of its example."""
     unknown = [name for name in parameters(operation) if name not in ids]
     assert not unknown, f"no object for {unknown} of {operation.name}: make one in tests.contract.tenants.fill"
-    path = re.sub(r"{(\w+)(:\w+)?}", lambda found: ids[found.group(1)], operation.path)
+    path = re.sub(r"{(\w+)(:\w+)?}", lambda found: ids[found.group(1)], operation.address)
     query = example(operation).query(ids)
     return base.replace("{environment_id}", str(environment)) + path + (f"?{query}" if query else "")

@@ -21,6 +21,10 @@ from commands.accounts import Accounts
 from commands.context import Context
 from commands.integrations import Integrations
 from commands.observations import Lease, Success
+from consumers.capture.blobs import Blobs
+from consumers.capture.handler import SnapshotHandler
+from consumers.capture.snapshot import Snapshot, to_messages
+from consumers.transports.port import Outgoing, Record
 from domain.scanner_types import model_output, split_private
 from domain.tenant import Tenant
 
@@ -85,6 +89,7 @@ class Site:
     services: Services
     accounts: Accounts
     integrations: Integrations
+    blobs: Blobs
     system: Context
     organization_id: UUID
     environment_id: int
@@ -113,7 +118,9 @@ class Site:
         """Returns when every projection has passed everything that is in the log now."""
         with self.services.pool.connection() as conn:
             head = conn.execute("SELECT coalesce(max(notification_id), 0) FROM store.events").fetchone()[0]
-        assert self.services.wait(head, ("accounts", "scanners", "observations", "actions", "quota", "history"))
+        assert self.services.wait(
+            head, ("accounts", "scanners", "observations", "actions", "quota", "recordings", "history")
+        )
 
     def start(self, observation_id: str, subject: dict[str, Any] | None = None, run: int = 1) -> Lease:
         """What a scan worker does first."""
@@ -200,6 +207,41 @@ def scanner(api: httpx.Client, name: str, **fields: Any) -> dict[str, Any]:
     assert response.status_code == 201, response.text
     document: dict[str, Any] = response.json()
     return document
+
+
+def record(site: Site, session_id: str, url: str = "https://shop.example/cart", environment_id: int = 0) -> str:
+    """What capture does with a visit to a page, and a click there; the session's id."""
+    now = site.services.clock()
+    began = 1_000 * int(now.timestamp() - 60)
+    meta = {"type": 4, "data": {"href": url, "width": 800, "height": 600}, "timestamp": began}
+    click = {"type": 3, "data": {"source": 2, "type": 2, "id": 5, "x": 1, "y": 1}, "timestamp": began + 20_000}
+    messages = to_messages(
+        Snapshot(
+            token=site.project_token,
+            environment_id=environment_id or site.environment_id,
+            session_id=session_id,
+            window_id="w-1",
+            distinct_id="visitor-88",
+            uuid=uuid4(),
+            source="web",
+            library="web",
+            library_version="1.0",
+            sent_at=None,
+            received_at=now,
+            items=[meta, click],
+        )
+    )
+    handled(site, messages)
+    return session_id
+
+
+def handled(site: Site, messages: Sequence[Outgoing]) -> None:
+    """What the consumer of recordings does with messages."""
+    now = site.services.clock()
+    handler = SnapshotHandler(site.blobs, cast("Any", site.services.pool), lambda *_: None, site.services.clock)
+    records = [Record("snapshots", 0, 0, one.key, one.value, one.all_headers(), now) for one in messages]
+    with site.services.pool.connection() as conn, conn.transaction():
+        handler(conn, records)
 
 
 def observe(api: httpx.Client, scanner_id: str, session_id: str) -> str:

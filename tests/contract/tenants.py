@@ -9,7 +9,7 @@ import httpx
 from api.http.calls import Operation
 from domain.ids import gap_id
 from tests.contract.examples import READS, address, parameters
-from tests.contract.site import Site, observe, scanner
+from tests.contract.site import Site, observe, record, scanner
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
     answer = {"reasoning": mark, "tags": [mark], "tags_freeform": [f"{mark} free"], "confidence": 0.5}
     here.succeed(succeeded, "classifier", config, answer)
     other = observe(api, made["id"], f"{mark}-0")
+    record(here, f"{mark}-0", f"https://shop.example/{mark}")
     return Filled(
         site=here,
         email=email,
@@ -81,6 +82,7 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
             "search": mark,
             "scanner": tagging["id"],
             "session_id": f"{mark}-0",
+            "session_ids": f"{mark}-0",
             "tags": mark,
             "created_by": str(user.id),
             "actor": str(user.id),
@@ -120,7 +122,8 @@ def fresh(filled: Filled) -> dict[str, str]:
     digest = action(api, made["id"], str(uuid4()))
     gap = skip(filled.site, made["id"])
     filled.site.fail(failed)
-    return {**filled.ids, "scanner_id": made["id"], "observation_id": failed, "action_id": digest, "gap_id": gap}
+    ids = {"scanner_id": made["id"], "observation_id": failed, "action_id": digest, "gap_id": gap}
+    return {**filled.ids, **ids, "session_id": record(filled.site, str(uuid4()))}
 
 
 def unlike(filled: Filled, operation: Operation, wrong: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -21,6 +21,7 @@ KEYS = [
     "estimated_observations_per_month",
     "sampling_rate",
     "other_enabled_scanners_monthly",
+    "unsupported_conditions",
 ]
 
 

@@ -7,11 +7,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.contract.crowd import CROWD, STALE, at_once, statuses
+from tests.contract.crowd import CROWD, IN_A_ROW, STALE, at_once, statuses
 from tests.contract.site import Site, refusal, scanner
 
 SEVERAL_TIMES = pytest.mark.parametrize("turn", range(5))
-IN_A_ROW = 200
 
 
 @pytest.fixture(scope="module")

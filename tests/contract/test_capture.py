@@ -1,10 +1,13 @@
 """Capture routes (capture 1, 2, 8): 200 only when durable, 503 to be sent again, 4xx only for what is lost, CORS."""
 
+import base64
 import gzip
 import http.client
 import json
+import random
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -14,11 +17,14 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from consumers.capture.allowance import Allowance
+from consumers.capture.blobs import FolderBlobs
 from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.snapshot import TOPIC
+from consumers.capture.snapshot import MAX_MESSAGE_BYTES, TOPIC
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
 from tests.contract.site import Site, refusal, served
+from tests.live import wait_until
 
 PAGE = {"Origin": "https://shop.example"}
 
@@ -35,6 +41,13 @@ def snapshot(token: str, session_id: str = "0197aff0-1111-7222-8333-444455556666
         "distinct_id": "d",
     }
     return {"uuid": str(uuid4()), "event": "$snapshot", "properties": {**known, **properties}}
+
+
+def large(token: str, session_id: str) -> dict[str, Any]:
+    """With an event of noise: what packs well would fit into a message."""
+    noise = base64.b64encode(random.Random(1).randbytes(9_000_000)).decode()
+    item = {"type": 5, "timestamp": 1760000000000, "data": {"tag": "noise", "payload": noise}}
+    return snapshot(token, session_id, **{"$snapshot_data": [item]})
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +194,49 @@ def test_the_api_itself_has_no_cors(site: Site) -> None:
 
 def test_other_verbs(bare: httpx.Client) -> None:
     assert refusal(bare.get("/s/")) == (405, "invalid_request", "method_not_allowed", None)
+
+
+def test_an_event_that_is_too_large_for_a_message_is_taken(site: Site, bare: httpx.Client) -> None:
+    """By the blobs (ADR 0014)."""
+    session_id = f"{uuid4()}"
+    body = gzip.compress(json.dumps([large(site.project_token, session_id)]).encode(), 1)
+    assert len(body) > MAX_MESSAGE_BYTES
+    assert bare.post("/s/", content=body).status_code == 200
+    assert published(site, session_id) == 1
+    (blob,) = site.services.blobs.list(site.environment_id, session_id)
+    assert len(site.services.blobs.get(blob)) > MAX_MESSAGE_BYTES
+
+
+def test_blobs_that_are_away_make_the_browser_try_again(site: Site, tmp_path: Path) -> None:
+    full = FolderBlobs(tmp_path / "blobs")
+    (tmp_path / "blobs" / f"{site.environment_id}").write_text("no folder can be made here")
+    with served(replace(site.services, blobs=full)) as client:
+        response = client.post("/s/", json=[large(site.project_token, f"{uuid4()}")], headers=PAGE)
+        assert refusal(response) == (503, "server_error", "error", None)
+        assert response.headers["access-control-allow-origin"] == "https://shop.example"
+        assert client.post("/s/", json=[snapshot(site.project_token)]).status_code == 200
+
+
+def test_a_token_that_has_used_up_its_day_is_told_so(site: Site) -> None:
+    """429: the browser drops what it has, as it should."""
+    spent = Allowance(site.services.pool, 1, site.services.clock)
+    with served(replace(site.services, allowance=spent)) as client:
+        assert client.post("/s/", json=[snapshot(site.project_token)]).status_code == 200
+        response = client.post("/s/", json=[snapshot(site.project_token)], headers=PAGE)
+        assert refusal(response) == (429, "throttled_error", "over_day_bytes", None)
+        assert response.headers["access-control-allow-origin"] == "https://shop.example"
+        assert client.post("/s/", json=[snapshot("phc_unknown")]).status_code == 401
+        assert client.get(f"/array/{site.project_token}/config").status_code == 200
+        assert client.get("/healthz").status_code == 200
+
+
+def test_a_rotated_token_is_refused_within_a_second_and_the_new_one_taken_at_once(site: Site) -> None:
+    made = site.accounts.create_environment(site.system, site.organization_id, "Rotating")
+    site.caught_up(made.position)
+    bare = site.bare()
+    assert bare.post("/s/", json=[snapshot(made.project_token)]).status_code == 200
+    rotated = site.accounts.rotate_token(site.system, made.id)
+    site.caught_up(rotated.position)
+    assert bare.post("/s/", json=[snapshot(rotated.project_token)]).status_code == 200
+    wait_until(lambda: bare.post("/s/", json=[snapshot(made.project_token)]).status_code == 401, 5, "it is refused")
+    assert bare.get(f"/array/{made.project_token}/config").status_code == 401

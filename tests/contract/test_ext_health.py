@@ -10,7 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.contract.recorded import Place, new_place
+from tests.contract.recorded import Place, estimate, new_place
 from tests.contract.site import Site, observe, refusal, scanner, served
 
 KEYS = ["status", "reasons", "settled_behind", "pending", "running", "last_day", "unsupported_conditions"]
@@ -100,11 +100,11 @@ def test_the_counts(site: Site, place: Place) -> None:
     [
         ({"enabled": False}, ("disabled", ["disabled"])),
         ({"sampling_rate": 0}, ("blocked", ["sampling_zero"])),
-        ({"query": {"events": [{"id": "x"}], "operand": "AND"}}, ("blocked", ["unsupported_condition"])),
+        ({"query": {"actions": [{"id": 5}], "operand": "AND"}}, ("blocked", ["unsupported_condition"])),
         ({"provider": "google", "model": "gemini-3-flash-preview"}, ("blocked", ["provider_not_configured"])),
         (
-            {"enabled": False, "sampling_rate": 0, "query": {"filter_test_accounts": True}, "provider": "google",
-             "model": "gemini-3-flash-preview"},
+            {"enabled": False, "sampling_rate": 0, "query": {"comment_text": {"key": "k", "type": "recording"}},
+             "provider": "google", "model": "gemini-3-flash-preview"},
             ("disabled", ["disabled", "sampling_zero", "unsupported_condition", "provider_not_configured"]),
         ),
         ({"sampling_rate": 0.0001, "query": {"session_ids": ["a"]}}, ("ok", [])),
@@ -124,10 +124,21 @@ def test_settings_that_keep_a_scanner_from_producing(place: Place, fields: Any, 
     assert judged(place, edited) == ("ok", [])
 
 
+@pytest.mark.rule("3.3/evaluated", "6/unsupported")
 def test_conditions_that_cannot_be_evaluated_are_named(place: Place) -> None:
-    query = {"properties": [{"key": "k", "type": "event"}], "events": [], "comment_text": {}, "person_uuid": "p"}
+    query = {
+        "properties": [
+            {"key": "id", "type": "cohort", "value": 12},
+            {"key": "k", "type": "event", "operator": "is_set"},
+        ],
+        "events": [],
+        "comment_text": {},
+        "person_uuid": "p",
+    }
+    named = ["person_uuid (no UUID)", "properties: cohort 12"]
     made = scanner(place.api, "picky", query=query)["id"]
-    assert health(place, made)["unsupported_conditions"] == ["person_uuid", "properties"]
+    assert health(place, made)["unsupported_conditions"] == named
+    assert estimate(place, query=query)["unsupported_conditions"] == named
 
 
 @pytest.mark.rule("10/3")
@@ -137,6 +148,25 @@ def test_a_schedule_that_waits(place: Place, code: str) -> None:
     heard(place, made, 0, code)
     assert judged(place, made) == ("waiting", [code])
     assert health(place, made)["reasons"][0]["since"] == "2026-06-18T09:30:00Z"
+
+
+@pytest.mark.rule("10/3", "arch/scheduled-per-day")
+@pytest.mark.parametrize(
+    ("reason", "verdict", "words"),
+    [
+        ("day_full", ("waiting", ["quota_exhausted"]), "scans of the day"),
+        ("too_slow", ("blocked", ["unsupported_condition"]), "takes too long"),
+    ],
+)
+def test_a_schedule_that_waits_for_something_without_a_code_of_its_own(
+    place: Place, reason: str, verdict: Any, words: str
+) -> None:
+    made = scanner(place.api, "waits")["id"]
+    heard(place, made, 0, reason)
+    assert judged(place, made) == verdict
+    (told,) = health(place, made)["reasons"]
+    assert told["since"] == "2026-06-18T09:30:00Z"
+    assert words in told["detail"]
 
 
 @pytest.mark.rule("10/3")

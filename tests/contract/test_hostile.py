@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -23,12 +24,14 @@ import pytest
 
 from api.http.app import NOUNS
 from api.http.calls import Operation
+from api.http.preconditions import IF_MATCH
 from tests.contract.hostile_input import BODIES, HEADERS, IDS, QUERIES, VALUES
-from tests.contract.site import MONITOR, Site, observe, refusal, scanner
+from tests.contract.site import MONITOR, Site, observe, record, refusal, scanner
 
 OPERATIONS = [operation for noun in NOUNS for operation in noun.OPERATIONS]
 EVERY_OPERATION = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 JSON = "application/json"
+SHARE = 4
 
 ACTION: Mapping[str, Any] = {
     "trigger_type": "schedule",
@@ -59,6 +62,14 @@ REFERENCES = {"scanner": "scanner_id", "scanner_id": "scanner_id"}
 """Fields that hold the id of something that is there."""
 
 
+def some(values: Sequence[Any], operation: Operation) -> Sequence[Any]:
+    """Every fourth value, other ones for each of four neighbours in the route table.
+
+    For what all operations have from the same code: each value still meets several of them.
+    """
+    return values[OPERATIONS.index(operation) % SHARE :: SHARE]
+
+
 @dataclass(frozen=True)
 class Target:
     """An operation with objects that are there."""
@@ -69,12 +80,12 @@ class Target:
     ids: Mapping[str, str]
 
     def address(self, **ids: str) -> str:
-        path = self.operation.path.replace(":object}", "}")
+        path = re.sub(":[a-z]+}", "}", self.operation.address)
         known = {**self.ids, **ids}
         for name in self.parameters:
             path = path.replace(f"{{{name}}}", known.get(name) or str(uuid4()))
         environment = known.get("environment_id", str(self.site.environment_id))
-        return f"/api/environments/{environment}/vision/{path}"
+        return f"/api/environments/{environment}/{path}"
 
     @property
     def parameters(self) -> list[str]:
@@ -123,7 +134,8 @@ def api(site: Site) -> httpx.Client:
 
 
 @pytest.fixture
-def target(site: Site, api: httpx.Client, operation: Operation) -> Target:
+def target(site: Site, api: httpx.Client, operation: Operation) -> Iterator[Target]:
+    """Its objects are deleted in the end: lists that grow with each test would be what this file spends its time on."""
     made = scanner(api, str(uuid4()))["id"]
     context = replace(site.system, now=site.services.clock(), tenant=site.tenant)
     site.services.scanners.skip_gap(context, UUID(made), 1, 1, "quota_exhausted")
@@ -135,8 +147,11 @@ def target(site: Site, api: httpx.Client, operation: Operation) -> Target:
         "observation_id": observe(api, made, "s"),
         "gap_id": gap["id"],
         "action_id": action["id"],
+        "session_id": record(site, str(uuid4())),
     }
-    return Target(site, operation, api.headers["authorization"].removeprefix("Bearer "), ids)
+    yield Target(site, operation, api.headers["authorization"].removeprefix("Bearer "), ids)
+    for left in api.get("scanners/?limit=1000").json()["results"]:
+        api.delete(f"scanners/{left['id']}/").raise_for_status()
 
 
 def good(target: Target) -> bytes | None:
@@ -155,7 +170,7 @@ def test_it_is_reached(target: Target, operation: Operation) -> None:
     """Else the rest of this file would only see how strangers are turned away."""
     response = target.send(target.address(), good(target))
     check(response, "plain")
-    if operation.method == "DELETE":
+    if operation.method == "DELETE" and IF_MATCH in operation.parameters:
         assert response.status_code == 412, "what `send` adds is all that keeps it from being done"
     elif operation.name in REFUSED_HERE:
         assert response.status_code == REFUSED_HERE[operation.name]
@@ -165,7 +180,7 @@ def test_it_is_reached(target: Target, operation: Operation) -> None:
 
 @EVERY_OPERATION
 def test_bodies(target: Target, operation: Operation) -> None:
-    for name, body in BODIES.items():
+    for name, body in BODIES.items() if operation.method != "GET" else some(list(BODIES.items()), operation):
         check(target.send(target.address(), body), name)
         check(target.send(target.address(), body, {"Idempotency-Key": b"body"}), name)
 
@@ -206,10 +221,11 @@ def test_fields_inside_of_fields(target: Target, operation: Operation) -> None:
 @EVERY_OPERATION
 def test_ids(target: Target, operation: Operation) -> None:
     for name in [*target.parameters, "environment_id"]:
-        for value in IDS:
+        for value in IDS if name in target.parameters else some(IDS, operation):
             send = partial(target.send, target.address(**{name: value}), good(target))
             check(send(), (name, value[:80]))
-            check(send(headers={"Idempotency-Key": b"id"}), (name, value[:80]))
+            if operation.method != "GET":
+                check(send(headers={"Idempotency-Key": b"id"}), (name, value[:80]))
 
 
 @EVERY_OPERATION
@@ -218,7 +234,7 @@ def test_parameters(target: Target, operation: Operation) -> None:
     others = ["limit", "offset", "personal_api_key", "as_of", "version", "%00", "%ff", ""]
     # Writes read no other parameter than the key, whichever of them it is.
     for name in [*names, *(others if operation.method == "GET" else ["personal_api_key", "%00"])]:
-        for value in QUERIES:
+        for value in QUERIES if name in names else some(QUERIES, operation):
             check(target.send(f"{target.address()}?{name}={value}", good(target)), (name, value[:80]))
 
 
@@ -241,7 +257,7 @@ def test_query_strings_that_are_none(target: Target, operation: Operation) -> No
 @EVERY_OPERATION
 def test_headers(target: Target, operation: Operation) -> None:
     for name, values in HEADERS.items():
-        for value in values:
+        for value in values if operation.method != "GET" else some(values, operation) or values[:1]:
             check(target.send(target.address(), good(target), {name: value}), (name, value[:80]))
 
 
@@ -257,8 +273,9 @@ def test_addresses_beside_the_route_table(site: Site, path: str) -> None:
     for name, body in BODIES.items() if method == "POST" else ():
         for kind in (b"application/json", b"text/plain", b"application/x-www-form-urlencoded"):
             check(sent(f"{method} {path}", host + b"Content-Type: %s\r\n" % kind, body), name)
-    names = ("compression", "token", "ver", "_", "%00", "personal_api_key") if method == "POST" else ("token", "%00")
-    for query in QUERIES:
+    names = ("compression", "token", "ver", "_", "%00", "personal_api_key") if method == "POST" else ("token",)
+    # The others read no parameter, and some of them are dear.
+    for query in QUERIES if method == "POST" else QUERIES[::4]:
         for name in names:
             check(sent(f"{method} {path}?{name}={query}", host, b"[]"), (name, query[:80]))
     for name, values in HEADERS.items():

@@ -13,11 +13,10 @@ import pytest
 
 from commands.context import Context
 from commands.observations import ObservationLimits, Observations
-from tests.contract.crowd import CROWD, STALE, at_once, statuses, watched_rush
+from tests.contract.crowd import CROWD, IN_A_ROW, STALE, at_once, statuses, watched_rush
 from tests.contract.site import MONITOR, Site, observe, refusal, scanner, served
 
 LARGE_CROWD = 50
-IN_A_ROW = 200
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,17 @@ def test_an_organization_with_its_environments_users_and_keys(live: Live) -> Non
     wait_until(lambda: read(live, key, one["id"]) == 401, 10, "a revoked key still works")
 
 
+def test_the_retention_of_an_environment(live: Live) -> None:
+    organization = live.credentials["organization_id"]
+    made = printed(live, "admin", "environment", "create", "Brief", "--organization", organization)
+    words = ("admin", "environment", "set-retention", str(made["id"]))
+    assert printed(live, *words, "7") == {"id": made["id"], "retention_days": 7, "default": False}
+    assert printed(live, *words, "default") == {"id": made["id"], "retention_days": 30, "default": True}
+    for bad, says in (("0", "from 1 to"), ("99999", "from 1 to"), ("soon", "neither")):
+        done = run(live, *words, bad)
+        assert (done.returncode, says in done.stderr) == (1, True), done.stderr
+
+
 def test_a_rotated_token_stops_at_once(live: Live) -> None:
     organization = live.credentials["organization_id"]
     made = printed(live, "admin", "environment", "create", "Rotating", "--organization", organization)
@@ -152,7 +163,7 @@ def test_what_cannot_be_done_is_one_plain_line(live: Live, words: tuple[str, ...
 
 
 def test_projections_are_rebuilt_while_the_server_runs(live: Live) -> None:
-    for name in ("scanners", "observations", "actions", "accounts", "integrations", "quota", "history"):
+    for name in ("scanners", "observations", "actions", "accounts", "integrations", "quota", "recordings", "history"):
         done = run(live, "projections", "rebuild", name)
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.splitlines()) == 1, f"differences: {done.stdout}"
@@ -172,8 +183,8 @@ def test_dead_letters_are_replayed_and_discarded(live: Live) -> None:
     with made as pool:
         junk = Outgoing(b"junk", b"\x1b[31mno event", "junk")
         PostgresTransport(live.database_url, pool).publish("events", [junk])
-    wait_until(lambda: len(listed()) == 2, 30, "both groups that read events have a letter")
-    assert {letter["group"] for letter in listed()} == {"scanning", "selection"}
+    wait_until(lambda: len(listed()) == 3, 30, "every group that reads events has a letter")
+    assert {letter["group"] for letter in listed()} == {"scanning", "selection", "eraser"}
     assert {letter["state"] for letter in listed()} == {"dead"}
     assert "\x1b" not in run(live, "dead-letters", "list").stdout
 
@@ -181,10 +192,10 @@ def test_dead_letters_are_replayed_and_discarded(live: Live) -> None:
     assert printed(live, "dead-letters", "replay", str(number)) == {"replayed": 1}
     wait_until(lambda: all(letter["state"] == "dead" for letter in listed()), 30, "junk is junk the second time too")
     assert printed(live, "dead-letters", "discard", "--group", "scanning") == {"discarded": 1}
-    assert [letter["group"] for letter in listed()] == ["selection"]
+    assert {letter["group"] for letter in listed()} == {"selection", "eraser"}
     refused = run(live, "dead-letters", "discard")
     assert (refused.returncode, "say which letters" in refused.stderr) == (1, True)
-    assert printed(live, "dead-letters", "discard", "--all") == {"discarded": 1}
+    assert printed(live, "dead-letters", "discard", "--all") == {"discarded": 2}
     assert listed() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -60,6 +61,25 @@ def test_a_session_without_recording_ends_ineligible_and_costs_nothing(live: Liv
     )
     assert (observation["status"], observation["error_reason"].split(":")[0]) == ("ineligible", "no_recording")
     assert live.call("GET", "quota/").body["usage_this_month"] == before
+
+
+def test_a_deleted_session_is_erased_and_stays_away(live: Live) -> None:
+    scanner = create(live, "of a deleted session", "monitor", enabled=False)
+    session_id = send(live, RECORDINGS[5])
+    path = f"{live.address}/api/projects/@current/session_recordings/{session_id}/"
+    key = {"Authorization": f"Bearer {live.credentials['api_key']}"}
+    wait_until(lambda: request("GET", path, None, key).status == 200, 30, "not recorded")
+    assert request("DELETE", path, None, key).status == 204
+    assert request("GET", path, None, key).status == 404
+    send(live, RECORDINGS[5])
+    folder = live.home / "blobs" / "1" / sha256(session_id.encode()).hexdigest()
+    wait_until(lambda: not folder.exists(), 30, "its blobs are still there")
+    assert request("GET", path, None, key).status == 404
+    assert live.call("POST", f"scanners/{scanner['id']}/observe/", {"session_id": session_id}).status == 202
+    observation = wait_until(
+        lambda: next((o for o in live.observations(scanner["id"]) if o["status"] in ENDED), None), 30, "no ending"
+    )
+    assert (observation["status"], observation["error_reason"].split(":")[0]) == ("ineligible", "no_recording")
 
 
 def test_a_body_that_is_no_recording_is_refused_and_stops_nobody(live: Live) -> None:

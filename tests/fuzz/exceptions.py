@@ -86,6 +86,12 @@ def scanner_has_all_its_actions(method: str, path: str, body: object, problem: P
     return problem["attr"] == "scanner" and "at most" in problem["detail"] and "/actions/" in path
 
 
+def conditions_are_no_conditions(method: str, path: str, body: object, problem: Problem) -> bool:
+    """Extensions, Sessions: conditions are JSON texts, of which a schema of parameters says nothing."""
+    names = ("events", "actions", "properties", "console_log_filters", "having_predicates", "person_uuid")
+    return path.endswith("/session_recordings/") and problem["attr"] in names
+
+
 def outlives(path: str) -> bool:
     """Extensions, Audit: the history of a deleted object stays readable."""
     return path.endswith("/history/")
@@ -103,6 +109,7 @@ RULES: tuple[Rule, ...] = (
     observation_has_succeeded,
     observation_is_in_flight,
     scanner_has_all_its_actions,
+    conditions_are_no_conditions,
 )
 
 

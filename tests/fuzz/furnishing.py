@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -9,7 +11,7 @@ from uuid import UUID
 from api.cli.opening import opened, settings_for
 from domain.ids import gap_id
 from domain.tenant import Tenant
-from tests.live import Live, wait_until
+from tests.live import Live, request, wait_until
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     "monitor": {"prompt": "Did the visitor give up?"},
@@ -19,8 +21,13 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+SESSIONS = 5
+DOOMED = 100
+"""Recorded sessions that stay, and such that may be deleted."""
+
+
 def furnish(live: Live) -> dict[str, Any]:
-    """One scanner of each type, one of which has a gap and an observation, and an integration; their ids.
+    """One scanner of each type, one of which has a gap and an observation, an integration, and sessions; their ids.
 
     The gap and the integration come from the services: no request makes either.
     """
@@ -35,12 +42,31 @@ def furnish(live: Live) -> dict[str, Any]:
     observed = live.call("POST", f"scanners/{with_gap}/observe/", {"session_id": "kept"})
     assert observed.status == 202, observed
     wait_until(lambda: live.call("GET", f"scanners/{with_gap}/gaps/").body["count"], 30, "no gap")
+    kept, doomed = ([f"{kind}-{n}" for n in range(most)] for kind, most in (("kept", SESSIONS), ("doomed", DOOMED)))
+    _record(live, [*kept, *doomed])
     return {
+        "sessions": kept,
+        "doomed": doomed,
         "scanners": scanners,
         "integrations": [integration],
         "gap_scanner": str(with_gap),
         "gap": str(gap_id(with_gap, 1)),
     }
+
+
+def _record(live: Live, sessions: list[str]) -> None:
+    """A click in each session. Returns when the last of them is there."""
+    at = round(time.time() * 1000) - 60_000
+    click = {"type": 3, "timestamp": at, "data": {"source": 2, "type": 2, "id": 1, "x": 1, "y": 1}}
+    common = {"token": live.credentials["project_token"], "$window_id": "w", "$snapshot_data": [click]}
+    batch = [
+        {"event": "$snapshot", "properties": {**common, "$session_id": one, "distinct_id": "kept"}} for one in sessions
+    ]
+    posted = live.post_recording(json.dumps(batch).encode())
+    assert posted.status == 200, posted
+    key = {"Authorization": f"Bearer {live.credentials['api_key']}"}
+    address = f"{live.address}/api/environments/1/session_recordings/?distinct_id=kept"
+    wait_until(lambda: request("GET", address, None, key).body["count"] == len(sessions), 30, "not recorded")
 
 
 def _scanner(live: Live, kind: str, config: dict[str, Any]) -> str:

@@ -42,6 +42,9 @@ class Kept:
     integrations: tuple[int, ...]
     gap_scanner: str
     gap: str
+    sessions: tuple[str, ...]
+    doomed: tuple[str, ...]
+    """Recorded sessions that stay, and such that may be deleted, each once."""
 
 
 def repair(method: str, path: str, body: Any, kept: Kept) -> None:
@@ -63,8 +66,13 @@ def repair(method: str, path: str, body: Any, kept: Kept) -> None:
 
 
 def repair_place(method: str, path: str, parameters: dict[str, Any], kept: Kept) -> None:
-    """Changes the ids in the address of a request in place: only one scanner surely has a gap and an observation."""
-    if path.endswith("/redrive/"):
+    """Changes the ids in the address of a request in place: only one scanner surely has a gap and an observation.
+
+    Sessions cannot be made by a request of the API at all.
+    """
+    if "/session_recordings/{id}" in path:
+        parameters["id"] = _drawn(kept.doomed if method == "DELETE" else kept.sessions, str(parameters["id"]))
+    elif path.endswith("/redrive/"):
         parameters.update(scanner_id=kept.gap_scanner, id=kept.gap)
     elif path.endswith(("/gaps/", "/{scanner_id}/observations/")):
         parameters["scanner_id"] = kept.gap_scanner
@@ -72,7 +80,7 @@ def repair_place(method: str, path: str, parameters: dict[str, Any], kept: Kept)
 
 def spare(method: str, parameters: dict[str, Any], kept: Kept) -> None:
     """What is to stay is not deleted: another id, which nothing has, takes its place."""
-    if method == "DELETE" and str(parameters.get("id")).lower() in kept.scanners:
+    if method == "DELETE" and str(parameters.get("id")).lower() in {*kept.scanners, *kept.sessions}:
         parameters["id"] = str(uuid4())
 
 

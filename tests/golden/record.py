@@ -32,6 +32,7 @@ from domain.event import Actor, Aggregate, Event, Stamp, TextRef
 from domain.ids import gap_id
 from domain.integration import Integration
 from domain.observation import Observation
+from domain.recording import Recording
 from domain.scanner import Scanner
 
 FOLDER = Path(__file__).parent
@@ -80,6 +81,7 @@ def histories() -> Iterator[Aggregate]:
     yield deleted
     yield from _observations(stamps, scanner)
     yield from _actions(stamps)
+    yield Recording.delete(7, "s-9", stamps.next())
 
 
 def _accounts(stamps: Stamps) -> Iterator[Aggregate]:
@@ -89,6 +91,12 @@ def _accounts(stamps: Stamps) -> Iterator[Aggregate]:
     yield organization
     environment = Environment.create(7, stamps.next(), name="Web", timezone="Europe/Madrid", project_token="phc_1")
     environment.rotate_token(stamps.next(), "phc_2")
+    environment.set_retention(stamps.next(), 90)
+    environment.set_retention(stamps.next(), None)
+    mail: dict[str, Any] = {"key": "email", "type": "person", "operator": "not_icontains", "value": "@acme.example"}
+    environment.set_test_accounts(stamps.next(), [mail])
+    step: dict[str, Any] = {"event": "$autocapture", "text": "Kaufen", "text_matching": "contains"}
+    environment.define_actions(stamps.next(), [{"id": 3, "name": "Bought", "steps": [step, {"event": "bought"}]}])
     yield environment
     yield User.create(17, stamps.next(), profile=text("profile"))
     key = ApiKey.issue(

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING
 
+import pytest
+
 from consumers.capture.analytics.event import to_message
 from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.providers.port import Answer, Question
-from consumers.scanning.scan import EVENTS_AT_ONCE
+from consumers.scanning.session_evidence import EVENTS_AT_ONCE
 from consumers.transports.port import Outgoing, Record
 from tests.capture.traffic import EXPECTED, posted, recorded_events
 from tests.scanning.test_scan import RECORDING, SESSION, Scans, now, scans
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["scans"]
+
+pytestmark = pytest.mark.usefixtures("readable")
 
 
 class Listening:

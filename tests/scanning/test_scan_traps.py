@@ -7,8 +7,11 @@ from threading import Event
 import pytest
 
 from commands.store.event_log import EventLog
+from consumers.capture.blobs import FolderBlobs
 from tests.scanning import test_scan
-from tests.scanning.test_scan import SESSION, Scans
+from tests.scanning.test_scan import SESSION, TENANT, Scans
+
+pytestmark = pytest.mark.usefixtures("readable")
 
 scans = test_scan.scans
 
@@ -55,3 +58,29 @@ def test_a_session_that_cannot_be_scanned_ends_ineligible(
     assert (event["type"], event["kind"]) == ("ObservationIneligible", kind)
     with scans.pool.connection() as connection:
         assert connection.execute("SELECT sum(used) FROM store.quota_usage").fetchone() == (0,), "and costs nothing"
+
+
+class DeletedWhileRead(FolderBlobs):
+    """The session is deleted and erased between the scan's look at it and the reading of its first part."""
+
+    scans: Scans
+
+    def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
+        with self.scans.pool.connection() as connection:
+            connection.execute(
+                "INSERT INTO read_recordings.deleted_session VALUES (%s, %s, now()) ON CONFLICT DO NOTHING",
+                (TENANT.environment_id, SESSION),
+            )
+        self.delete(key)
+        return super().get(key, offset, length)
+
+
+@pytest.mark.rule("sessions/delete-observations")
+def test_a_scan_of_a_session_that_is_deleted_meanwhile_ends_ineligible(scans: Scans) -> None:
+    observation_id = scans.request(scans.scanner())
+    blobs = DeletedWhileRead(scans.folder)
+    blobs.scans = scans
+    scans.blobs = blobs
+    assert scans.scan() is None
+    ending = scans.last(observation_id)
+    assert (ending["type"], ending["kind"]) == ("ObservationIneligible", "no_recording")

@@ -54,7 +54,8 @@ def bodies(operation: Described) -> Iterator[tuple[str, Described]]:
     if "requestBody" in operation:
         yield "request", operation["requestBody"]["content"]["application/json"]
     for status, answer in answers(operation).items():
-        if "content" in answer:
+        # A text is no JSON document: its media types say what it is.
+        if "application/json" in answer.get("content", {}):
             yield status, answer["content"]["application/json"]
 
 

@@ -8,7 +8,7 @@ from tests.selection.schedule import Schedule
 
 
 @pytest.fixture
-def schedule(pool: ConnectionPool, database_url: str) -> Iterator[Schedule]:
+def schedule(readable: None, pool: ConnectionPool, database_url: str) -> Iterator[Schedule]:
     store = Store(database_url)
     yield Schedule(pool, store)
     store.close()

@@ -21,6 +21,8 @@ from consumers.transports.port import Record
 from domain.eligibility import EligibilityLimits
 from domain.event import Actor
 from domain.tenant import Tenant
+from projections.accounts import ACCOUNTS
+from projections.engine.installing import install
 
 SETTLE = timedelta(minutes=35)
 ORGANIZATION = UUID(int=7)
@@ -36,13 +38,23 @@ class Schedule:
     store: Store
     quota: int = 1000
     per_scanner: int = 150
+    per_day: int = 5000
     on_exhausted: Any = "wait"
     now: datetime = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
     heard: int = 0
 
+    def __post_init__(self) -> None:
+        with self.pool.connection() as connection:
+            install(connection, [ACCOUNTS])
+
     @property
     def observations(self) -> Observations:
-        limits = ObservationLimits(default_quota=self.quota, per_scanner=self.per_scanner, kept_per_scanner=1)
+        limits = ObservationLimits(
+            default_quota=self.quota,
+            per_scanner=self.per_scanner,
+            kept_per_scanner=1,
+            scheduled_per_day=self.per_day,
+        )
         return Observations(self.store, limits)
 
     @property

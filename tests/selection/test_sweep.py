@@ -67,7 +67,8 @@ def test_ineligible_sessions_and_other_environments_are_passed_over(schedule: Sc
         ({"distinct_ids": ["visitor"]}, ["a", "b"]),
         ({"distinct_ids": ["somebody else"]}, []),
         ({"events": [{"id": "order_placed"}]}, []),
-        ({"filter_test_accounts": True}, []),
+        ({"filter_test_accounts": True}, ["a", "b"]),
+        ({"properties": [{"type": "cohort", "key": "id", "value": 12}]}, []),
         ({"kind": "RecordingsQuery", "properties": [], "filter_test_accounts": False}, ["a", "b"]),
     ],
 )
@@ -131,6 +132,37 @@ def test_an_exhausted_quota_waits_and_resumes_by_itself(schedule: Schedule) -> N
     schedule.sweep()
     assert schedule.requested(scanner) == ["a", "b", "c", "d"]
     assert schedule.watermark(scanner)["waiting_for"] is None
+
+
+@pytest.mark.rule("arch/scheduled-per-day")
+def test_a_full_day_waits_for_the_next_one(schedule: Schedule) -> None:
+    schedule.per_day = 2
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    for name in "abcd":
+        schedule.settled(name)
+    schedule.sweep()
+    schedule.now += timedelta(hours=11)
+    schedule.sweep()
+    assert schedule.requested(scanner) == ["a", "b"]
+    assert schedule.watermark(scanner)["waiting_for"] == "day_full"
+    schedule.now = schedule.now.replace(hour=0) + timedelta(days=1)
+    schedule.sweep()
+    assert schedule.requested(scanner) == ["a", "b", "c", "d"]
+    assert schedule.watermark(scanner)["waiting_for"] is None
+
+
+def test_a_full_day_may_skip_and_records_the_gap(schedule: Schedule) -> None:
+    schedule.per_day, schedule.on_exhausted = 1, "skip"
+    scanner = schedule.create()
+    schedule.now += timedelta(seconds=1)
+    for name in "abc":
+        schedule.settled(name)
+    schedule.sweep()
+    with schedule.pool.connection() as connection:
+        gaps = [f.event for f in EventLog().read(connection, 0) if f.event.TOPIC == "SweepGapSkipped"]
+    assert [gap.model_dump()["reason"] for gap in gaps] == ["day_full"]
+    assert (schedule.requested(scanner), schedule.watermark(scanner)["settle_number"]) == (["a"], 3)
 
 
 def test_an_exhausted_quota_may_skip_and_records_the_gap(schedule: Schedule) -> None:

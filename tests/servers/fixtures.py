@@ -20,7 +20,13 @@ from tests.servers.missing import ServerUnavailable, give_up
 from tests.servers.s3 import S3Server
 from tests.servers.server import Server
 
-MARKERS = {"kafka_server": "broker", "own_kafka_server": "broker", "s3_server": "s3", "own_s3_server": "s3"}
+MARKERS = {
+    "kafka_server": "broker",
+    "own_kafka_server": "broker",
+    "s3_server": "s3",
+    "own_s3_server": "s3",
+    "chromium": "browser",
+}
 """Fixture, also when asked for by another fixture, and the marker of the tests that ask."""
 
 AnyServer = TypeVar("AnyServer", bound=Server)

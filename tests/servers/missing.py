@@ -6,7 +6,7 @@ from typing import NoReturn
 import pytest
 
 REQUIRE_VARIABLE = "REPLAY_VISION_TEST_REQUIRE"
-"""Markers, separated by commas, whose tests have to run (`broker,s3` in `.ci/run`)."""
+"""Markers, separated by commas, whose tests have to run (`broker,s3,browser` in `.ci/run`)."""
 
 
 class ServerUnavailable(Exception):

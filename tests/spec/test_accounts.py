@@ -17,6 +17,7 @@ from domain.accounts import (
     ProjectTokenRotated,
     QuotaGranted,
     QuotaSet,
+    RetentionSet,
     User,
     UserCreated,
     satisfies,
@@ -117,6 +118,25 @@ def test_rotating_a_project_token() -> None:
     )
     assert environment.project_token == "phc_2"
     given(Environment, created).when(lambda e: e.rotate_token(STAMP, "phc_1")).then_nothing()
+
+
+@pytest.mark.parametrize("days", [1, 90, 3_650])
+def test_setting_the_retention_of_recordings(days: int) -> None:
+    created = fact(EnvironmentCreated, name="Web", timezone="UTC", project_token="phc_1")
+    changed = fact(RetentionSet, retention_days=days)
+    environment = given(Environment, created).when(lambda e: e.set_retention(STAMP, days)).then(changed)
+    assert environment.retention_days == days
+    given(Environment, created, changed).when(lambda e: e.set_retention(STAMP, days)).then_nothing()
+    back = fact(RetentionSet, retention_days=None)
+    given(Environment, created, changed).when(lambda e: e.set_retention(STAMP, None)).then(back)
+    given(Environment, created).when(lambda e: e.set_retention(STAMP, None)).then_nothing()
+
+
+@pytest.mark.parametrize("days", [0, -1, 3_651])
+def test_a_retention_is_one_day_to_ten_years(days: int) -> None:
+    created = fact(EnvironmentCreated, name="Web", timezone="UTC", project_token="phc_1")
+    refused = given(Environment, created).when(lambda e: e.set_retention(STAMP, days))
+    refused.then_refused(Invalid, field="retention_days", code="invalid_input")
 
 
 def test_a_user_is_known_by_number_and_by_a_reference_to_private_text() -> None:

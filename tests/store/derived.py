@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 import psycopg
@@ -53,6 +53,7 @@ class GuardRows:
     grants: Counter[tuple[UUID, int, datetime]] = field(default_factory=Counter[tuple[UUID, int, datetime]])
     used: Counter[Charge] = field(default_factory=Counter[Charge])
     in_flight: Counter[Charge] = field(default_factory=Counter[Charge])
+    scheduled: dict[int, tuple[date, int]] = field(default_factory=dict[int, tuple[date, int]])
 
 
 def stored(connection: psycopg.Connection) -> GuardRows:
@@ -67,6 +68,8 @@ def stored(connection: psycopg.Connection) -> GuardRows:
     rows.used = Counter({(owner, period): count for owner, period, count in connection.execute(used)})
     flying = "SELECT scanner_id, period, count FROM store.in_flight WHERE count <> 0"
     rows.in_flight = Counter({(owner, period): count for owner, period, count in connection.execute(flying)})
+    days = connection.execute("SELECT environment_id, day, count FROM store.scheduled")
+    rows.scheduled = {environment: (day, count) for environment, day, count in days}
     return rows
 
 
@@ -91,6 +94,7 @@ def assert_derivable(conninfo: str) -> GuardRows:
     assert is_.grants == should_be.grants
     assert is_.used == +should_be.used
     assert is_.in_flight == +should_be.in_flight
+    assert is_.scheduled == should_be.scheduled
     assert all(count >= 0 for count in (*should_be.used.values(), *should_be.in_flight.values()))
     return is_
 
@@ -196,6 +200,12 @@ class _Fold:
         self._running[event.originator_id] = (event.scanner_id, event.organization_id, event.period)
         self.rows.used[event.organization_id, event.period] += 1
         self.rows.in_flight[event.scanner_id, event.period] += 1
+        if isinstance(event, ObservationRequested) and event.triggered_by == "schedule":
+            self._schedule(event.environment_id or 0, event.recorded_at.astimezone(UTC).date())
+
+    def _schedule(self, environment: int, today: date) -> None:
+        day, count = self.rows.scheduled.get(environment, (today, 0))
+        self.rows.scheduled[environment] = (today, 1) if today > day else (day, count + 1)
 
     def _end(self, observation: UUID, *, refund: bool) -> None:
         scanner, organization, period = self._running.pop(observation)

@@ -342,3 +342,33 @@ def test_a_capped_request_is_not_charged_and_no_quota_is_told_first(world: World
     assert [each.outcome for each in request(tight, scanner, "b", "a")] == ["capped", "exists"]
     assert tight.used() == 1
     assert_derivable(tight.conninfo)
+
+
+@pytest.mark.rule("arch/scheduled-per-day")
+def test_a_day_holds_no_more_scheduled_scans_than_it_may_however_many_ask(world: World) -> None:
+    """Failures give nothing back, requests on demand do not count, and the next day begins anew."""
+    limited = world.limited(replace(ROOMY, scheduled_per_day=50))
+    scanners = [world.scanner(f"scanner {number}") for number in range(4)]
+    attempts = [
+        partial(limited.request, world.context, scanners[number % 4], [f"s-{number}", f"t-{number}"], "schedule")
+        for number in range(60)
+    ]
+    assert tally(race(attempts)) == {"started": 50, "day_full": 70}
+    assert world.value("SELECT count FROM store.scheduled WHERE environment_id = %s", world.tenant.environment_id) == 50
+    assert world.used() == 50, "what was refused was not charged"
+    [asked] = limited.request(world.context, scanners[0], ["on demand"], "on_demand")
+    assert asked.outcome == "started"
+    limited.abandon(world.context, asked.observation_id, 1, message="Gone.")
+    [full] = limited.request(world.context, scanners[0], ["one more"], "schedule")
+    assert full.outcome == "day_full"
+    tomorrow = world.at(NOW.replace(hour=0, minute=0) + timedelta(days=1))
+    assert [each.outcome for each in limited.request(tomorrow, scanners[0], ["one more"], "schedule")] == ["started"]
+    [late] = limited.request(world.context, scanners[0], ["of a clock behind"], "schedule")
+    assert late.outcome == "started"
+    assert_derivable(world.conninfo)
+
+
+def test_a_day_of_nothing_schedules_nothing(world: World) -> None:
+    limited = world.limited(replace(ROOMY, scheduled_per_day=0))
+    [asked] = limited.request(world.context, world.scanner(), ["s"], "schedule")
+    assert (asked.outcome, world.used()) == ("day_full", 0)

@@ -10,9 +10,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 from commands.store.event_log import StoredRow
+from consumers.capture import snapshot as snapshots
 from consumers.capture.analytics.event import to_message as to_event_message
 from consumers.capture.snapshot import SPLIT_AT_BYTES, to_messages
 from consumers.relay import outgoing
@@ -50,7 +52,7 @@ def captured() -> Iterator[Outgoing]:
     """The committed recordings as the endpoints publish them, and what those do not have.
 
     That is a message without a library or a time of sending, one that is long enough to be zipped, one with an event
-    that rrweb's packFn made a text of, and one with items that were left out.
+    that rrweb's packFn made a text of, one with items that were left out, and one whose content lies in a blob.
     """
     for name in RECORDINGS:
         yield from recorded(name)
@@ -59,6 +61,8 @@ def captured() -> Iterator[Outgoing]:
     packed = zlib.compress(json.dumps({**click(1_000), "v": "v1"}).encode()).decode("latin-1")
     yield from to_messages(snapshot([packed], "packed"))
     yield from to_messages(snapshot([click(1_000), "x" * SPLIT_AT_BYTES, {"no": "event"}], "left-out", sent_at=AT))
+    with patch.object(snapshots, "MAX_MESSAGE_BYTES", 100):
+        yield from to_messages(snapshot([click(1_000)], "held"))
 
 
 def posted_events() -> Iterator[Outgoing]:

@@ -53,7 +53,7 @@ def closed(schema: Any) -> Any:
 def problems(topic: str, value: Any, *, strict: bool = False) -> list[str]:
     """What is wrong with the value of a record, nothing when it is legal. Looks into the text `data` inside too."""
     found = [_line(error) for error in validator(f"{topic}{SUFFIX}", strict=strict).iter_errors(value)]
-    if topic in ("snapshots", "analytics") and not found:
+    if topic in ("snapshots", "analytics") and not found and value["data"]:
         inner = validator(f"{topic}{SUFFIX}", strict=strict, part="#/$defs/data")
         found = [_line(error) for error in inner.iter_errors(json.loads(value["data"]))]
     return found

@@ -40,7 +40,8 @@ class EstimateBody(Body):
 def estimate(call: Call) -> Response:
     """How many sessions of the last 30 days a query matches, and what that makes in observations a month.
 
-    `scanner_id` names the scanner that is being edited, so that its own stored estimate is not counted twice.
+    A query with `unsupported_conditions` matches nothing. `scanner_id` names the scanner that is being edited, so that
+    its own stored estimate is not counted twice.
     """
     body = call.body(EstimateBody)
     query = check_query(body.query or {})  # without the date keys, which the look-back stands for
@@ -59,6 +60,7 @@ def estimate(call: Call) -> Response:
             "estimated_observations_per_month": monthly(found, body.sampling_rate),
             "sampling_rate": body.sampling_rate,
             "other_enabled_scanners_monthly": others,
+            "unsupported_conditions": list(found.unsupported),
         }
     )
 

@@ -10,6 +10,8 @@ from consumers.selection.health import Quota, health
 from domain.errors import NotFound
 from domain.quota import Period
 from projections.queries import quota, scanner_health
+from projections.queries.definitions import definitions_of
+from projections.queries.matching import condition
 
 
 def retrieve_health(call: Call) -> Response:
@@ -25,9 +27,12 @@ def retrieve_health(call: Call) -> Response:
         signs = scanner_health.signs(conn, call.tenant, scanner_id, now)
         if signs is None:
             raise NotFound
+        definitions = definitions_of(conn, call.tenant)
         used = quota.quota(conn, call.tenant, now, call.services.limits.default_quota)
     standing = Quota(used["exhausted"], used["monthly_quota"], Period.of(now))
-    return Answer(health(signs, standing, call.services.providers, now, call.services.patience))
+    unsupported = condition(call.tenant, signs.schedule.query, definitions).unsupported
+    services = call.services
+    return Answer(health(signs, standing, services.providers, unsupported, now, services.patience))
 
 
 OPERATIONS = (

@@ -86,7 +86,7 @@ def _from_object(given: dict[str, Json]) -> Element | None:
 
 
 def _element(tag: str, classes: list[str], values: list[tuple[str, Json]]) -> Element | None:
-    element: Element = {"tag_name": storable(tag, MAX_TEXT)} if tag else {}
+    element: Element = {"tag_name": storable(tag.lower(), MAX_TEXT)} if tag else {}
     attributes: dict[str, Json] = {}
     for name, value in values:
         if name in _NUMBERS and (number := _number(value)) is not None:

@@ -1,6 +1,8 @@
 """The rows of analytics events, as the consumer writes them: each uuid once, the earliest of a session."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import psycopg
@@ -8,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from consumers.capture.analytics.elements import elements_of
 from consumers.capture.analytics.event import AnalyticsEvent
+from consumers.capture.deletions import deleted
 from consumers.capture.encodings import Json, dump
 
 MAX_EVENTS = 10_000
@@ -81,25 +84,36 @@ _LEFT_OUT = """
 """
 
 
-def store(
-    conn: psycopg.Connection, events: Sequence[tuple[int, AnalyticsEvent]], arrived_at: datetime
-) -> dict[int, int]:
-    """Inserts the events that are new, each with its environment, and returns how many were over, by environment.
+@dataclass(slots=True)
+class Stored:
+    """By environment: how many events were new, how many of a full session had to go."""
 
-    The recordings that they belong to settle later for it while they are open; a settled one stays as it is, because
+    fresh: Counter[int] = field(default_factory=Counter[int])
+    over: Counter[int] = field(default_factory=Counter[int])
+
+
+def store(conn: psycopg.Connection, events: Sequence[tuple[int, AnalyticsEvent]], arrived_at: datetime) -> Stored:
+    """Inserts the events that are new, each with its environment.
+
+    Events of deleted sessions are passed over; whoever erases looks for those that come in at the same moment. The
+    recordings that they belong to settle later for it while they are open; a settled one stays as it is, because
     what was judged of it must not be judged again for an event.
     """
-    rows = [_row(environment_id, event, arrived_at) for environment_id, event in events]
-    touched = sorted(set(conn.execute(_INSERT.encode(), (Jsonb(rows, dumps=dump),)).fetchall()))
-    if not touched:
-        return {}
+    # Everybody inserts in the same order, so that nobody waits for each other.
+    sessions = {(environment_id, event.session_id) for environment_id, event in events if event.session_id is not None}
+    gone = deleted(conn, sessions)
+    wanted = (one for one in events if (one[0], one[1].session_id) in sessions - gone)
+    ordered = sorted(wanted, key=lambda one: (one[0], one[1].key, one[1].uuid))
+    rows = [_row(environment_id, event, arrived_at) for environment_id, event in ordered]
+    inserted = conn.execute(_INSERT.encode(), (Jsonb(rows, dumps=dump),)).fetchall()
+    stored = Stored(Counter(environment_id for environment_id, _ in inserted))
+    touched = sorted(set(inserted))
     _keep_open(conn, touched, arrived_at)
-    over: dict[int, int] = {}
     for environment_id, session_id, count in conn.execute(_FULL, (*_split(touched), MAX_EVENTS)).fetchall():
         where = {"environment_id": environment_id, "session_id": session_id, "most": MAX_EVENTS}
         conn.execute(_TRIM, where)
-        over[environment_id] = over.get(environment_id, 0) + count - MAX_EVENTS
-    return over
+        stored.over[environment_id] += count - MAX_EVENTS
+    return stored
 
 
 def count_left_out(conn: psycopg.Connection, left_out: Iterable[tuple[int, str, int]]) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC
 
 import psycopg
 
@@ -12,6 +13,7 @@ from consumers.capture.analytics.visitors import Sayings
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
 from consumers.capture.handler import TokenLookup
+from consumers.capture.limits import Amount, add
 from consumers.capture.refusals import CaptureRefused, UnknownToken
 from consumers.capture.undecodable import Undecoded, keep
 from consumers.transports.port import Record
@@ -25,7 +27,7 @@ class AnalyticsHandler:
     """A transport handler. Safe for any number of copies; everything it decides is in the handler's transaction.
 
     An event without a session is heard for what it says about its visitor, and not stored. Locks are taken in this
-    order: sessions, visitors of an environment, counts, undecodable messages.
+    order: sessions, visitors of an environment, counts, days, undecodable messages.
     """
 
     def __init__(self, blobs: Blobs, environment_of: TokenLookup, clock: Clock = utc_now) -> None:
@@ -59,13 +61,15 @@ class AnalyticsHandler:
         return environment_id
 
     def _store(self, conn: psycopg.Connection, found: list[tuple[int, AnalyticsEvent]]) -> None:
-        joined = [(environment_id, event) for environment_id, event in found if event.session_id is not None]
-        over = events.store(conn, joined, self._clock()) if joined else {}
-        left_out = [(environment_id, events.FULL, number) for environment_id, number in over.items()]
+        now = self._clock()
+        stored = events.store(conn, found, now)
+        left_out = [(environment_id, events.FULL, number) for environment_id, number in stored.over.items()]
         for environment_id, said in sorted(_sayings(found).items()):
-            counts = visitors.record(conn, environment_id, said)
+            counts = visitors.record(conn, environment_id, said, now)
             left_out += [(environment_id, reason, number) for reason, number in counts.items()]
         events.count_left_out(conn, left_out)
+        for environment_id, number in sorted(stored.fresh.items()):
+            add(conn, now.astimezone(UTC).date(), environment_id, Amount(events=number))
 
     def _keep(self, conn: psycopg.Connection, undecoded: list[Undecoded]) -> None:
         kept = keep(conn, self._blobs, undecoded, self._clock())

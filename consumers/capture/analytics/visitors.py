@@ -6,6 +6,7 @@ and however often events arrive. Who is one person, and what is known of it, is 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -14,7 +15,7 @@ from consumers.capture.analytics.persons import redraw
 from consumers.capture.analytics.said import Said, is_address, said_by
 from consumers.capture.analytics.saying import Saying
 
-_LOCK = 7_215_931
+_LOCK = 7_215_932
 """First half of the advisory lock of an environment's visitors; the second is the environment."""
 
 REFUSED = "refused_join"
@@ -31,10 +32,20 @@ _EDGES = """
 """
 
 _SAVE = """
-    INSERT INTO capture.visitor AS known (environment_id, distinct_id, person_id, said)
-    SELECT %s, new.distinct_id, '00000000-0000-0000-0000-000000000000', new.said
+    INSERT INTO capture.visitor AS known (environment_id, distinct_id, person_id, said, seen_at)
+    SELECT %s, new.distinct_id, '00000000-0000-0000-0000-000000000000', new.said, %s
     FROM jsonb_to_recordset(%s) AS new (distinct_id text, said jsonb)
-    ON CONFLICT (environment_id, distinct_id) DO UPDATE SET said = excluded.said
+    ON CONFLICT (environment_id, distinct_id) DO UPDATE
+    SET said = excluded.said, seen_at = greatest(known.seen_at, excluded.seen_at)
+"""
+
+_SEEN = """
+    UPDATE capture.visitor SET seen_at = %s
+    WHERE environment_id = %s AND distinct_id IN (
+        SELECT distinct_id FROM capture.visitor
+        WHERE environment_id = %s AND distinct_id = ANY (%s) AND seen_at < %s
+        FOR UPDATE SKIP LOCKED
+    )
 """
 
 _JOIN = """
@@ -49,6 +60,9 @@ _PART = """
     WHERE environment_id = %s AND NOT dangerous
       AND visitor_edge.one = gone.one AND visitor_edge.other = gone.other
 """
+
+SEEN_EVERY = timedelta(days=1)
+"""How exact `seen_at` is: it serves retention, which counts in days."""
 
 Edge = tuple[str, str]
 
@@ -77,19 +91,25 @@ class Sayings:
             self.said[visitor] = self.said[visitor].merge(said) if visitor in self.said else said
 
 
-def record(conn: psycopg.Connection, environment_id: int, given: Sayings) -> dict[str, int]:
-    """Merges what was said into the tables, and returns what had no effect, by reason.
+def lock_visitors(conn: psycopg.Connection, environment_id: int) -> None:
+    """Keeps everybody else from changing what is known of an environment's visitors, until the transaction ends."""
+    conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
+
+
+def record(conn: psycopg.Connection, environment_id: int, given: Sayings, now: datetime) -> dict[str, int]:
+    """Merges what was said, heard at `now`, into the tables, and returns what had no effect, by reason.
 
     Holds the environment's lock until the transaction ends when something is new; repeats take no lock. Whoever records
     for several environments does so in their order.
     """
     if not given.said or not _is_news(conn, environment_id, given):
+        conn.execute(_SEEN, (now, environment_id, environment_id, list(given.said), now - SEEN_EVERY))
         return {ILLEGAL: given.illegal}
-    conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
+    lock_visitors(conn, environment_id)
     before = _known(conn, environment_id, given.said)
     after = {who: before[who].merge(said) if who in before else said for who, said in given.said.items()}
     changed = {who: said for who, said in after.items() if before.get(who) != said}
-    _save(conn, environment_id, changed)
+    _save(conn, environment_id, changed, now)
     touched = {*changed} | _join(conn, environment_id, before, changed, given.dangerous)
     crowded = redraw(conn, environment_id, touched)
     refused = sum(1 for one, other in given.joins if after[one].same_as != other)
@@ -109,9 +129,9 @@ def _known(conn: psycopg.Connection, environment_id: int, visitors: Iterable[str
     return {distinct_id: Said.from_state(state) for distinct_id, state in rows}
 
 
-def _save(conn: psycopg.Connection, environment_id: int, changed: Mapping[str, Said]) -> None:
+def _save(conn: psycopg.Connection, environment_id: int, changed: Mapping[str, Said], now: datetime) -> None:
     rows = [{"distinct_id": who, "said": said.to_state()} for who, said in sorted(changed.items())]
-    conn.execute(_SAVE, (environment_id, Jsonb(rows)))
+    conn.execute(_SAVE, (environment_id, now, Jsonb(rows)))
 
 
 def _join(

@@ -53,7 +53,10 @@ CREATE TABLE capture.visitor (
     distinct_id    text    NOT NULL CHECK (char_length(distinct_id) BETWEEN 1 AND 200),
     person_id      uuid    NOT NULL,
     -- consumers/capture/analytics/said.py, Said.to_state
-    said           jsonb   NOT NULL,
+    said           jsonb   NOT NULL
+        DEFAULT '{"set": {}, "set_once": {}, "unset": {}, "joined": null, "identified": null}',
+    -- When a site last said something about the visitor, to a day.
+    seen_at        timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (environment_id, distinct_id)
 );
 CREATE INDEX visitor_person ON capture.visitor (environment_id, person_id);
@@ -64,7 +67,9 @@ CREATE TABLE capture.visitor_edge (
     one            text    NOT NULL,
     other          text    NOT NULL,
     dangerous      boolean NOT NULL,
-    PRIMARY KEY (environment_id, one, other, dangerous)
+    PRIMARY KEY (environment_id, one, other, dangerous),
+    FOREIGN KEY (environment_id, one) REFERENCES capture.visitor ON DELETE CASCADE,
+    FOREIGN KEY (environment_id, other) REFERENCES capture.visitor ON DELETE CASCADE
 );
 CREATE INDEX visitor_edge_back ON capture.visitor_edge (environment_id, other, one);
 

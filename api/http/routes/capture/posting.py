@@ -5,7 +5,7 @@ transport has made the data durable.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache, partial
 from http import HTTPStatus
 
@@ -15,34 +15,39 @@ from api.http import measures
 from api.http.answers import Answer
 from api.http.body import read_bounded
 from api.http.entrance import visit
-from api.http.errors import Refusal, envelope, refusal_of, server_error, too_large, unavailable
+from api.http.errors import ErrorType, Refusal, envelope, refusal_of, server_error, too_large, unavailable
 from api.http.line import Full, Line
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
+from consumers.capture.held import Publisher, content_bytes
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.wire import Accepted
 from consumers.transports.port import Unavailable
-from projections.queries.accounts import tenant_of_token
 
 log = logging.getLogger("replay_vision.http.capture")
 """Of its own, because `api.cli.logs` holds repeated warnings back: a crowd of browsers meets the same outage."""
 
+KINDS: Mapping[int, ErrorType] = {401: "authentication_error", 429: "throttled_error"}
+
 Accepting = Callable[..., Accepted]
 """As `wire.accept`: body, headers, query, time and the lookup of a token; what to publish, or a CaptureRefused."""
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+"""A function of the framework."""
 
 Answering = Callable[[Request, bytes], Response]
 """An answer to a request whose body is there. Runs in a thread of capture's own; may raise what it likes."""
 
 
-def answered(answering: Answering, line: Line) -> Callable[..., object]:
-    """The function that the framework runs: reads the body, at most 25 MB of it, and answers whatever happens."""
+def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> Endpoint:
+    """The function that the framework runs: reads the body, at most `limit` bytes of it, and answers in any case."""
 
     async def answer(request: Request) -> Response:
         try:
             with line.body() as claim:
-                body = await read_bounded(request, MAX_WIRE_BYTES, claim)
+                body = await read_bounded(request, limit, claim)
                 if body is None:
-                    return _refused(too_large(MAX_WIRE_BYTES))
+                    return _refused(too_large(limit))
                 return await line.run(partial(_answer, request, body, answering))
         except TimeoutError:
             return _refused(unavailable("The request body took too long."))
@@ -52,15 +57,17 @@ def answered(answering: Answering, line: Line) -> Callable[..., object]:
     return answer
 
 
-def taking(accepting: Accepting) -> Answering:
+def taking(accepting: Accepting, publisher: Publisher) -> Answering:
     """Publishes what `accepting` finds in the body, to whichever topics it names."""
 
     def take(request: Request, body: bytes) -> Response:
         services = services_of(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        found = accepting(body, headers, dict(request.query_params), services.clock(), environments(services))
+        found = accepting(body, headers, dict(request.query_params), services.clock(), _with_room(services))
         for topic, messages in found.by_topic.items():
-            services.transport.publish(topic, messages)
+            publisher.publish(topic, messages)
+            for message in messages:
+                services.allowance.count(int(message.headers["environment_id"]), content_bytes(message))
         for refused in found.refused:
             measures.CAPTURED.labels(refused.code).inc()
         measures.CAPTURED.labels("accepted").inc(found.snapshots)
@@ -70,16 +77,17 @@ def taking(accepting: Accepting) -> Answering:
     return take
 
 
-def environments(services: Services) -> Callable[[str], int | None]:
-    """Looks a token up once a request: the snapshots of a body share one, and a rotated one must stop at once."""
+def _with_room(services: Services) -> Callable[[str], int | None]:
+    """Looks up whose a token is; raises OverDay for an environment that has taken in enough today."""
 
-    @cache
-    def environment_of(token: str) -> int | None:
-        with services.pool.connection() as conn:
-            tenant = tenant_of_token(conn, token)
-        return None if tenant is None else tenant.environment_id
+    @cache  # of this request: many unknown tokens in a body are one question each
+    def found(token: str) -> int | None:
+        environment_id = services.tokens.environment_of(token)
+        if environment_id is not None:
+            services.allowance.check(environment_id)
+        return environment_id
 
-    return environment_of
+    return found
 
 
 def _answer(request: Request, body: bytes, answering: Answering) -> Response:
@@ -87,7 +95,7 @@ def _answer(request: Request, body: bytes, answering: Answering) -> Response:
     try:
         return answering(request, body)
     except CaptureRefused as refused:
-        kind = "authentication_error" if refused.status == HTTPStatus.UNAUTHORIZED else "invalid_request"
+        kind = KINDS.get(refused.status, "invalid_request")
         return _refused(Refusal(refused.status, kind, refused.code, refused.message))
     except Exception as error:
         if isinstance(error, Unavailable):

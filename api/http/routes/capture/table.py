@@ -1,15 +1,19 @@
 """The route table of capture: each path once, and a second time below the configured prefix."""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from fastapi import FastAPI, Request, Response
 
 from api.http.line import Line
+from api.http.routes.capture import flags, remote_config
 from api.http.routes.capture.cross_origin import CrossOrigin, preflight
-from api.http.routes.capture.posting import Answering, answered, taking
+from api.http.routes.capture.posting import Accepting, Answering, Endpoint, answered, taking
+from api.http.routes.capture.sdk_files import sdk_file
 from api.http.services import Services
+from consumers.capture.held import Holding, Publisher
+from consumers.capture.together import Together
 from consumers.capture.wire import accept, accept_rrweb
 
 WAITING = 250
@@ -20,34 +24,68 @@ BYTES_IN_HAND = 128 * 1024 * 1024
 """Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the routes of one application share."""
+
+    line: Line
+    publisher: Publisher
+
+
 class Row(NamedTuple):
     """One path. The last slash is optional to clients, as everywhere."""
 
     method: str
     path: str
-    answering: Answering
+    made: Callable[[Place], Endpoint]
+
+
+def _posted(accepting: Accepting) -> Callable[[Place], Endpoint]:
+    """Takes what browsers record, in its turn."""
+    return lambda place: answered(taking(accepting, place.publisher), place.line)
+
+
+def _in_turn(answering: Answering, limit: int) -> Callable[[Place], Endpoint]:
+    """An answer that waits for the database. `limit`: bytes of the request's body."""
+    return lambda place: answered(answering, place.line, limit)
+
+
+def _at_once(endpoint: Endpoint) -> Callable[[Place], Endpoint]:
+    return lambda _: endpoint
 
 
 ROUTES = (
-    Row("POST", "/s/", taking(accept)),
-    Row("POST", "/rrweb/", taking(accept_rrweb)),
-    Row("POST", "/e/", taking(accept)),
-    Row("POST", "/i/v0/e/", taking(accept)),
-    Row("POST", "/batch/", taking(accept)),
-    Row("POST", "/capture/", taking(accept)),
-    Row("POST", "/track/", taking(accept)),
-    Row("POST", "/engage/", taking(accept)),
+    Row("POST", "/s/", _posted(accept)),
+    Row("POST", "/rrweb/", _posted(accept_rrweb)),
+    Row("POST", "/flags/", _in_turn(flags.flags, flags.MAX_BYTES)),
+    Row("POST", "/decide/", _in_turn(flags.flags, flags.MAX_BYTES)),
+    Row("GET", "/array/{token}/config/", _in_turn(remote_config.document, 0)),
+    Row("GET", "/array/{token}/config.js/", _in_turn(remote_config.script, 0)),
+    Row("GET", "/static/{path:path}/", _at_once(sdk_file)),
+    Row("POST", "/e/", _posted(accept)),
+    Row("POST", "/i/v0/e/", _posted(accept)),
+    Row("POST", "/batch/", _posted(accept)),
+    Row("POST", "/capture/", _posted(accept)),
+    Row("POST", "/track/", _posted(accept)),
+    Row("POST", "/engage/", _posted(accept)),
 )
 
 
 def mount(app: FastAPI, services: Services) -> None:
-    """Registers the capture routes. Call it after every other middleware is there: CORS goes around them."""
-    line = Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND)
+    """Registers the capture routes.
+
+    Call it after every other middleware is there, since CORS goes around them, and before other routes: they are looked
+    through in turn, and browsers ask most.
+    """
+    place = Place(
+        Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND),
+        Holding(Together(services.transport), services.blobs, services.pool, services.clock),
+    )
     paths = {f"{prefix}{row.path}": row for prefix in _prefixes(services) for row in ROUTES}
     for path, row in paths.items():
-        add = partial(app.add_api_route, path, include_in_schema=False, response_model=None)
-        add(answered(row.answering, line), methods=[row.method])
-        add(_asked_before(row.method), methods=["OPTIONS"])
+        # Plain routes: the framework's own would look for parameters and dependencies at each of the many requests.
+        app.add_route(path, row.made(place), methods=[row.method], include_in_schema=False)
+        app.add_route(path, _asked_before(row.method), methods=["OPTIONS"], include_in_schema=False)
     app.add_middleware(CrossOrigin, paths=tuple(paths), origins=services.capture_origins)
 
 
@@ -60,7 +98,7 @@ def _prefixes(services: Services) -> list[str]:
     return sorted({"", services.capture_prefix.rstrip("/")})
 
 
-def _asked_before(method: str) -> Callable[..., object]:
+def _asked_before(method: str) -> Endpoint:
     methods = ", ".join([method, *(["HEAD"] if method == "GET" else []), "OPTIONS"])
 
     async def answer(request: Request) -> Response:

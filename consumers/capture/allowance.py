@@ -1,0 +1,62 @@
+"""Whether more may be taken in for an environment today, asked at each request and looked up every few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from consumers.capture.held import Connections
+from consumers.capture.limits import taken_on
+from consumers.capture.refusals import OverDay
+
+FRESH = timedelta(seconds=5)
+"""How old the answer may be: at 100 MB/s, half a gigabyte too much."""
+
+MOST_KNOWN = 10_000
+"""Environments remembered at a time."""
+
+
+@dataclass(slots=True)
+class _Known:
+    day: date
+    looked_up: datetime
+    stored: int
+    here: int = 0
+
+
+class Allowance:
+    """One for a process, shared by its threads.
+
+    The consumer counts what it stores. What this process has taken and the consumer has not seen yet counts too, or a
+    consumer that is behind would leave the door open.
+    """
+
+    def __init__(self, pool: Connections, bytes_per_day: int, clock: Callable[[], datetime]) -> None:
+        self._pool = pool
+        self._limit = bytes_per_day
+        self._clock = clock
+        self._known: dict[int, _Known] = {}
+
+    def check(self, environment_id: int) -> None:
+        """Raises OverDay when the day's bytes are used up."""
+        known = self._fresh(environment_id)
+        if max(known.stored, known.here) >= self._limit:
+            raise OverDay(f"An environment may take in {self._limit} bytes a day.")
+
+    def count(self, environment_id: int, taken: int) -> None:
+        """Notes bytes that were published."""
+        self._fresh(environment_id).here += taken
+
+    def _fresh(self, environment_id: int) -> _Known:
+        now = self._clock().astimezone(UTC)
+        known = self._known.get(environment_id)
+        if known is not None and known.day == now.date() and now - known.looked_up < FRESH:
+            return known
+        with self._pool.connection() as conn:
+            stored = taken_on(conn, now.date(), environment_id).bytes
+        here = known.here if known is not None and known.day == now.date() else 0
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[environment_id] = found = _Known(now.date(), now, stored, here)
+        return found

@@ -1,0 +1,29 @@
+"""Statements over sessions that a user's query can make slow: they are cancelled before anybody waits for long."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.rows import TupleRow
+
+Connection = psycopg.Connection[TupleRow]
+
+# Compiling a statement that reads a few hundred sessions takes longer than running it.
+_SETTINGS = "SELECT set_config('statement_timeout', %s, true), set_config('jit', 'off', true)"
+
+
+class TooSlow(Exception):
+    """It took longer than it may. Not now, but later perhaps."""
+
+
+@contextmanager
+def in_time(connection: Connection, seconds: float) -> Generator[Connection]:
+    """A transaction whose statements are cancelled after so many seconds each. Raises TooSlow."""
+    try:
+        with connection.transaction():
+            connection.execute(_SETTINGS, (f"{round(seconds * 1000)}ms",))
+            yield connection
+    except psycopg.errors.QueryCanceled as error:
+        raise TooSlow(f"the sessions could not be looked through in {seconds:g} s") from error

@@ -1,0 +1,310 @@
+"""Each kind of condition on its own: sessions that it selects and sessions that it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from domain.tenant import Tenant
+from projections.queries.matching import Definitions, condition
+from tests.matching.worlds import BEGAN, COUNTS, fill
+
+TENANT = Tenant(1, UUID(int=7))
+ANN = UUID(int=1)
+
+Row = dict[str, Any]
+
+
+def event(name: str, at: int, who: str | None, elements: list[Row] | None = None, /, **properties: Any) -> Row:
+    url = properties.get("$current_url")
+    return {
+        "uuid": UUID(int=hash((name, at, str(properties))) % 2**100),
+        "name": name,
+        "at": BEGAN + at,
+        "distinct_id": who,
+        "current_url": url,
+        "properties": properties,
+        "elements": elements,
+    }
+
+
+def session(name: str, *events: Row, **fields: Any) -> Row:
+    made: Row = {
+        "id": name, "first": BEGAN, "last": BEGAN + 60_000, "active": 30_000, **dict.fromkeys(COUNTS, 0),
+        "distinct_ids": [], "start_url": None, "urls": [], "snapshot_source": "web", "snapshot_library": "web",
+        "lines": [],
+    }  # fmt: skip
+    return {**made, **fields, "events": list(events)}
+
+
+CLICK = [
+    {"tag_name": "span", "text": "Buy now"},
+    {"tag_name": "button", "attr_id": "buy", "attr_class": ["cta", "big"], "attributes": {"data-x": "42"}},
+    {"tag_name": "a", "href": "/checkout", "nth_child": 2, "nth_of_type": 1, "attributes": {"attr__title": "Go"}},
+]
+HOME, CART = "https://shop.example/?utm=1", "https://shop.example/cart/#top"
+SESSIONS = [
+    session(
+        "buyer",
+        event("$pageview", 1, "ann", **{"$current_url": HOME, "utm_source": "mail"}),
+        event("$autocapture", 2, "ann", CLICK),
+        event("bought", 3, "ann", plan="pro", amount=120, at="2026-11-05T10:00:00Z", gift=True,
+              **{"$feature/new": "b"}),
+        event("$pageview", 4, "ann", **{"$current_url": CART}),
+        distinct_ids=["ann"], start_url=HOME, urls=[HOME, CART], click_count=4, keypress_count=2,
+        lines=[{"level": "error", "message": "Failed: 500"}, {"level": "info", "message": "cart ready"}],
+        console_error_count=1, console_log_count=1,
+    ),
+    session(
+        "browser",
+        event("$pageview", 1, "bob", **{"$current_url": HOME}),
+        event("bought", 2, "bob", plan="free", amount="9.5", at="2026-10-31"),
+        distinct_ids=["anonymous"], start_url=HOME, urls=[HOME], mouse_activity_count=7, last=BEGAN + 600_000,
+        lines=[{"level": "warn", "message": "Failed: slow"}], console_warn_count=1,
+    ),
+    session("silent", snapshot_source="mobile", snapshot_library="posthog-ios", active=5_000, last=BEGAN + 20_000),
+]  # fmt: skip
+PERSONS = [
+    {"id": ANN, "distinct_ids": ["ann"], "properties": {"email": "ann@acme.example", "age": 40}},
+    {"id": UUID(int=2), "distinct_ids": ["bob"], "properties": {"email": "bob@home.example", "age": "7"}},
+]
+DEFINITIONS = Definitions(
+    test_accounts=[{"type": "person", "key": "email", "operator": "not_icontains", "value": "@ACME."}],
+    actions={
+        "3": [{"event": "$autocapture", "text": "buy", "text_matching": "contains"}, {"event": "signed up"}],
+        "4": [{"event": "$pageview", "url": "/cart"}],
+        "5": [{"event": "$autocapture", "selector": "a > button.cta", "tag_name": "span", "href": "/checkout"}],
+        "6": [{"event": "bought", "properties": [{"type": "event", "key": "amount", "operator": "lt", "value": 10}]}],
+        "7": [{"event": "$pageview", "url": "(a)\\1", "url_matching": "regex"}],
+    },
+)
+ALL, NONE = {"buyer", "browser", "silent"}, set[str]()
+
+
+def one(kind: str, key: str, operator: str | None = None, value: Any = None) -> Row:
+    return {"properties": [{"type": kind, "key": key, "operator": operator, "value": value}]}
+
+
+def entity(name: str | None, *filters: tuple[str, str, str, Any]) -> Row:
+    named = [dict(zip(("type", "key", "operator", "value"), each, strict=True)) for each in filters]
+    return {"id": name, "name": name, "type": "events", "order": 0, "properties": named}
+
+
+def having(key: str, operator: str, value: Any) -> Row:
+    return {"having_predicates": [{"type": "recording", "key": key, "operator": operator, "value": value}]}
+
+
+def line(key: str, operator: str, value: Any) -> Row:
+    return {"type": "log_entry", "key": key, "operator": operator, "value": value}
+
+
+CASES: list[tuple[Row, set[str]]] = [
+    ({}, ALL),
+    ({"kind": "RecordingsQuery", "events": [], "properties": [{}], "actions": None, "limit": 1}, ALL),
+    # events
+    ({"events": [entity("bought")]}, {"buyer", "browser"}),
+    ({"events": [entity("nothing of the kind")]}, NONE),
+    ({"events": [entity(None)]}, {"buyer", "browser"}),
+    ({"events": [{"name": "bought"}]}, {"buyer", "browser"}),
+    ({"events": [entity("$autocapture"), entity("bought")]}, {"buyer"}),
+    ({"events": [entity("$autocapture"), entity("bought")], "operand": "OR"}, {"buyer", "browser"}),
+    ({"events": [entity("bought", ("event", "plan", "exact", ["pro", "max"]))]}, {"buyer"}),
+    ({"events": [entity("bought", ("event", "plan", "exact", "pro"), ("event", "amount", "gt", 200))]}, NONE),
+    ({"events": [entity("bought", ("event", "plan", "is_not", "pro"))]}, {"browser"}),
+    ({"events": [entity("bought", ("person", "age", "gte", 40))]}, {"buyer"}),
+    ({"events": [entity("bought", ("session", "$pageview_count", "exact", 1))]}, {"browser"}),
+    ({"events": [entity("$autocapture", ("element", "tag_name", "exact", "A"))]}, {"buyer"}),
+    ({"events": [entity("bought", ("element", "tag_name", "exact", "a"))]}, NONE),
+    # actions
+    ({"actions": [{"id": 3, "type": "actions"}]}, {"buyer"}),
+    ({"actions": [{"id": "4"}]}, {"buyer"}),
+    ({"actions": [{"id": 5}]}, {"buyer"}),
+    ({"actions": [{"id": 6}]}, {"browser"}),
+    ({"actions": [{"id": 6, "properties": entity("", ("event", "plan", "exact", "pro"))["properties"]}]}, NONE),
+    ({"events": [{"id": 4, "type": "actions"}]}, {"buyer"}),
+    # event properties and every operator
+    (one("event", "plan", None, "pro"), {"buyer"}),
+    (one("event", "plan", "is_not", "pro"), {"browser", "silent"}),
+    (one("event", "plan", "in", ["pro"]), {"buyer"}),
+    (one("event", "plan", "not_in", ["pro", "free"]), {"silent"}),
+    (one("event", "plan", "icontains", "RO"), {"buyer"}),
+    (one("event", "plan", "not_icontains", "RO"), {"browser", "silent"}),
+    (one("event", "plan", "icontains", "%"), NONE),
+    (one("event", "plan", "regex", "^p.o$"), {"buyer"}),
+    (one("event", "plan", "not_regex", "^p.o$"), {"browser", "silent"}),
+    (one("event", "plan", "is_set"), {"buyer", "browser"}),
+    (one("event", "plan", "is_not_set"), {"silent"}),
+    (one("event", "amount", "exact", 120), {"buyer"}),
+    (one("event", "amount", "exact", "120"), {"buyer"}),
+    (one("event", "gift", "exact", ["true"]), {"buyer"}),
+    (one("event", "gift", "exact", True), {"buyer"}),
+    (one("event", "amount", "gt", "9.4"), {"buyer", "browser"}),
+    (one("event", "amount", "gte", 9.5), {"buyer", "browser"}),
+    (one("event", "amount", "lt", 10), {"browser"}),
+    (one("event", "amount", "lte", 9.5), {"browser"}),
+    (one("event", "amount", "min", 120), {"buyer"}),
+    (one("event", "amount", "max", 119), {"browser"}),
+    (one("event", "amount", "between", [9.5, 100]), {"browser"}),
+    (one("event", "amount", "not_between", [9.5, 100]), {"buyer", "silent"}),
+    (one("event", "plan", "gt", 0), NONE),
+    (one("event", "at", "is_date_exact", "2026-11-05"), {"buyer"}),
+    (one("event", "at", "is_date_before", "2026-11-01"), {"browser"}),
+    (one("event", "at", "is_date_after", "2026-10-31"), {"buyer"}),
+    (one("event", "at", "is_date_after", "2026-10-30T23:59:59"), {"buyer", "browser"}),
+    (one("event", "$current_url", "is_cleaned_path_exact", "https://shop.example/cart"), {"buyer"}),
+    (one("event", "$lib", "exact", "posthog-ios"), {"silent"}),
+    (one("event", "it's %s {}", "is_not_set"), ALL),
+    (one("feature", "new", "exact", "b"), {"buyer"}),
+    (one("feature", "$feature/new", "is_not_set"), {"browser", "silent"}),
+    (one("event_metadata", "event", "exact", "$autocapture"), {"buyer"}),
+    (one("event_metadata", "distinct_id", "is_set"), {"buyer", "browser"}),
+    (one("event_metadata", "timestamp", "is_date_after", "2026-01-01"), {"buyer", "browser"}),
+    # elements
+    (one("element", "text", "icontains", "buy"), {"buyer"}),
+    (one("element", "tag_name", "is_not", "button"), {"browser", "silent"}),
+    (one("element", "href", "exact", "/checkout"), {"buyer"}),
+    (one("element", "selector", "exact", "a > #buy.cta[data-x='42'] span"), {"buyer"}),
+    (one("element", "selector", "exact", "#buy > a"), NONE),
+    (one("element", "selector", "exact", "a:nth-child(2):nth-of-type(1)[title=Go] > button"), {"buyer"}),
+    (one("element", "selector", "exact", "a:nth-child(3)"), NONE),
+    (one("element", "selector", "is_not", ".cta"), {"browser", "silent"}),
+    # persons
+    (one("person", "email", "exact", "ann@acme.example"), {"buyer"}),
+    (one("person", "email", "not_icontains", "acme"), {"browser", "silent"}),
+    (one("person", "age", "lt", 10), {"browser"}),
+    (one("person", "age", "is_not_set"), {"silent"}),
+    ({"filter_test_accounts": True}, {"browser", "silent"}),
+    ({"filter_test_accounts": True, "events": [entity("bought")], "operand": "OR"}, {"browser"}),
+    ({"filter_test_accounts": False}, ALL),
+    ({"person_uuid": str(ANN)}, {"buyer"}),
+    ({"person_uuid": str(ANN), "distinct_ids": ["bob"]}, {"browser"}),
+    ({"person_uuid": ""}, ALL),
+    ({"distinct_ids": ["anonymous", "nobody"]}, {"browser"}),
+    ({"distinct_ids": []}, NONE),
+    ({"session_ids": ["silent", "unknown"]}, {"silent"}),
+    ({"session_ids": []}, NONE),
+    # the session and its recording
+    (one("session", "$session_duration", "gt", 60), {"browser"}),
+    (one("session", "$entry_current_url", "icontains", "utm=1"), {"buyer", "browser"}),
+    (one("session", "$entry_current_url", "is_not_set"), {"silent"}),
+    (one("session", "$entry_utm_source", "exact", "mail"), {"buyer"}),
+    (one("session", "$exit_current_url", "exact", CART), {"buyer"}),
+    (one("session", "$end_current_url", "exact", HOME), {"browser"}),
+    (one("session", "$end_pathname", "exact", "/cart/"), {"buyer"}),
+    (one("session", "$entry_hostname", "exact", "shop.example"), {"buyer", "browser"}),
+    (one("session", "$pageview_count", "gte", 2), {"buyer"}),
+    (one("session", "$autocapture_count", "exact", 0), {"browser", "silent"}),
+    (one("session", "$start_timestamp", "is_date_before", "2026-01-01"), NONE),
+    (one("recording", "visited_page", "icontains", "/cart"), {"buyer"}),
+    (one("recording", "visited_page", "not_icontains", "/cart"), {"browser", "silent"}),
+    (one("recording", "snapshot_source", "exact", ["mobile"]), {"silent"}),
+    (one("recording", "snapshot_library", "is_not", "web"), {"silent"}),
+    (one("recording", "start_url", "is_set"), {"buyer", "browser"}),
+    (having("duration", "between", [60, 600]), {"buyer", "browser"}),
+    (having("duration", "lt", "60.0"), {"silent"}),
+    (having("active_seconds", "lte", 5), {"silent"}),
+    (having("inactive_seconds", "exact", "570.00"), {"browser"}),
+    (having("click_count", "gte", 4), {"buyer"}),
+    (having("keypress_count", "gt", 1), {"buyer"}),
+    (having("mouse_activity_count", "gt", 6), {"browser"}),
+    (having("console_error_count", "gt", 0), {"buyer"}),
+    (having("console_warn_count", "exact", 1), {"browser"}),
+    (having("console_log_count", "is_not", 0), {"buyer"}),
+    (having("activity_score", "lt", 10), {"browser"}),
+    ({**having("duration", "gt", 100), "events": [entity("bought")], "operand": "OR"}, {"browser"}),
+    # the console
+    ({"console_log_filters": [line("level", "exact", ["error", "warn"])]}, {"buyer", "browser"}),
+    ({"console_log_filters": [line("message", "icontains", "failed: SLOW")]}, {"browser"}),
+    ({"console_log_filters": [line("level", "exact", "error"), line("message", "icontains", "cart")]}, NONE),
+    ({"console_log_filters": [line("level", "exact", "error"), line("message", "icontains", "500")]}, {"buyer"}),
+    ({"console_log_filters": [line("level", "is_not", "error")]}, {"browser", "silent"}),
+    ({"console_log_filters": [line("level", "exact", "error"), line("message", "icontains", "slow")], "operand": "OR"},
+     {"buyer", "browser"}),
+    ({"properties": [line("message", "regex", "^Failed: [0-9]+$")]}, {"buyer"}),
+    # AND and OR
+    ({**one("event", "plan", "exact", "pro"), "events": [entity("$autocapture")]}, {"buyer"}),
+    ({**one("recording", "snapshot_source", "exact", "mobile"), "events": [entity("$autocapture")], "operand": "OR"},
+     {"buyer", "silent"}),
+    ({**one("event", "plan", "is_not", "pro"), "events": [entity("$autocapture")], "operand": "OR"}, ALL),
+    # values that cannot be stored equal nothing
+    (one("event", "plan", "exact", ["nul\x00", "\ud800"]), NONE),
+    (one("event", "plan", "is_not", "nul\x00"), ALL),
+    (one("event", "plan", "regex", "\ud800"), NONE),
+    (one("event", "nul\x00", "is_set"), NONE),
+    (one("person", "\udfff", "is_not_set"), ALL),
+    ({"session_ids": ["\x00", "silent"], "distinct_ids": None}, {"silent"}),
+    ({"events": [entity("nul\x00")]}, NONE),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def filled(connection: psycopg.Connection[TupleRow]) -> psycopg.Connection[TupleRow]:
+    """The sessions, and sessions of the same names with everything in another environment."""
+    fill(connection, TENANT.environment_id, {"sessions": SESSIONS, "persons": PERSONS}, 1)
+    everything = [{**SESSIONS[0], "id": name} for name in ("buyer", "browser", "silent", "foreign")]
+    fill(connection, 2, {"sessions": everything, "persons": PERSONS}, 10)
+    return connection
+
+
+def selected(connection: psycopg.Connection[TupleRow], query: Row) -> set[str]:
+    made = condition(TENANT, query, DEFINITIONS)
+    assert made.unsupported == []
+    statement = f"SELECT s.session_id FROM capture.session s WHERE {made.sql}"
+    return {row[0] for row in connection.execute(statement.encode(), made.values)}
+
+
+@pytest.mark.rule("3.3/evaluated", "trap/43")
+@pytest.mark.parametrize(("query", "expected"), CASES, ids=[ascii(query)[:90] for query, _ in CASES])
+def test_a_condition_selects_what_it_says(filled: Any, query: Row, expected: set[str]) -> None:
+    assert selected(filled, query) == expected
+
+
+UNSUPPORTED: list[tuple[Row, list[str] | None]] = [
+    (one("cohort", "id", "in", 12), ["properties: cohort 12"]),
+    (one("group", "name", "exact", "Acme"), ["properties: group name"]),
+    (one("hogql", "1 = 1"), ["properties: hogql 1 = 1"]),
+    (one("flag", "beta", "flag_evaluates_to", True), ["properties: flag beta"]),
+    (one("data_warehouse", "table.column", "exact", 1), ["properties: data_warehouse table.column"]),
+    (one("recording", "comment_text", "icontains", "x"), ["properties: recording comment_text"]),
+    (one("session", "$channel_type", "exact", "Direct"), ["properties: session $channel_type"]),
+    (one("log_entry", "source", "exact", "x"), ["properties: log_entry source"]),
+    (one("element", "nth_child", "exact", "x"), ["properties: element nth_child"]),
+    (one("element", "selector", "exact", "a:hover"),
+     ["properties: element selector (a selector with more than tags, ids, classes and attributes)"]),
+    (one("event", "plan", "exact", []), ["properties: event plan (no value)"]),
+    (one("event", "plan", "flag_evaluates_to", "x"), ["properties: event plan (operator flag_evaluates_to)"]),
+    (one("event", "plan", "gt", "many"), ["properties: event plan (not a number)"]),
+    (one("event", "plan", "between", [1]), ["properties: event plan (between needs two numbers)"]),
+    (one("event", "plan", "is_date_after", "-7d"), ["properties: event plan (not a date)"]),
+    (one("event", "plan", "is_date_exact", "2026-02-31"), ["properties: event plan (not a date)"]),
+    (one("event", "plan", "exact", {"a": 1}), ["properties: event plan (its value)"]),
+    (one("event", "plan", "regex", r"(a)\1"), ["properties: event plan (a back-reference)"]),
+    (one("session", "$start_timestamp", "gt", 5),
+     ["properties: session $start_timestamp (a time needs is_date_exact, is_date_before or is_date_after)"]),
+    (having("nothing", "gt", 1), ["having_predicates: recording nothing"]),
+    ({"comment_text": {"key": "comment_text", "type": "recording", "value": "x"}}, ["comment_text"]),
+    ({"actions": [{"id": 99, "name": "Old"}]}, ["actions: Old (no definition)"]),
+    ({"actions": [{"id": 7}]}, ["actions: 7 (a back-reference)"]),
+    ({"events": [entity("bought", ("cohort", "id", "in", 5))]}, ["events: bought (cohort id)"]),
+    ({"events": [{"id": 5}]}, ["events: 5 (its name)"]),
+    ({"events": [{"id": "x", "type": "data_warehouse"}]}, ["events: x (data_warehouse)"]),
+    ({"events": [entity("a")] * 201}, ["more than 200 conditions"]),
+    ({"person_uuid": "ann"}, ["person_uuid (no UUID)"]),
+    ({"events": "text", "unknown": 1, "session_ids": "x"}, ["session_ids", "events", "unknown"]),
+    (one("event", "\ud800\x00" + "k" * 200, "regex", "("), None),
+]  # fmt: skip
+
+
+@pytest.mark.rule("3.3/evaluated")
+@pytest.mark.parametrize(("query", "named"), UNSUPPORTED, ids=[ascii(query)[:90] for query, _ in UNSUPPORTED])
+def test_what_cannot_be_answered_is_named_and_selects_nothing(filled: Any, query: Row, named: list[str] | None) -> None:
+    made = condition(TENANT, {**query, "operand": "OR"}, DEFINITIONS)
+    assert named is None or made.unsupported == named
+    assert made.unsupported
+    assert all(len(text) < 200 and text.encode() and text.isprintable() for text in made.unsupported)
+    statement = f"SELECT count(*) FROM capture.session s WHERE {made.sql}"
+    assert filled.execute(statement.encode(), made.values).fetchone() == (0,)
