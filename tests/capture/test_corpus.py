@@ -14,12 +14,10 @@ from typing import Any
 
 import pytest
 
-from consumers.capture.analytics.elements import elements_of
 from consumers.capture.importer import import_files
 from consumers.capture.recording import recording, recording_in_time
 from consumers.scanning.evidence import build_evidence
 from tests.capture.plain_facts import Recorded, plain_facts
-from tests.capture.test_analytics_wire import read
 from tests.capture.test_importer import Inbox
 from tests.capture.traffic import NOW, Capture
 
@@ -139,23 +137,3 @@ def test_clicks_are_those_that_were_done(part: str, entry: dict[str, Any]) -> No
     clicks = [one["data"] for one in events if one["type"] == 3 and one["data"].get("source") == INTERACTION]
     recorded = sum(one["type"] == CLICK and (one["x"], one["y"]) != (0, 0) for one in clicks)
     assert recorded == (0 if name in NOT_RECORDED else done - LOST_CLICKS.get(name, 0))
-
-
-@pytest.mark.parametrize("part", PARTS if CORPUS else [])
-def test_the_analytics_events_of_every_session(part: str) -> None:
-    """As the recording tool decoded them: none is missing, and what is told of each is what was sent."""
-    for entry in sessions(part):
-        where = folder(part, entry)
-        inbox = Inbox()
-        list(import_files([where], inbox, 1, NOW))
-        found = {str(one.uuid): one for one in map(read, inbox.events)}
-        path = where / "capture_events.jsonl.gz"
-        lines = gzip.decompress(path.read_bytes()).splitlines() if path.exists() else []
-        wanted = {each["event"]["uuid"]: each["event"] for each in map(json.loads, lines)}
-        assert set(found) == set(wanted), where.name
-        for uuid, one in found.items():
-            sent = wanted[uuid]["properties"]
-            assert (one.name, one.session_id) == (wanted[uuid]["event"], sent["$session_id"])
-            assert one.properties.items() <= sent.items()
-            assert ("$elements_chain" in sent) == (one.chain is not None)
-            assert one.chain is None or elements_of(one.chain)

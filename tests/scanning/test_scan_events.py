@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING
 
+import pytest
+
 from consumers.capture.analytics.event import to_message
 from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.scanning.evidence import Evidence
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["scans"]
+
+pytestmark = pytest.mark.usefixtures("readable")
 
 
 class Listening:
