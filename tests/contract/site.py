@@ -209,10 +209,12 @@ def scanner(api: httpx.Client, name: str, **fields: Any) -> dict[str, Any]:
     return document
 
 
-def record(site: Site, session_id: str, url: str = "https://shop.example/cart", environment_id: int = 0) -> str:
-    """What capture does with a visit to a page, and a click there; the session's id."""
+def record(
+    site: Site, session_id: str, url: str = "https://shop.example/cart", environment_id: int = 0, ago: float = 60
+) -> str:
+    """What capture does with a visit to a page, so many seconds ago, and a click there; the session's id."""
     now = site.services.clock()
-    began = 1_000 * int(now.timestamp() - 60)
+    began = 1_000 * int(now.timestamp() - ago)
     meta = {"type": 4, "data": {"href": url, "width": 800, "height": 600}, "timestamp": began}
     click = {"type": 3, "data": {"source": 2, "type": 2, "id": 5, "x": 1, "y": 1}, "timestamp": began + 20_000}
     messages = to_messages(

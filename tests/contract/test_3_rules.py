@@ -1,5 +1,6 @@
 """Contract 3.1, 3.2 and 3.6: what is read-only, replaced whole, checked again; the catalogue; the order of creators."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,14 @@ import httpx
 import pytest
 
 from commands.scanners import Scanners
+from domain.recordings_query import RecordingsQuery
 from tests.contract.site import MONITOR, Site, observe, refusal, scanner, served
+
+WITHOUT_A_CONDITION = {
+    "kind", "date_from", "date_to", "order", "order_direction", "limit", "offset", "after", "user_modified_filters",
+    "modifiers", "response", "tags", "version",
+}  # fmt: skip
+"""Keys of a query that select nothing (contract 3.3)."""
 
 BAD_CONFIG = (400, "validation_error", "invalid_input", "scanner_config")
 
@@ -187,7 +195,13 @@ def test_3_3_every_bad_filter_has_the_same_sentence(api: httpx.Client, query: An
 @pytest.mark.rule("3.3/evaluated")
 def test_3_3_the_readme_names_the_conditions_that_select() -> None:
     readme = Path(__file__).resolve().parents[2] / "README.md"
-    assert "conditions beyond `session_ids` and `distinct_ids`" in readme.read_text(encoding="utf-8")
+    text = readme.read_text(encoding="utf-8")
+    table = text.partition("**Which conditions of a recording filter (`query`) are evaluated.**")[2].partition(
+        "\n\n**"
+    )[0]
+    named = set(re.findall(r"`(\w+)`", table))
+    fields = set(RecordingsQuery.model_fields) - WITHOUT_A_CONDITION
+    assert fields <= named, fields - named
 
 
 @pytest.mark.rule("3.4/name-create", "3.4/name-rename", "3.1/name-trimmed")

@@ -15,6 +15,7 @@ from commands.actions import Actions
 from commands.context import Context
 from commands.integrations import Integrations
 from commands.observations import Lease, ObservationLimits, Observations, Success
+from commands.recordings import Recordings
 from commands.scanners import Scanners
 from commands.sealing import Seal
 from commands.store.application import Store
@@ -65,6 +66,7 @@ class World:
     accounts: Accounts
     actions: Actions
     integrations: Integrations
+    recordings: Recordings
 
     @classmethod
     def create(cls, store: Store, limits: ObservationLimits | None = None) -> "World":
@@ -80,6 +82,7 @@ class World:
             accounts,
             Actions(store, mail=True),
             Integrations(store, Seal(b"secret")),
+            Recordings(store),
         )
         first = _first(tenant.organization_id)
         accounts.set_up(Context(Actor(type="system", role="bootstrap"), clock(), uuid4()), first)

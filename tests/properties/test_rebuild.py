@@ -41,7 +41,7 @@ steps = st.lists(
             "selection": st.sampled_from([{}, {"tags": ["x"]}]),
         })),
         st.tuples(st.sampled_from(["drop", "connect", "disconnect"]), small, small),
-        st.tuples(st.just("observe"), small, sessions),
+        st.tuples(st.sampled_from(["observe", "erase"]), small, sessions),
         st.tuples(st.just("start"), small, small),
         st.tuples(st.sampled_from(["succeed", "fail", "ineligible", "abandon", "retry"]), small, small),
         st.tuples(st.sampled_from(["gap", "redrive"]), small, small),
@@ -111,6 +111,9 @@ class Play:
         if self.scanners:
             scanner_id, scanner_type = self._scanner(which)
             self.observations += [(found, scanner_type) for found in self.world.observe(scanner_id, *sessions)]
+
+    def erase(self, _: int, sessions: list[str]) -> None:
+        self.world.recordings.delete(self.world.context(), sessions[0])
 
     def start(self, which: int, _: int) -> None:
         if self.observations:
@@ -222,6 +225,7 @@ TABLES = {
     "history": "entry",
     "observations": "observation",
     "quota": "usage",
+    "recordings": "deleted_session",
     "scanners": "scanner",
 }
 HELD = "SELECT scanner_id, period, count FROM store.in_flight ORDER BY 1, 2"
@@ -238,6 +242,7 @@ def test_the_comparison_would_notice(fast_server: Server, projection: Any) -> No
             world.observe(world.scanner(), "s1")
             world.action(world.scanner("Other"))
             world.integrations.create(world.admin(), 1, "slack", "xoxb-1")
+            world.recordings.delete(world.context(), "s1")
         finally:
             store.close()
         catch_up(connection)

@@ -22,6 +22,8 @@ from tests.servers.ports import free_ports
 START_SECONDS = 60
 STOP_SECONDS = 30
 GONE_SECONDS = 10
+STOPPED = "TtZX"
+"""States of a thread that does nothing more, as proc(5) names them."""
 POLL_SECONDS = 0.05
 LOG_TAIL = 4000
 START_ATTEMPTS = 3
@@ -114,8 +116,16 @@ class Server(ABC):
         kill(self.folder)
 
     def freeze(self) -> None:
-        """SIGSTOP: the process stays, its connections stay open, and nothing is answered until `thaw`."""
+        """SIGSTOP: the process stays, its connections stay open, and nothing is answered until `thaw`.
+
+        Returns when every thread stands still: on a busy machine the signal is taken a while after it is sent.
+        """
         self._signal(signal.SIGSTOP)
+        deadline = time.monotonic() + STOP_SECONDS
+        while not self._stands_still():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{self.folder} does not stand still")
+            time.sleep(0.005)
 
     def thaw(self) -> None:
         """SIGCONT."""
@@ -155,6 +165,13 @@ class Server(ABC):
             if time.monotonic() > deadline:
                 raise StartFailed(f"{self.folder} has no answer after {START_SECONDS} s: {self.output()[-LOG_TAIL:]}")
             time.sleep(POLL_SECONDS)
+
+    def _stands_still(self) -> bool:
+        process = process_of(self.folder)
+        if process is None:
+            return True
+        states = (status.read_text() for status in Path(f"/proc/{process.pid}/task").glob("*/stat"))
+        return all(state.rpartition(")")[2].split()[0] in STOPPED for state in states)
 
     def _signal(self, number: signal.Signals) -> None:
         process = process_of(self.folder)
