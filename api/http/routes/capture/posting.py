@@ -13,13 +13,16 @@ from fastapi import Request, Response
 
 from api.http import measures
 from api.http.answers import Answer
+from api.http.batches import Batches
 from api.http.body import read_bounded
 from api.http.entrance import visit
 from api.http.errors import ErrorType, Refusal, envelope, refusal_of, server_error, too_large, unavailable
 from api.http.line import Full, Line
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.held import Publisher, content_bytes
+from consumers.capture.held import Holding, content_bytes
+from consumers.capture.posts import Post
+from consumers.capture.posts import take as take_posts
 from consumers.capture.refusals import CaptureRefused
 from consumers.capture.wire import Accepted
 from consumers.transports.port import Unavailable
@@ -35,8 +38,14 @@ Accepting = Callable[..., Accepted]
 Endpoint = Callable[[Request], Awaitable[Response]]
 """A function of the framework."""
 
-Answering = Callable[[Request, bytes], Response]
-"""An answer to a request whose body is there. Runs in a thread of capture's own; may raise what it likes."""
+Together = Batches[Post, Accepted]
+"""Small bodies that are posted at the same moment."""
+
+SMALL_BYTES = 256 * 1024
+"""What a body may have to be read together with others: ten milliseconds of work, or a second for a hostile one."""
+
+Answering = Callable[[Request, bytes], Awaitable[Response]]
+"""An answer to a request whose body is there. May raise what it likes."""
 
 
 def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> Endpoint:
@@ -44,28 +53,47 @@ def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> E
 
     async def answer(request: Request) -> Response:
         try:
+            # Until the answer: what the body was made into takes about as much room.
             with line.body() as claim:
-                body = await read_bounded(request, limit, claim)
+                try:
+                    body = await read_bounded(request, limit, claim)
+                except TimeoutError:
+                    return _refused(unavailable("The request body took too long."))
                 if body is None:
                     return _refused(too_large(limit))
-                return await line.run(partial(_answer, request, body, answering))
-        except TimeoutError:
-            return _refused(unavailable("The request body took too long."))
+                return await answering(request, body)
         except Full:
             return _refused(unavailable("Too many recordings are being taken in."))
+        except Exception as error:  # noqa: BLE001 - answered, and logged where nobody foresaw it
+            return _refused(_refusal(request, error))
 
     return answer
 
 
-def taking(accepting: Accepting, publisher: Publisher) -> Answering:
-    """Publishes what `accepting` finds in the body, to whichever topics it names."""
+def in_thread(answering: Callable[[Request, bytes], Response], line: Line) -> Answering:
+    """An answer that waits for the database, in a thread of the line's."""
 
-    def take(request: Request, body: bytes) -> Response:
+    async def answer(request: Request, body: bytes) -> Response:
+        return await line.run(partial(answering, request, body))
+
+    return answer
+
+
+def taking(accepting: Accepting, line: Line, together: Together) -> Answering:
+    """Publishes what `accepting` finds in the body, to whichever topics it names; small bodies together."""
+
+    async def take(request: Request, body: bytes) -> Response:
         services = services_of(request)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        found = accepting(body, headers, dict(request.query_params), services.clock(), _with_room(services))
-        for topic, messages in found.by_topic.items():
-            publisher.publish(topic, messages)
+        post = Post(
+            accepting,
+            body,
+            {name.lower(): value for name, value in request.headers.items()},
+            dict(request.query_params),
+            services.clock(),
+            _with_room(services),
+        )
+        found = await (together.run(post) if len(body) <= SMALL_BYTES else line.run(partial(_alone, post, services)))
+        for messages in found.by_topic.values():
             for message in messages:
                 services.allowance.count(int(message.headers["environment_id"]), content_bytes(message))
         for refused in found.refused:
@@ -75,6 +103,19 @@ def taking(accepting: Accepting, publisher: Publisher) -> Answering:
         return Answer({"status": "Ok"})
 
     return take
+
+
+def publisher_of(services: Services) -> Holding:
+    """Where recordings go; safe to share between threads."""
+    return Holding(services.transport, services.blobs, services.pool, services.clock)
+
+
+def _alone(post: Post, services: Services) -> Accepted:
+    """A body that takes long to read keeps no other waiting."""
+    (outcome,) = take_posts([post], publisher_of(services))
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def _with_room(services: Services) -> Callable[[str], int | None]:
@@ -90,20 +131,15 @@ def _with_room(services: Services) -> Callable[[str], int | None]:
     return found
 
 
-def _answer(request: Request, body: bytes, answering: Answering) -> Response:
-    services = services_of(request)
-    try:
-        return answering(request, body)
-    except CaptureRefused as refused:
-        kind = KINDS.get(refused.status, "invalid_request")
-        return _refused(Refusal(refused.status, kind, refused.code, refused.message))
-    except Exception as error:
-        if isinstance(error, Unavailable):
-            log.warning("recordings are refused: %s", " ".join(str(error).split()))
-        if refusal := refusal_of(error, services.outages):
-            return _refused(refusal)
-        log.exception("capture failed [%s]", visit(request.scope).correlation_id)
-        return _refused(server_error())
+def _refusal(request: Request, error: Exception) -> Refusal:
+    if isinstance(error, CaptureRefused):
+        return Refusal(error.status, KINDS.get(error.status, "invalid_request"), error.code, error.message)
+    if isinstance(error, Unavailable):
+        log.warning("recordings are refused: %s", " ".join(str(error).split()))
+    if refusal := refusal_of(error, services_of(request).outages):
+        return refusal
+    log.error("capture failed [%s]", visit(request.scope).correlation_id, exc_info=error)
+    return server_error()
 
 
 def _refused(refusal: Refusal) -> Response:

@@ -2,24 +2,37 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from fastapi import FastAPI, Request, Response
 
+from api.http.batches import Batches
 from api.http.line import Line
 from api.http.routes.capture import flags, remote_config
 from api.http.routes.capture.cross_origin import CrossOrigin, preflight
-from api.http.routes.capture.posting import Accepting, Answering, Endpoint, answered, taking
+from api.http.routes.capture.posting import (
+    Accepting,
+    Endpoint,
+    Together,
+    answered,
+    in_thread,
+    publisher_of,
+    taking,
+)
 from api.http.routes.capture.sdk_files import sdk_file
 from api.http.services import Services
-from consumers.capture.held import Holding, Publisher
-from consumers.capture.together import Together
+from consumers.capture.posts import take
 from consumers.capture.wire import accept, accept_rrweb
 
 WAITING = 250
 """Requests that wait for a thread: what a crowd of browsers posts at the same moment."""
 WAITING_SECONDS = 10.0
 """Browsers give up later than that."""
+TOGETHER = 32
+"""Small bodies that are taken in one go."""
+BATCHES = 2
+"""While one waits for its commit, the next is read."""
 BYTES_IN_HAND = 128 * 1024 * 1024
 """Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
 
@@ -29,7 +42,7 @@ class Place:
     """What the routes of one application share."""
 
     line: Line
-    publisher: Publisher
+    together: Together
 
 
 class Row(NamedTuple):
@@ -42,12 +55,12 @@ class Row(NamedTuple):
 
 def _posted(accepting: Accepting) -> Callable[[Place], Endpoint]:
     """Takes what browsers record, in its turn."""
-    return lambda place: answered(taking(accepting, place.publisher), place.line)
+    return lambda place: answered(taking(accepting, place.line, place.together), place.line)
 
 
-def _in_turn(answering: Answering, limit: int) -> Callable[[Place], Endpoint]:
+def _in_turn(answering: Callable[[Request, bytes], Response], limit: int) -> Callable[[Place], Endpoint]:
     """An answer that waits for the database. `limit`: bytes of the request's body."""
-    return lambda place: answered(answering, place.line, limit)
+    return lambda place: answered(in_thread(answering, place.line), place.line, limit)
 
 
 def _at_once(endpoint: Endpoint) -> Callable[[Place], Endpoint]:
@@ -79,7 +92,13 @@ def mount(app: FastAPI, services: Services) -> None:
     """
     place = Place(
         Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND),
-        Holding(Together(services.transport), services.blobs, services.pool, services.clock),
+        Batches(
+            partial(take, publisher=publisher_of(services)),
+            threads=BATCHES,
+            size=TOGETHER,
+            waiting=WAITING,
+            seconds=WAITING_SECONDS,
+        ),
     )
     paths = {f"{prefix}{row.path}": row for prefix in _prefixes(services) for row in ROUTES}
     for path, row in paths.items():
