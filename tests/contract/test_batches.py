@@ -1,4 +1,4 @@
-"""Work of the same moment is done in one go; each call gets what came of its own item, or learns that it is too much."""
+"""Work of the same moment is done in one go; each call gets what came of its own item, or learns it is too much."""
 
 import threading
 from collections.abc import Sequence
