@@ -19,8 +19,6 @@ from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
 from commands.store.application import Store
 from commands.store.event_log import EventLog
-from consumers.capture.analytics.event import to_message
-from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.capture.blobs import FolderBlobs
 from consumers.capture.handler import SnapshotHandler
 from consumers.relay import outgoing
@@ -35,7 +33,7 @@ from domain.eligibility import EligibilityLimits
 from domain.event import Actor
 from domain.observation import Observation
 from domain.tenant import Tenant
-from tests.capture.traffic import EXPECTED, posted, recorded
+from tests.capture.traffic import recorded
 from tests.scanning.answering import Answering
 
 pytestmark = pytest.mark.usefixtures("readable")
@@ -393,19 +391,3 @@ def test_a_worker_works_until_it_is_told_to_stop(scans: Scans) -> None:
     thread.join(5)
     assert not thread.is_alive()
     assert scans.observation(observation_id).status == "succeeded"
-
-
-def test_the_visitors_address_is_stored_with_the_private_text(scans: Scans) -> None:
-    """What the site's analytics told of the visitor, whatever the recording itself knows."""
-    observation_id = scans.request(scans.scanner())
-    distinct_id = EXPECTED[RECORDING]["distinct_ids"][0]
-    said = {"distinct_id": "shopper", "$anon_distinct_id": distinct_id, "$set": {"email": "s@shop.example"}}
-    message = to_message(posted({"event": "$identify", "properties": said}))
-    record = Record("analytics", 0, 1, message.key, message.value, message.all_headers(), now())
-    with scans.pool.connection() as connection, connection.transaction():
-        AnalyticsHandler(scans.blobs, lambda _connection, _token: 1)(connection, [record])
-    assert scans.scan() is None
-    assert scans.last(observation_id)["type"] == "ObservationSucceeded"
-    with scans.pool.connection() as connection:
-        rows = connection.execute("SELECT body FROM store.private_text WHERE body ->> 'distinct_id' IS NOT NULL")
-        assert [row[0] for row in rows] == [{"distinct_id": distinct_id, "email": "s@shop.example"}]

@@ -79,3 +79,19 @@ def test_events_are_read_in_pages(scans: Scans) -> None:
         ],
     )
     assert shown(scans) == [f'site event "event {n}"' for n in range(count)]
+
+
+def test_the_visitors_address_is_stored_with_the_private_text(scans: Scans) -> None:
+    """What the site's analytics told of the visitor, whatever the recording itself knows."""
+    observation_id = scans.request(scans.scanner())
+    distinct_id = EXPECTED[RECORDING]["distinct_ids"][0]
+    said = {"distinct_id": "shopper", "$anon_distinct_id": distinct_id, "$set": {"email": "s@shop.example"}}
+    message = to_message(posted({"event": "$identify", "properties": said}))
+    record = Record("analytics", 0, 1, message.key, message.value, message.all_headers(), now())
+    with scans.pool.connection() as connection, connection.transaction():
+        AnalyticsHandler(scans.blobs, lambda _connection, _token: 1)(connection, [record])
+    assert scans.scan() is None
+    assert scans.last(observation_id)["type"] == "ObservationSucceeded"
+    with scans.pool.connection() as connection:
+        rows = connection.execute("SELECT body FROM store.private_text WHERE body ->> 'distinct_id' IS NOT NULL")
+        assert [row[0] for row in rows] == [{"distinct_id": distinct_id, "email": "s@shop.example"}]
