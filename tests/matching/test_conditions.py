@@ -53,6 +53,7 @@ SESSIONS = [
         event("$pageview", 1, "ann", **{"$current_url": HOME, "utm_source": "mail"}),
         event("$autocapture", 2, "ann", CLICK),
         event("bought", 3, "ann", plan="pro", amount=120, at="2026-11-05T10:00:00Z", gift=True,
+              weight=20.0, far=1e20, near=1e-7, zero=-0.0, tags=["Wool", 7.0, None, ["a"]], empty=[],
               **{"$feature/new": "b"}),
         event("$pageview", 4, "ann", **{"$current_url": CART}),
         distinct_ids=["ann"], start_url=HOME, urls=[HOME, CART], click_count=4, keypress_count=2,
@@ -69,9 +70,10 @@ SESSIONS = [
     session("silent", snapshot_source="mobile", snapshot_library="posthog-ios", active=5_000, last=BEGAN + 20_000),
 ]  # fmt: skip
 PERSONS = [
-    {"id": ANN, "distinct_ids": ["ann"], "properties": {"email": "ann@acme.example", "age": 40}},
+    {"id": ANN, "distinct_ids": ["ann"],
+     "properties": {"email": "ann@acme.example", "age": 40.0, "teams": ["red", "blue"]}},
     {"id": UUID(int=2), "distinct_ids": ["bob"], "properties": {"email": "bob@home.example", "age": "7"}},
-]
+]  # fmt: skip
 DEFINITIONS = Definitions(
     test_accounts=[{"type": "person", "key": "email", "operator": "not_icontains", "value": "@ACME."}],
     actions={
@@ -143,6 +145,30 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("event", "amount", "exact", "120"), {"buyer"}),
     (one("event", "gift", "exact", ["true"]), {"buyer"}),
     (one("event", "gift", "exact", True), {"buyer"}),
+    # numbers are sent with more digits than they need, or in powers of ten
+    *((one("event", "weight", "exact", value), {"buyer"}) for value in (20, 20.0, "20", "20.0", [1, "2e1"])),
+    (one("event", "weight", "is_not", 20), {"browser", "silent"}),
+    (one("event", "weight", "exact", "twenty"), NONE),
+    (one("event", "weight", "regex", "^20$"), {"buyer"}),
+    (one("event", "weight", "icontains", "20.0"), NONE),
+    *((one("event", "far", operator, 1e20), {"buyer"}) for operator in ("exact", "icontains", "gte")),
+    *((one("event", "near", operator, 1e-7), {"buyer"}) for operator in ("exact", "icontains", "lte")),
+    (one("event", "zero", "exact", -0.0), {"buyer"}),
+    (one("person", "age", "exact", 40), {"buyer"}),
+    (one("person", "age", "exact", "7"), {"browser"}),
+    # lists: each element is a value
+    (one("event", "tags", "exact", "Wool"), {"buyer"}),
+    (one("event", "tags", "is_not", "Wool"), {"browser", "silent"}),
+    (one("event", "tags", "exact", 7), {"buyer"}),
+    (one("event", "tags", "gt", 6), {"buyer"}),
+    (one("event", "tags", "regex", "^Wool$"), {"buyer"}),
+    (one("event", "tags", "icontains", "wool"), {"buyer"}),
+    (one("event", "tags", "not_icontains", ","), ALL),
+    (one("event", "tags", "exact", '["a"]'), {"buyer"}),
+    (one("event", "tags", "exact", "null"), NONE),
+    (one("event", "empty", "is_set"), {"buyer"}),
+    (one("event", "empty", "is_not", "x"), ALL),
+    (one("person", "teams", "exact", "blue"), {"buyer"}),
     (one("event", "amount", "gt", "9.4"), {"buyer", "browser"}),
     (one("event", "amount", "gte", 9.5), {"buyer", "browser"}),
     (one("event", "amount", "lt", 10), {"browser"}),
@@ -282,6 +308,7 @@ UNSUPPORTED: list[tuple[Row, list[str] | None]] = [
     (one("event", "plan", "between", [1]), ["properties: event plan (between needs two numbers)"]),
     (one("event", "plan", "is_date_after", "-7d"), ["properties: event plan (not a date)"]),
     (one("event", "plan", "is_date_exact", "2026-02-31"), ["properties: event plan (not a date)"]),
+    (one("event", "plan", "exact", float("inf")), ["properties: event plan (its value)"]),
     (one("event", "plan", "exact", {"a": 1}), ["properties: event plan (its value)"]),
     (one("event", "plan", "regex", r"(a)\1"), ["properties: event plan (a back-reference)"]),
     (one("session", "$start_timestamp", "gt", 5),

@@ -34,10 +34,14 @@ WORDS = [
     "7.50",
     "-3",
     "x5",
+    "20.0",
 ]
 DATES = ["2026-01-31", "2026-01-31T10:00:00Z", "2026-01-31 23:30:00-01:00", "2026-02-01T00:00:00.000001Z", "2026-02-31"]
 URLS = ["https://shop.example/cart?id=1", "https://shop.example/cart/", "https://shop.example", "about:blank", "/x"]
-VALUES: list[Any] = [*WORDS, *DATES, *URLS, 5, 7.5, -3, 0, 10, True, False, None, ["pro", "x"], [], {"k": 1}]
+VALUES: list[Any] = [
+    *WORDS, *DATES, *URLS, 5, 7.5, -3, 0, 10, 20.0, 1e20, 1e-7,
+    True, False, None, ["pro", "x"], [5.0, "free", None, ["x"]], [], {"k": 1},
+]  # fmt: skip
 PATTERNS = [
     "pro", "^pro$", "(?i)^PR[a-o]", r"\d+",
     r"^\w*$", r"[^/]+//shop\.example/?$", "a.b", "a|5|free", r"^.{3}$", r"x?5\b",
