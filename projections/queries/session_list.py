@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -57,14 +57,12 @@ class TooSlow(Exception):
 class SessionFilters:
     """What a session must fulfil; None and "no condition" are the same.
 
-    Sessions that began at `started_from` or later and before `started_before`. `distinct_ids`: one of its visitors' ids
-    is among them.
+    Sessions that began at `started_from` or later and before `started_before`. `matching`: what else is asked for, by
+    the compiler of a scanner's query; which sessions and visitors is part of it.
     """
 
     started_from: datetime | None = None
     started_before: datetime | None = None
-    session_ids: Sequence[str] | None = None
-    distinct_ids: Sequence[str] | None = None
     ongoing: bool | None = None
     settled: bool | None = None
     matching: Condition | None = None
@@ -113,10 +111,6 @@ def _condition(tenant: Tenant, filters: SessionFilters, now: datetime) -> tuple[
         add("s.first_timestamp >= %(started_from)s", started_from=_milliseconds(filters.started_from))
     if filters.started_before is not None:
         add("s.first_timestamp < %(started_before)s", started_before=_milliseconds(filters.started_before))
-    if filters.session_ids is not None:
-        add("s.session_id = ANY(%(session_ids)s::text[])", session_ids=list(filters.session_ids))
-    if filters.distinct_ids is not None:
-        add("s.distinct_ids && %(distinct_ids)s::text[]", distinct_ids=list(filters.distinct_ids))
     if filters.ongoing is not None:
         compared = ">" if filters.ongoing else "<="
         add(f"s.last_received_at {compared} %(ongoing_since)s", ongoing_since=now - ONGOING)
