@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from domain.tenant import Tenant
 from projections.queries.matching import Definitions, condition
+from projections.queries.matching.facts import FACTS
 from tests.matching.worlds import BEGAN, COUNTS, fill
 
 TENANT = Tenant(1, UUID(int=7))
@@ -46,11 +47,15 @@ CLICK = [
     {"tag_name": "button", "attr_id": "buy", "attr_class": ["cta", "big"], "attributes": {"data-x": "42"}},
     {"tag_name": "a", "href": "/checkout", "nth_child": 2, "nth_of_type": 1, "attributes": {"attr__title": "Go"}},
 ]
+BEGUN_WITH = {
+    "utm_source": "mail", "utm_medium": "news", "utm_campaign": "autumn", "utm_term": "wool", "utm_content": "top",
+    "$referring_domain": "search.example",
+}  # fmt: skip
 HOME, CART = "https://shop.example/?utm=1", "https://shop.example/cart/#top"
 SESSIONS = [
     session(
         "buyer",
-        event("$pageview", 1, "ann", **{"$current_url": HOME, "utm_source": "mail"}),
+        event("$pageview", 1, "ann", **{"$current_url": HOME, **BEGUN_WITH}),
         event("$autocapture", 2, "ann", CLICK),
         event("bought", 3, "ann", plan="pro", amount=120, at="2026-11-05T10:00:00Z", gift=True,
               weight=20.0, far=1e20, near=1e-7, zero=-0.0, tags=["Wool", 7.0, None, ["a"]], empty=[],
@@ -58,12 +63,13 @@ SESSIONS = [
         event("$pageview", 4, "ann", **{"$current_url": CART}),
         distinct_ids=["ann"], start_url=HOME, urls=[HOME, CART], click_count=4, keypress_count=2,
         lines=[{"level": "error", "message": "Failed: 500"}, {"level": "info", "message": "cart ready"}],
-        console_error_count=1, console_log_count=1,
+        console_error_count=1, console_log_count=1, event_count=12, size=2_048,
     ),
     session(
         "browser",
         event("$pageview", 1, "bob", **{"$current_url": HOME}),
         event("bought", 2, "bob", plan="free", amount="9.5", at="2026-10-31"),
+        event("$screen", 3, "bob"),
         distinct_ids=["anonymous"], start_url=HOME, urls=[HOME], mouse_activity_count=7, last=BEGAN + 600_000,
         lines=[{"level": "warn", "message": "Failed: slow"}], console_warn_count=1,
     ),
@@ -72,7 +78,8 @@ SESSIONS = [
 PERSONS = [
     {"id": ANN, "distinct_ids": ["ann"],
      "properties": {"email": "ann@acme.example", "age": 40.0, "teams": ["red", "blue"]}},
-    {"id": UUID(int=2), "distinct_ids": ["bob"], "properties": {"email": "bob@home.example", "age": "7"}},
+    {"id": UUID(int=2), "distinct_ids": ["bob"], "email": "bob@home.example",
+     "properties": {"email": None, "age": "7"}},
 ]  # fmt: skip
 DEFINITIONS = Definitions(
     test_accounts=[{"type": "person", "key": "email", "operator": "not_icontains", "value": "@ACME."}],
@@ -201,6 +208,7 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("element", "selector", "is_not", ".cta"), {"browser", "silent"}),
     # persons
     (one("person", "email", "exact", "ann@acme.example"), {"buyer"}),
+    (one("person", "email", "exact", "bob@home.example"), {"browser"}),
     (one("person", "email", "not_icontains", "acme"), {"browser", "silent"}),
     (one("person", "age", "lt", 10), {"browser"}),
     (one("person", "age", "is_not_set"), {"silent"}),
@@ -226,6 +234,24 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("session", "$pageview_count", "gte", 2), {"buyer"}),
     (one("session", "$autocapture_count", "exact", 0), {"browser", "silent"}),
     (one("session", "$start_timestamp", "is_date_before", "2026-01-01"), NONE),
+    (one("session", "$start_timestamp", "is_date_exact", "2026-09-21"), ALL),
+    (one("session", "$end_timestamp", "is_date_after", "2026-09-21T14:14:00Z"), {"buyer", "browser"}),
+    (one("session", "$entry_pathname", "exact", "/"), {"buyer", "browser"}),
+    (one("session", "$exit_pathname", "exact", "/cart/"), {"buyer"}),
+    (one("session", "$exit_hostname", "is_not", "shop.example"), {"silent"}),
+    (one("session", "$end_hostname", "icontains", "SHOP."), {"buyer", "browser"}),
+    (one("session", "$screen_count", "exact", "1.0"), {"browser"}),
+    (one("session", "$entry_referring_domain", "exact", "search.example"), {"buyer"}),
+    (one("session", "$entry_utm_medium", "is_not", "news"), {"browser", "silent"}),
+    (one("session", "$entry_utm_campaign", "regex", "^aut"), {"buyer"}),
+    (one("session", "$entry_utm_term", "is_set"), {"buyer"}),
+    (one("session", "$entry_utm_content", "is_not_set"), {"browser", "silent"}),
+    (one("recording", "start_time", "is_date_before", "2026-09-21T14:13:20Z"), NONE),
+    (one("recording", "end_time", "is_date_before", "2026-09-21T14:14:00Z"), {"silent"}),
+    (one("recording", "distinct_id", "exact", "anonymous"), {"browser"}),
+    (having("recording_duration", "exact", 600), {"browser"}),
+    (having("event_count", "gte", 12), {"buyer"}),
+    (having("size", "between", [2_048, 2_048]), {"buyer"}),
     (one("recording", "visited_page", "icontains", "/cart"), {"buyer"}),
     (one("recording", "visited_page", "not_icontains", "/cart"), {"browser", "silent"}),
     (one("recording", "snapshot_source", "exact", ["mobile"]), {"silent"}),
@@ -282,6 +308,13 @@ def selected(connection: psycopg.Connection[TupleRow], query: Row) -> set[str]:
     assert made.unsupported == []
     statement = f"SELECT s.session_id FROM capture.session s WHERE {made.sql}"
     return {row[0] for row in connection.execute(statement.encode(), made.values)}
+
+
+def test_every_fact_has_a_case() -> None:
+    filters = [
+        each for query, _ in CASES for name in ("properties", "having_predicates") for each in query.get(name, [])
+    ]
+    assert {each.get("key") for each in filters if each.get("type") in ("recording", "session")} == FACTS.keys()
 
 
 @pytest.mark.rule("3.3/evaluated", "trap/43")

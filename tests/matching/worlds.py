@@ -229,8 +229,8 @@ _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _SESSION = f"""
 INSERT INTO capture.session (environment_id, session_id, first_timestamp, last_timestamp, active_milliseconds,
     {", ".join(COUNTS)}, distinct_id, distinct_ids, start_url, urls, snapshot_source, snapshot_library, settle_number,
-    settled_at, first_received_at, last_received_at)
-VALUES ({", ".join(["%s"] * (11 + 10))})
+    settled_at, first_received_at, last_received_at, event_count, size)
+VALUES ({", ".join(["%s"] * (11 + 12))})
 """
 
 
@@ -245,7 +245,7 @@ def fill(connection: Connection, environment: int, world: Row, first_number: int
                     environment, each["id"], each["first"], each["last"], each["active"],
                     *(each[name] for name in COUNTS), next(iter(each["distinct_ids"]), None), each["distinct_ids"],
                     each["start_url"], each["urls"], each["snapshot_source"], each["snapshot_library"],
-                    first_number + place, _NOW, _NOW, _NOW,
+                    first_number + place, _NOW, _NOW, _NOW, each.get("event_count", 0), each.get("size", 0),
                 )
                 for place, each in enumerate(sessions)
             ],
@@ -270,8 +270,11 @@ def fill(connection: Connection, environment: int, world: Row, first_number: int
             ],
         )
         cursor.executemany(
-            "INSERT INTO capture.person (environment_id, person_id, properties) VALUES (%s, %s, %s)",
-            [(environment, person["id"], Jsonb(person["properties"])) for person in world["persons"]],
+            "INSERT INTO capture.person (environment_id, person_id, properties, email) VALUES (%s, %s, %s, %s)",
+            [
+                (environment, person["id"], Jsonb(person["properties"]), person.get("email"))
+                for person in world["persons"]
+            ],
         )
         cursor.executemany(
             "INSERT INTO capture.visitor (environment_id, distinct_id, person_id) VALUES (%s, %s, %s)",
