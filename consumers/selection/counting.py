@@ -11,6 +11,7 @@ from consumers.selection.candidates import matching
 from consumers.selection.in_time import Connection, TooSlow, in_time
 from domain.eligibility import EligibilityLimits
 from domain.tenant import Tenant
+from projections.queries.retention import kept_days_of
 
 __all__ = ["COUNT_SECONDS", "Matched", "TooSlow", "matched", "matched_in"]
 
@@ -66,13 +67,15 @@ def matched(
 ) -> Matched:
     """Counts the environment's sessions that began in the 30 days before `now`, to the millisecond (engine trap 63).
 
-    Settled or not: one that goes on will settle. The look-back has fewer days when the recordings do (contract 6).
+    Settled or not: one that goes on will settle. The look-back has fewer days when the recordings do (contract 6), be
+    it that the project is young or that its retention is shorter: what is past that matches nothing any more.
     Raises TooSlow when it takes longer than `seconds`; psycopg.OperationalError when the database is away.
     """
-    since = now - timedelta(days=WINDOW_DAYS)
     with in_time(connection, seconds) as bounded:
+        most = min(WINDOW_DAYS, kept_days_of(bounded, tenant))
+        since = now - timedelta(days=most)
         row = bounded.execute(_EARLIEST, {"environment": tenant.environment_id}).fetchone()
-        days = _window_days(row[0] if row else None, now)
+        days = _window_days(row[0] if row else None, now, most)
         asked = matching(bounded, tenant, query, limits, now)
         if asked.sql is None:
             return Matched(0, days, asked.unsupported)
@@ -107,11 +110,11 @@ def matched_in(
     return [row[0] for row in rows]
 
 
-def _window_days(earliest: int | None, now: datetime) -> int:
-    """Days since the first recording, the day in hand included; all 30 for an old project, however quiet."""
+def _window_days(earliest: int | None, now: datetime, most: int) -> int:
+    """Days since the first recording, the day in hand included; all `most` for an old project, however quiet."""
     if earliest is None:
         return 1
-    return max(1, min(WINDOW_DAYS, (_milliseconds(now) - earliest) // _DAY_MS + 1))
+    return max(1, min(most, (_milliseconds(now) - earliest) // _DAY_MS + 1))
 
 
 def _milliseconds(at: datetime) -> int:
