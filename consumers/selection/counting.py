@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from consumers.selection.candidates import matching
-from consumers.selection.in_time import Connection, TooSlow, in_time
 from domain.eligibility import EligibilityLimits
 from domain.tenant import Tenant
+from projections.queries.in_time import Connection, TooSlow, in_time
 from projections.queries.retention import kept_days_of
+from projections.queries.sessions import milliseconds
 
 __all__ = ["COUNT_SECONDS", "Matched", "TooSlow", "matched", "matched_in"]
 
@@ -80,7 +81,7 @@ def matched(
         if asked.sql is None:
             return Matched(0, days, asked.unsupported)
         statement = f"SELECT count(*) FROM capture.session s WHERE {asked.sql}{_IN_WINDOW}"  # noqa: S608 - our own
-        values = {**asked.values, "since": since, "since_ms": _milliseconds(since)}
+        values = {**asked.values, "since": since, "since_ms": milliseconds(since)}
         counted = bounded.execute(statement.encode(), values).fetchone()
     return Matched(counted[0] if counted else 0, days)
 
@@ -114,9 +115,4 @@ def _window_days(earliest: int | None, now: datetime, most: int) -> int:
     """Days since the first recording, the day in hand included; all `most` for an old project, however quiet."""
     if earliest is None:
         return 1
-    return max(1, min(most, (_milliseconds(now) - earliest) // _DAY_MS + 1))
-
-
-def _milliseconds(at: datetime) -> int:
-    """The first whole millisecond since 1970 that is not before the time."""
-    return -((datetime.fromtimestamp(0, UTC) - at) // timedelta(milliseconds=1))
+    return max(1, min(most, (milliseconds(now) - earliest) // _DAY_MS + 1))
