@@ -103,7 +103,7 @@ ONGOING = Boolean("ongoing", "Whether data came within the last 5 minutes.")
 SETTLED = Boolean("settled", "Whether the session is over, as far as is known.")
 OPERAND = Choice("operand", ("AND", "OR"), "Whether all of the conditions must hold, or one of them.")
 TEST_ACCOUNTS = Boolean("filter_test_accounts", "Whether sessions of the environment's test accounts are left out.")
-PERSON = Text("person_uuid", "Only sessions of this person.", 200)
+PERSON = Text("person_uuid", "Only sessions of this person. Visitors that are named win over it.", 200)
 CONDITIONS = (
     Conditions("events", "Analytics events that the session must have."),
     Conditions("actions", "Actions that the session must have."),
@@ -130,12 +130,22 @@ PARAMETERS: tuple[Parameter, ...] = (
 
 
 def recordings_query(query: QueryParams) -> Mapping[str, JsonValue]:
-    """The conditions of a request as a RecordingsQuery; empty without any. Raises Invalid."""
-    found: dict[str, JsonValue] = {one.name: one.read(query) for one in CONDITIONS}
+    """What a request asks for as a RecordingsQuery, `operand` first; empty without any condition. Raises Invalid."""
+    visitor, visitors = VISITOR.read(query), VISITORS.read(query)
+    if visitor:
+        visitors = [visitor] if visitors is None or visitor in visitors else []
+    found: dict[str, JsonValue] = {one.name: one.read(query) or None for one in CONDITIONS}
     found |= {
         "filter_test_accounts": TEST_ACCOUNTS.read(query) or None,
         "person_uuid": PERSON.read(query) or None,
+        # An empty list is a filter that nothing passes.
+        "session_ids": _list(SESSIONS.read(query)),
+        "distinct_ids": _list(visitors),
     }
-    given = {name: value for name, value in found.items() if value not in (None, [])}
+    given = {name: value for name, value in found.items() if value is not None}
     operand = OPERAND.read(query)
-    return {**given, "operand": operand} if given else {}
+    return {"operand": operand, **given} if given else {}
+
+
+def _list(ids: list[str] | None) -> JsonValue:
+    return None if ids is None else [*ids]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from consumers.selection.in_time import Connection, in_time
 from domain.eligibility import EligibilityLimits
 from domain.sampling import BUCKETS, threshold
 from domain.scanner import Scanner
 from domain.tenant import Tenant
 from projections.queries.definitions import definitions_of
+from projections.queries.in_time import Connection, in_time
 from projections.queries.matching import condition
 from projections.queries.visible import VISIBLE, visible
 

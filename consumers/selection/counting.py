@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from consumers.selection.candidates import matching
-from consumers.selection.in_time import Connection, TooSlow, in_time
 from domain.eligibility import EligibilityLimits
 from domain.tenant import Tenant
+from projections.queries.in_time import Connection, TooSlow, in_time
+from projections.queries.retention import kept_days_of
+from projections.queries.sessions import milliseconds
 
 __all__ = ["COUNT_SECONDS", "Matched", "TooSlow", "matched", "matched_in"]
 
@@ -66,18 +68,20 @@ def matched(
 ) -> Matched:
     """Counts the environment's sessions that began in the 30 days before `now`, to the millisecond (engine trap 63).
 
-    Settled or not: one that goes on will settle. The look-back has fewer days when the recordings do (contract 6).
+    Settled or not: one that goes on will settle. The look-back has fewer days when the recordings do (contract 6), be
+    it that the project is young or that its retention is shorter: what is past that matches nothing any more.
     Raises TooSlow when it takes longer than `seconds`; psycopg.OperationalError when the database is away.
     """
-    since = now - timedelta(days=WINDOW_DAYS)
     with in_time(connection, seconds) as bounded:
+        most = min(WINDOW_DAYS, kept_days_of(bounded, tenant))
+        since = now - timedelta(days=most)
         row = bounded.execute(_EARLIEST, {"environment": tenant.environment_id}).fetchone()
-        days = _window_days(row[0] if row else None, now)
+        days = _window_days(row[0] if row else None, now, most)
         asked = matching(bounded, tenant, query, limits, now)
         if asked.sql is None:
             return Matched(0, days, asked.unsupported)
         statement = f"SELECT count(*) FROM capture.session s WHERE {asked.sql}{_IN_WINDOW}"  # noqa: S608 - our own
-        values = {**asked.values, "since": since, "since_ms": _milliseconds(since)}
+        values = {**asked.values, "since": since, "since_ms": milliseconds(since)}
         counted = bounded.execute(statement.encode(), values).fetchone()
     return Matched(counted[0] if counted else 0, days)
 
@@ -107,13 +111,8 @@ def matched_in(
     return [row[0] for row in rows]
 
 
-def _window_days(earliest: int | None, now: datetime) -> int:
-    """Days since the first recording, the day in hand included; all 30 for an old project, however quiet."""
+def _window_days(earliest: int | None, now: datetime, most: int) -> int:
+    """Days since the first recording, the day in hand included; all `most` for an old project, however quiet."""
     if earliest is None:
         return 1
-    return max(1, min(WINDOW_DAYS, (_milliseconds(now) - earliest) // _DAY_MS + 1))
-
-
-def _milliseconds(at: datetime) -> int:
-    """The first whole millisecond since 1970 that is not before the time."""
-    return -((datetime.fromtimestamp(0, UTC) - at) // timedelta(milliseconds=1))
+    return max(1, min(most, (milliseconds(now) - earliest) // _DAY_MS + 1))

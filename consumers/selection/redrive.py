@@ -24,12 +24,12 @@ from commands.store.application import STORE_OUTAGES
 from consumers.relayed import Relayed
 from consumers.selection.asking import IN_FLIGHT_CAP, ask
 from consumers.selection.candidates import SELECT_SECONDS, STRETCHES, Page, next_page
-from consumers.selection.in_time import TooSlow
 from domain.eligibility import EligibilityLimits
 from domain.errors import NotFound
 from domain.event import Actor
 from domain.scanner import Scanner
 from domain.tenant import Tenant
+from projections.queries.in_time import TooSlow
 
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES)
 

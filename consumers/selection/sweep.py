@@ -19,7 +19,6 @@ from commands.observations import Observations
 from commands.scanners import Scanners
 from consumers.selection.asking import IN_FLIGHT_CAP, PAID, ask
 from consumers.selection.candidates import SELECT_SECONDS, STRETCHES, Page, next_page
-from consumers.selection.in_time import TooSlow
 from consumers.selection.redrive import Redriving
 from consumers.selection.watermarks import TOO_SLOW, Watermark, advance, enabled_watermarks, note_waiting
 from domain.eligibility import EligibilityLimits
@@ -27,6 +26,7 @@ from domain.errors import NotFound
 from domain.event import Actor
 from domain.scanner import Scanner
 from domain.tenant import Tenant
+from projections.queries.in_time import TooSlow
 from projections.queries.sessions import last_settle_number, settled_by
 
 log = logging.getLogger("replay_vision.selection")

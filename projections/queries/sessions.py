@@ -169,3 +169,8 @@ def facts_of(row: SessionRow, now: datetime) -> SessionFacts:
 
 def _instant(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def milliseconds(at: datetime) -> int:
+    """The first whole millisecond since 1970, as sessions' times are kept, that is not before a time."""
+    return -((datetime.fromtimestamp(0, UTC) - at) // timedelta(milliseconds=1))

@@ -149,6 +149,23 @@ def test_filters(api: httpx.Client) -> None:
 
 
 @pytest.mark.rule("sessions/filters")
+def test_a_visitor_is_who_the_events_name_too(site: Site, place: Place) -> None:
+    here = new_place(site, "visitors")
+    here.recorded("before the login", distinct_ids=("anon",))
+    here.recorded("other", distinct_ids=("bob",))
+    with site.services.pool.connection() as conn:
+        conn.execute(
+            "INSERT INTO capture.analytics_event (environment_id, session_id, uuid, name, at, distinct_id, properties,"
+            " received_at, arrived_at) VALUES (%s, %s, gen_random_uuid(), 'bought', 0, 'ann', '{}', now(), now())",
+            (here.environment_id, "before the login"),
+        )
+    with httpx.Client(base_url=f"{site.url}/api/projects/{here.environment_id}/", headers=key(place)) as api:
+        assert listed(api, distinct_ids="ann") == listed(api, distinct_id="ann") == ["before the login"]
+        assert listed(api, distinct_id="anon", person_uuid=str(uuid4())) == ["before the login"], "they win"
+        assert listed(api, distinct_ids='["\\ud800"]') == listed(api, session_ids='["\\ud800"]') == []
+
+
+@pytest.mark.rule("sessions/filters")
 def test_relative_dates_are_so_long_before_now(site: Site, place: Place) -> None:
     here = new_place(site, "relative")
     client = httpx.Client(base_url=f"{site.url}/api/environments/{here.environment_id}/", headers=key(place))
@@ -190,6 +207,16 @@ def test_a_condition_without_an_answer_is_named(api: httpx.Client) -> None:
     response = api.get("session_recordings/", params={"properties": cohort})
     assert refusal(response) == (400, "validation_error", "invalid_input", "properties")
     assert "cohort" in response.json()["detail"]
+
+
+@pytest.mark.rule("sessions/unanswered")
+def test_too_many_conditions_together_are_no_empty_list(api: httpx.Client) -> None:
+    one = {"key": "duration", "type": "recording", "operator": "gte", "value": 0}
+    asked = {"events": json.dumps([{"id": "x"}] * 101), "having_predicates": json.dumps([one] * 100)}
+    response = api.get("session_recordings/", params=asked)
+    assert refusal(response) == (400, "validation_error", "invalid_input", "having_predicates")
+    assert "200" in response.json()["detail"]
+    assert len(listed(api, having_predicates=json.dumps([one] * 200))) == 5
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,9 @@ def _step(step: Row, also: list[Row], session: Row, persons: list[Row]) -> bool:
     if step.get("url"):
         how = operators[step.get("url_matching") or "contains"]
         tests.append(
-            lambda event: (
-                event["properties"].get("$current_url") is not None
-                and positive_form(how, step["url"], event["properties"]["$current_url"])
+            lambda event: any(
+                value is not None and positive_form(how, step["url"], value)
+                for value in _sent(how, event["properties"].get("$current_url"))
             )
         )
     for field in ("text", "href"):
@@ -161,22 +161,22 @@ def _values(each: Row, session: Row, persons: list[Row]) -> Iterator[Any]:
             yield from _of_event(each, event)
     elif kind == "person":
         for person in _people({*session["distinct_ids"], *(e["distinct_id"] for e in session["events"])}, persons):
-            yield person["properties"].get(key)
+            yield from _sent(each["operator"], person["properties"].get(key))
     elif kind == "log_entry":
         for line in session["lines"]:
             yield line[key]
     elif key == "visited_page":
         yield from session["urls"]
     else:
-        yield _fact(key, session)
+        yield from _sent(each["operator"], _fact(key, session))
 
 
 def _of_event(each: Row, event: Row) -> Iterator[Any]:
     kind, key = each["type"], each["key"]
     if kind == "event":
-        yield event["properties"].get(key)
+        yield from _sent(each["operator"], event["properties"].get(key))
     elif kind == "feature":
-        yield event["properties"].get(f"$feature/{key.removeprefix('$feature/')}")
+        yield from _sent(each["operator"], event["properties"].get(f"$feature/{key.removeprefix('$feature/')}"))
     elif kind == "event_metadata":
         yield {"event": event["name"], "distinct_id": event["distinct_id"], "timestamp": _time(event["at"])}[key]
     elif key == "selector":
@@ -184,6 +184,13 @@ def _of_event(each: Row, event: Row) -> Iterator[Any]:
     else:
         for element in event["elements"] or []:
             yield element.get(key)
+
+
+def _sent(operator: str, value: Any) -> Iterator[Any]:
+    """What a page sent: each element of a list, which is set as a whole; numbers by what they are worth."""
+    several = value if isinstance(value, list) and operator not in ("is_set", "is_not_set") else [value]
+    for one in several:
+        yield Decimal(repr(one)) if isinstance(one, int | float) and not isinstance(one, bool) else one
 
 
 def _people(distinct_ids: set[Any], persons: list[Row]) -> list[Row]:
@@ -313,6 +320,6 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, Decimal):
         return f"{value.normalize():f}"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _text(Decimal(repr(value)))
     return json.dumps(value, ensure_ascii=False)

@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from domain.tenant import Tenant
 from projections.queries.matching import Definitions, condition
+from projections.queries.matching.facts import FACTS
 from tests.matching.worlds import BEGAN, COUNTS, fill
 
 TENANT = Tenant(1, UUID(int=7))
@@ -46,32 +47,40 @@ CLICK = [
     {"tag_name": "button", "attr_id": "buy", "attr_class": ["cta", "big"], "attributes": {"data-x": "42"}},
     {"tag_name": "a", "href": "/checkout", "nth_child": 2, "nth_of_type": 1, "attributes": {"attr__title": "Go"}},
 ]
+BEGUN_WITH = {
+    "utm_source": "mail", "utm_medium": "news", "utm_campaign": "autumn", "utm_term": "wool", "utm_content": "top",
+    "$referring_domain": "search.example",
+}  # fmt: skip
 HOME, CART = "https://shop.example/?utm=1", "https://shop.example/cart/#top"
 SESSIONS = [
     session(
         "buyer",
-        event("$pageview", 1, "ann", **{"$current_url": HOME, "utm_source": "mail"}),
+        event("$pageview", 1, "ann", **{"$current_url": HOME, **BEGUN_WITH}),
         event("$autocapture", 2, "ann", CLICK),
         event("bought", 3, "ann", plan="pro", amount=120, at="2026-11-05T10:00:00Z", gift=True,
-              **{"$feature/new": "b"}),
+              weight=20.0, far=1e20, near=1e-7, zero=-0.0, tags=["Wool", 7.0, None, ["a"]], empty=[],
+              **{"$feature/new": "b", "$lib": "js"}),
         event("$pageview", 4, "ann", **{"$current_url": CART}),
         distinct_ids=["ann"], start_url=HOME, urls=[HOME, CART], click_count=4, keypress_count=2,
         lines=[{"level": "error", "message": "Failed: 500"}, {"level": "info", "message": "cart ready"}],
-        console_error_count=1, console_log_count=1,
+        console_error_count=1, console_log_count=1, event_count=12, size=2_048,
     ),
     session(
         "browser",
         event("$pageview", 1, "bob", **{"$current_url": HOME}),
         event("bought", 2, "bob", plan="free", amount="9.5", at="2026-10-31"),
+        event("$screen", 3, "bob"),
         distinct_ids=["anonymous"], start_url=HOME, urls=[HOME], mouse_activity_count=7, last=BEGAN + 600_000,
         lines=[{"level": "warn", "message": "Failed: slow"}], console_warn_count=1,
     ),
     session("silent", snapshot_source="mobile", snapshot_library="posthog-ios", active=5_000, last=BEGAN + 20_000),
 ]  # fmt: skip
 PERSONS = [
-    {"id": ANN, "distinct_ids": ["ann"], "properties": {"email": "ann@acme.example", "age": 40}},
-    {"id": UUID(int=2), "distinct_ids": ["bob"], "properties": {"email": "bob@home.example", "age": "7"}},
-]
+    {"id": ANN, "distinct_ids": ["ann"],
+     "properties": {"email": "ann@acme.example", "age": 40.0, "teams": ["red", "blue"]}},
+    {"id": UUID(int=2), "distinct_ids": ["bob"], "email": "bob@home.example",
+     "properties": {"email": None, "age": "7"}},
+]  # fmt: skip
 DEFINITIONS = Definitions(
     test_accounts=[{"type": "person", "key": "email", "operator": "not_icontains", "value": "@ACME."}],
     actions={
@@ -143,6 +152,30 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("event", "amount", "exact", "120"), {"buyer"}),
     (one("event", "gift", "exact", ["true"]), {"buyer"}),
     (one("event", "gift", "exact", True), {"buyer"}),
+    # numbers are sent with more digits than they need, or in powers of ten
+    *((one("event", "weight", "exact", value), {"buyer"}) for value in (20, 20.0, "20", "20.0", [1, "2e1"])),
+    (one("event", "weight", "is_not", 20), {"browser", "silent"}),
+    (one("event", "weight", "exact", "twenty"), NONE),
+    (one("event", "weight", "regex", "^20$"), {"buyer"}),
+    (one("event", "weight", "icontains", "20.0"), NONE),
+    *((one("event", "far", operator, 1e20), {"buyer"}) for operator in ("exact", "icontains", "gte")),
+    *((one("event", "near", operator, 1e-7), {"buyer"}) for operator in ("exact", "icontains", "lte")),
+    (one("event", "zero", "exact", -0.0), {"buyer"}),
+    (one("person", "age", "exact", 40), {"buyer"}),
+    (one("person", "age", "exact", "7"), {"browser"}),
+    # lists: each element is a value
+    (one("event", "tags", "exact", "Wool"), {"buyer"}),
+    (one("event", "tags", "is_not", "Wool"), {"browser", "silent"}),
+    (one("event", "tags", "exact", 7), {"buyer"}),
+    (one("event", "tags", "gt", 6), {"buyer"}),
+    (one("event", "tags", "regex", "^Wool$"), {"buyer"}),
+    (one("event", "tags", "icontains", "wool"), {"buyer"}),
+    (one("event", "tags", "not_icontains", ","), ALL),
+    (one("event", "tags", "exact", '["a"]'), {"buyer"}),
+    (one("event", "tags", "exact", "null"), NONE),
+    (one("event", "empty", "is_set"), {"buyer"}),
+    (one("event", "empty", "is_not", "x"), ALL),
+    (one("person", "teams", "exact", "blue"), {"buyer"}),
     (one("event", "amount", "gt", "9.4"), {"buyer", "browser"}),
     (one("event", "amount", "gte", 9.5), {"buyer", "browser"}),
     (one("event", "amount", "lt", 10), {"browser"}),
@@ -158,6 +191,7 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("event", "at", "is_date_after", "2026-10-30T23:59:59"), {"buyer", "browser"}),
     (one("event", "$current_url", "is_cleaned_path_exact", "https://shop.example/cart"), {"buyer"}),
     (one("event", "$lib", "exact", "posthog-ios"), {"silent"}),
+    ({"events": [entity("bought", ("event", "$lib", "exact", "js"))]}, {"buyer"}),
     (one("event", "it's %s {}", "is_not_set"), ALL),
     (one("feature", "new", "exact", "b"), {"buyer"}),
     (one("feature", "$feature/new", "is_not_set"), {"browser", "silent"}),
@@ -175,6 +209,7 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("element", "selector", "is_not", ".cta"), {"browser", "silent"}),
     # persons
     (one("person", "email", "exact", "ann@acme.example"), {"buyer"}),
+    (one("person", "email", "exact", "bob@home.example"), {"browser"}),
     (one("person", "email", "not_icontains", "acme"), {"browser", "silent"}),
     (one("person", "age", "lt", 10), {"browser"}),
     (one("person", "age", "is_not_set"), {"silent"}),
@@ -200,6 +235,24 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("session", "$pageview_count", "gte", 2), {"buyer"}),
     (one("session", "$autocapture_count", "exact", 0), {"browser", "silent"}),
     (one("session", "$start_timestamp", "is_date_before", "2026-01-01"), NONE),
+    (one("session", "$start_timestamp", "is_date_exact", "2026-09-21"), ALL),
+    (one("session", "$end_timestamp", "is_date_after", "2026-09-21T14:14:00Z"), {"buyer", "browser"}),
+    (one("session", "$entry_pathname", "exact", "/"), {"buyer", "browser"}),
+    (one("session", "$exit_pathname", "exact", "/cart/"), {"buyer"}),
+    (one("session", "$exit_hostname", "is_not", "shop.example"), {"silent"}),
+    (one("session", "$end_hostname", "icontains", "SHOP."), {"buyer", "browser"}),
+    (one("session", "$screen_count", "exact", "1.0"), {"browser"}),
+    (one("session", "$entry_referring_domain", "exact", "search.example"), {"buyer"}),
+    (one("session", "$entry_utm_medium", "is_not", "news"), {"browser", "silent"}),
+    (one("session", "$entry_utm_campaign", "regex", "^aut"), {"buyer"}),
+    (one("session", "$entry_utm_term", "is_set"), {"buyer"}),
+    (one("session", "$entry_utm_content", "is_not_set"), {"browser", "silent"}),
+    (one("recording", "start_time", "is_date_before", "2026-09-21T14:13:20Z"), NONE),
+    (one("recording", "end_time", "is_date_before", "2026-09-21T14:14:00Z"), {"silent"}),
+    (one("recording", "distinct_id", "exact", "anonymous"), {"browser"}),
+    (having("recording_duration", "exact", 600), {"browser"}),
+    (having("event_count", "gte", 12), {"buyer"}),
+    (having("size", "between", [2_048, 2_048]), {"buyer"}),
     (one("recording", "visited_page", "icontains", "/cart"), {"buyer"}),
     (one("recording", "visited_page", "not_icontains", "/cart"), {"browser", "silent"}),
     (one("recording", "snapshot_source", "exact", ["mobile"]), {"silent"}),
@@ -258,6 +311,13 @@ def selected(connection: psycopg.Connection[TupleRow], query: Row) -> set[str]:
     return {row[0] for row in connection.execute(statement.encode(), made.values)}
 
 
+def test_every_fact_has_a_case() -> None:
+    filters = [
+        each for query, _ in CASES for name in ("properties", "having_predicates") for each in query.get(name, [])
+    ]
+    assert {each.get("key") for each in filters if each.get("type") in ("recording", "session")} == FACTS.keys()
+
+
 @pytest.mark.rule("3.3/evaluated", "trap/43")
 @pytest.mark.parametrize(("query", "expected"), CASES, ids=[ascii(query)[:90] for query, _ in CASES])
 def test_a_condition_selects_what_it_says(filled: Any, query: Row, expected: set[str]) -> None:
@@ -282,6 +342,7 @@ UNSUPPORTED: list[tuple[Row, list[str] | None]] = [
     (one("event", "plan", "between", [1]), ["properties: event plan (between needs two numbers)"]),
     (one("event", "plan", "is_date_after", "-7d"), ["properties: event plan (not a date)"]),
     (one("event", "plan", "is_date_exact", "2026-02-31"), ["properties: event plan (not a date)"]),
+    (one("event", "plan", "exact", float("inf")), ["properties: event plan (its value)"]),
     (one("event", "plan", "exact", {"a": 1}), ["properties: event plan (its value)"]),
     (one("event", "plan", "regex", r"(a)\1"), ["properties: event plan (a back-reference)"]),
     (one("session", "$start_timestamp", "gt", 5),

@@ -34,10 +34,14 @@ WORDS = [
     "7.50",
     "-3",
     "x5",
+    "20.0",
 ]
 DATES = ["2026-01-31", "2026-01-31T10:00:00Z", "2026-01-31 23:30:00-01:00", "2026-02-01T00:00:00.000001Z", "2026-02-31"]
 URLS = ["https://shop.example/cart?id=1", "https://shop.example/cart/", "https://shop.example", "about:blank", "/x"]
-VALUES: list[Any] = [*WORDS, *DATES, *URLS, 5, 7.5, -3, 0, 10, True, False, None, ["pro", "x"], [], {"k": 1}]
+VALUES: list[Any] = [
+    *WORDS, *DATES, *URLS, 5, 7.5, -3, 0, 10, 20.0, 1e20, 1e-7,
+    True, False, None, ["pro", "x"], [5.0, "free", None, ["x"]], [], {"k": 1},
+]  # fmt: skip
 PATTERNS = [
     "pro", "^pro$", "(?i)^PR[a-o]", r"\d+",
     r"^\w*$", r"[^/]+//shop\.example/?$", "a.b", "a|5|free", r"^.{3}$", r"x?5\b",
@@ -225,8 +229,8 @@ _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _SESSION = f"""
 INSERT INTO capture.session (environment_id, session_id, first_timestamp, last_timestamp, active_milliseconds,
     {", ".join(COUNTS)}, distinct_id, distinct_ids, start_url, urls, snapshot_source, snapshot_library, settle_number,
-    settled_at, first_received_at, last_received_at)
-VALUES ({", ".join(["%s"] * (11 + 10))})
+    settled_at, first_received_at, last_received_at, event_count, size)
+VALUES ({", ".join(["%s"] * (11 + 12))})
 """
 
 
@@ -241,7 +245,7 @@ def fill(connection: Connection, environment: int, world: Row, first_number: int
                     environment, each["id"], each["first"], each["last"], each["active"],
                     *(each[name] for name in COUNTS), next(iter(each["distinct_ids"]), None), each["distinct_ids"],
                     each["start_url"], each["urls"], each["snapshot_source"], each["snapshot_library"],
-                    first_number + place, _NOW, _NOW, _NOW,
+                    first_number + place, _NOW, _NOW, _NOW, each.get("event_count", 0), each.get("size", 0),
                 )
                 for place, each in enumerate(sessions)
             ],
@@ -266,8 +270,11 @@ def fill(connection: Connection, environment: int, world: Row, first_number: int
             ],
         )
         cursor.executemany(
-            "INSERT INTO capture.person (environment_id, person_id, properties) VALUES (%s, %s, %s)",
-            [(environment, person["id"], Jsonb(person["properties"])) for person in world["persons"]],
+            "INSERT INTO capture.person (environment_id, person_id, properties, email) VALUES (%s, %s, %s, %s)",
+            [
+                (environment, person["id"], Jsonb(person["properties"]), person.get("email"))
+                for person in world["persons"]
+            ],
         )
         cursor.executemany(
             "INSERT INTO capture.visitor (environment_id, distinct_id, person_id) VALUES (%s, %s, %s)",

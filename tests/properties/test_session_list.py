@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -14,6 +15,7 @@ from psycopg_pool import ConnectionPool
 
 from domain.session_facts import SessionFacts
 from domain.tenant import Tenant
+from projections.queries.matching import NONE, condition
 from projections.queries.session_list import ORDERS, SessionFilters, page
 from projections.queries.sessions import sessions_facts
 
@@ -44,10 +46,12 @@ filters = st.builds(
     SessionFilters,
     started_from=st.none() | instants,
     started_before=st.none() | instants,
-    session_ids=st.none() | st.lists(ids, max_size=3),
-    distinct_ids=st.none() | st.lists(visitors, max_size=2),
     ongoing=st.none() | st.booleans(),
     settled=st.none() | st.booleans(),
+)
+queries = st.fixed_dictionaries(
+    {},
+    optional={"session_ids": st.lists(ids, max_size=3), "distinct_ids": st.lists(visitors, max_size=2)},
 )
 
 _INSERT = """
@@ -76,12 +80,12 @@ def insert(connection: Connection, tenant: Tenant, sessions: dict[str, dict[str,
             connection.execute(_DELETE, (tenant.environment_id, session_id, NOW))
 
 
-def wanted(asked: SessionFilters, facts: SessionFacts, session: dict[str, Any]) -> bool:
+def wanted(asked: SessionFilters, query: dict[str, Any], facts: SessionFacts, session: dict[str, Any]) -> bool:
     return (
         (asked.started_from is None or facts.start_time >= asked.started_from)
         and (asked.started_before is None or facts.start_time < asked.started_before)
-        and (asked.session_ids is None or facts.id in asked.session_ids)
-        and (asked.distinct_ids is None or bool(set(asked.distinct_ids) & session["who"]))
+        and ("session_ids" not in query or facts.id in query["session_ids"])
+        and ("distinct_ids" not in query or bool(set(query["distinct_ids"]) & session["who"]))
         and (asked.ongoing is None or facts.ongoing == asked.ongoing)
         and (asked.settled is None or (facts.settled_at is not None) == asked.settled)
     )
@@ -91,6 +95,7 @@ def wanted(asked: SessionFilters, facts: SessionFacts, session: dict[str, Any]) 
 @given(
     st.dictionaries(ids, made),
     filters,
+    queries,
     st.sampled_from(sorted(ORDERS)),
     st.booleans(),
     st.integers(1, 4),
@@ -101,12 +106,14 @@ def test_the_list_is_a_filter_and_a_sort(
     pool: ConnectionPool,
     sessions: dict[str, dict[str, Any]],
     asked: SessionFilters,
+    query: dict[str, Any],
     order: str,
     descending: bool,
     limit: int,
     offset: int,
 ) -> None:
     tenant = Tenant(next(ENVIRONMENTS), uuid4())
+    asked = replace(asked, matching=condition(tenant, query, NONE) if query else None)
     with pool.connection() as connection:
         insert(connection, tenant, sessions)
         insert(connection, Tenant(next(ENVIRONMENTS), uuid4()), sessions)
@@ -117,7 +124,7 @@ def test_the_list_is_a_filter_and_a_sort(
     }
     assert set(there) == kept
     field = {"duration": "recording_duration"}.get(order, order)
-    matching = [facts for name, facts in there.items() if wanted(asked, facts, sessions[name])]
+    matching = [facts for name, facts in there.items() if wanted(asked, query, facts, sessions[name])]
     by_id = sorted(matching, key=lambda facts: facts.id)
     expected = sorted(by_id, key=lambda facts: getattr(facts, field), reverse=descending)
     assert found == (len(expected), expected[offset : offset + limit])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +12,12 @@ import pytest
 from psycopg.rows import TupleRow
 
 from consumers.selection.counting import TooSlow, matched
+from consumers.selection.estimate import monthly
 from domain.eligibility import EligibilityLimits
 from domain.tenant import Tenant
 from projections.accounts import ACCOUNTS
 from projections.engine.installing import install
+from tests.selection.schedule import Schedule
 
 pytestmark = pytest.mark.usefixtures("readable")
 
@@ -79,3 +81,39 @@ def test_a_count_that_takes_too_long_is_cancelled_and_the_connection_is_good(dat
         holding.rollback()
         assert matched(connection, TENANT, {}, LIMITS, NOW).sessions == 0
         assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
+_KEPT = """
+INSERT INTO read_accounts.environment (id, organization_id, name, timezone, project_token, created_at, retention_days)
+VALUES (1, %s, 'Web', 'UTC', 'phc_1', %s, %s)
+"""
+# One a day for 40 days, each an hour long, and one that began before the shortest look-back and came in within it.
+_DAILY = """
+INSERT INTO capture.session (environment_id, session_id, first_timestamp, last_timestamp, active_milliseconds,
+    first_received_at, last_received_at)
+SELECT 1, 'day ' || n, extract(epoch FROM began) * 1000, extract(epoch FROM began) * 1000 + 3600000, 30000, began,
+       began + interval '1 hour'
+FROM (SELECT n, %(now)s::timestamptz - make_interval(hours => 24 * n) + interval '30 minutes' AS began
+      FROM generate_series(1, 40) n UNION ALL SELECT 0, %(now)s::timestamptz - interval '7 days 30 minutes') s
+"""
+
+
+@pytest.mark.rule("6/window", "trap/64")
+@pytest.mark.parametrize(
+    ("retention", "removed", "sessions", "days"),
+    [(7, False, 7, 7), (7, True, 7, 7), (1, True, 1, 1), (60, False, 31, 30), (None, False, 31, 30)],
+)
+def test_the_look_back_is_no_longer_than_the_retention(
+    schedule: Schedule, *, retention: int | None, removed: bool, sessions: int, days: int
+) -> None:
+    """What is past its retention cannot match, so its days must not divide either, whether it is removed yet or not."""
+    with schedule.pool.connection() as connection:
+        connection.execute(_KEPT, (TENANT.organization_id, NOW, retention))
+        connection.execute(_DAILY, {"now": NOW})
+        if removed:
+            gone = NOW - timedelta(days=retention or 30)
+            connection.execute("DELETE FROM capture.session WHERE last_received_at < %s", (gone,))
+            connection.execute("INSERT INTO capture.day VALUES (1, %s, 0, 1, 0)", (NOW - timedelta(days=40),))
+        found = matched(connection, TENANT, {}, LIMITS, NOW)
+    assert (found.sessions, found.window_days) == (sessions, days)
+    assert monthly(found, 1.0) in (30, 31)

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from pydantic import JsonValue
 from starlette.responses import Response
 
 from api.http import examples
@@ -22,10 +23,7 @@ from api.http.session_filters import (
     ONGOING,
     ORDER,
     PARAMETERS,
-    SESSIONS,
     SETTLED,
-    VISITOR,
-    VISITORS,
     recordings_query,
 )
 from api.http.writes import done
@@ -85,14 +83,9 @@ def list_sessions(call: Call) -> Response:
 
 def _filters(call: Call, zone: str, definitions: Definitions) -> session_list.SessionFilters:
     query, now = call.query, call.services.clock()
-    visitor, visitors = VISITOR.read(query), VISITORS.read(query)
-    if visitor:
-        visitors = [visitor] if visitors is None or visitor in visitors else []
     return session_list.SessionFilters(
         started_from=DATE_FROM.read(query, now, zone),
         started_before=DATE_TO.read(query, now, zone),
-        session_ids=SESSIONS.read(query),
-        distinct_ids=visitors,
         ongoing=ONGOING.read(query),
         settled=SETTLED.read(query),
         matching=_matching(call, definitions),
@@ -104,11 +97,16 @@ def _matching(call: Call, definitions: Definitions) -> Condition | None:
     conditions = recordings_query(call.query)
     if not conditions:
         return None
+    asked = dict[str, JsonValue]()
+    made = condition(call.tenant, asked, definitions)
     for name, value in conditions.items():
-        if unanswered := condition(call.tenant, {name: value}, definitions).unsupported:
-            message = f"This server cannot answer: {echo(', '.join(unanswered))}."
+        # With those before it: there may be too many of them together.
+        asked[name] = value
+        made = condition(call.tenant, asked, definitions)
+        if made.unsupported:
+            message = f"This server cannot answer: {echo(', '.join(made.unsupported))}."
             raise Invalid(name, "invalid_input", message)
-    return condition(call.tenant, conditions, definitions)
+    return made
 
 
 def retrieve_session(call: Call) -> Response:

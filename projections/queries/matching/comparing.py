@@ -2,8 +2,12 @@
 
 How values compare, on both sides:
 
-* As text. Text is itself; true and false are `true` and `false`; a number is written as in JSON, a whole one without a
-  point; a list or an object is its JSON. Null is no value: it is neither set nor anything else.
+* As text. Text is itself; true and false are `true` and `false`; a number has all of its digits and no others, so 20.0
+  is `20` and 1e-7 is `0.0000001`; an object is its JSON. Null is no value: it is neither set nor anything else.
+* `exact` compares a number that was sent, or that is ours, with a filter's number by what they are worth, also with
+  text that looks like one.
+* Of a list each element is a value of its own, so `$exception_types` can be asked for `TypeError`. It is set, however
+  few there are. A list inside a list is its JSON.
 * A filter's value may be a list: one of them is enough (none of them for a negative operator). Nulls do not count. A
   value that an operator needs and that is not there cannot be answered, rather than match all or nothing unseen.
 * Upper and lower case differ, but for `icontains`.
@@ -20,6 +24,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from math import isfinite
 from typing import Literal, cast
 
 from projections.queries.matching.regexes import translated
@@ -122,9 +128,9 @@ def _text(value: object) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
-        return str(int(value))
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**NUMBER_LENGTH):
+    if isinstance(value, float) and isfinite(value):
+        return f"{Decimal(repr(value)).normalize():f}" if value else "0"
+    if isinstance(value, int) and abs(value) < 10**NUMBER_LENGTH:
         return repr(value)
     raise Unanswered("its value")
 

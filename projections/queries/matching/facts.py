@@ -10,12 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["number", "text", "time", "texts"]
+Kind = Literal["number", "text", "time", "texts", "json"]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`sql`: an expression; milliseconds since 1970 for a time. A `texts` is a list, of which one is enough."""
+    """`sql`: an expression; milliseconds since 1970 for a time. A `texts` is a list, of which one is enough.
+
+    `json`: what a page sent, of any type.
+    """
 
     kind: Kind
     sql: str
@@ -47,7 +50,7 @@ def _count(event: str) -> Known:
 
 
 def _begun_with(key: str) -> Known:
-    return Known("text", f"(SELECT e.properties ->> '{key}' {_EVENTS} {_FIRST})")
+    return Known("json", f"(SELECT e.properties -> '{key}' {_EVENTS} {_FIRST})")
 
 
 RECORDING = {

@@ -67,6 +67,7 @@ def written(tenant: Tenant, part: Part) -> tuple[str, dict[str, Any]]:
 class _Writer:
     def __init__(self, tenant: Tenant) -> None:
         self.values: dict[str, Any] = {ENVIRONMENT: tenant.environment_id}
+        self._names = dict[str, str]()
 
     def part(self, part: Part) -> str:  # noqa: PLR0911 - one a kind
         match part:
@@ -96,11 +97,11 @@ class _Writer:
             case VisitedBy(person_id):
                 return self._visitor(_VISITOR, f"v.person_id = {self._bound(person_id)}::uuid")
             case Person(key, test):
-                value = f"(p.properties ->> {self._bound(key)}::text)"
+                value = f"p.properties -> {self._bound(key)}::text"
                 if key == "email":
-                    value = f"coalesce({value}, p.email)"
+                    value = f"coalesce(nullif({value}, 'null'), to_jsonb(p.email))"
                 person = f"p.environment_id = %({ENVIRONMENT})s AND p.person_id = v.person_id"
-                return self._visitor(f"capture.person p, {_VISITOR} AND {person}", self._text(value, test))
+                return self._visitor(f"capture.person p, {_VISITOR} AND {person}", self._json(value, test))
 
     def _visitor(self, rows: str, condition: str) -> str:
         """Looked up one by one (OFFSET 0 keeps the planner from it): a session has few visitors, a site many."""
@@ -115,7 +116,7 @@ class _Writer:
     def _event(self, test: EventTest) -> str:
         match test:
             case Property(key, inner):
-                return self._text(f"(e.properties ->> {self._bound(key)}::text)", inner)
+                return self._json(f"e.properties -> {self._bound(key)}::text", inner)
             case Column("at", inner):
                 return self._time("e.at", inner)
             case Column(name, inner):
@@ -175,10 +176,30 @@ class _Writer:
                 return self._text(known.sql, test)
             case "texts":
                 return f"EXISTS (SELECT FROM unnest({known.sql}) u(value) WHERE {self._text('u.value', test)})"
+            case "json":
+                return self._json(known.sql, test)
             case "time":
                 return self._time(known.sql, test)
             case "number":
                 return self._number(known.sql, test)
+
+    def _json(self, value: str, test: Test) -> str:
+        """JSON that a page sent: of a list some element passes. It is read once, since what is long is compressed."""
+        if isinstance(test, Present):
+            return f"nullif({value}, 'null') IS NOT NULL"
+        whole, element = self._single("j.value", test), self._single("i.value", test)
+        some = f"EXISTS (SELECT FROM jsonb_array_elements(j.value) i(value) WHERE {element})"
+        passes = f"CASE jsonb_typeof(j.value) WHEN 'array' THEN {some} ELSE {whole} END"
+        return f"EXISTS (SELECT FROM (SELECT {value} AS value OFFSET 0) j WHERE {passes})"
+
+    def _single(self, value: str, test: Test) -> str:
+        """JSON that is no list, or stands in one. Its numbers keep the digits that were sent, as in 20.0."""
+        plain = f"({value} #>> ARRAY[]::text[])"
+        is_a_number = f"jsonb_typeof({value}) = 'number'"
+        if isinstance(test, OneOf) and any(map(is_number, test.texts)):
+            number = self._number(f"{plain}::numeric", test)
+            return f"CASE WHEN {is_a_number} THEN {number} ELSE {self._text(plain, test)} END"
+        return self._text(f"(CASE WHEN {is_a_number} THEN trim_scale({plain}::numeric)::text ELSE {plain} END)", test)
 
     def _number(self, value: str, test: Test) -> str:
         """A number of ours; its text has no zeros behind the last digit."""
@@ -228,6 +249,9 @@ class _Writer:
         return f"{self._bound(list(texts))}::text[]"
 
     def _bound(self, value: object) -> str:
+        """Text that is asked for twice is bound once: a statement has room for 65,535 values."""
         name = f"match_{len(self.values)}"
+        if isinstance(value, str):
+            name = self._names.setdefault(value, name)
         self.values[name] = value
         return f"%({name})s"

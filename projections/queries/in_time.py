@@ -19,10 +19,15 @@ class TooSlow(Exception):
 
 
 @contextmanager
-def in_time(connection: Connection, seconds: float) -> Generator[Connection]:
-    """A transaction whose statements are cancelled after so many seconds each. Raises TooSlow."""
+def in_time(connection: Connection, seconds: float, *, one_moment: bool = False) -> Generator[Connection]:
+    """A transaction whose statements are cancelled after so many seconds each. Raises TooSlow.
+
+    With `one_moment` all of them see the same, and can only read.
+    """
     try:
         with connection.transaction():
+            if one_moment:
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             connection.execute(_SETTINGS, (f"{round(seconds * 1000)}ms",))
             yield connection
     except psycopg.errors.QueryCanceled as error:
