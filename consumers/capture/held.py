@@ -27,6 +27,10 @@ MAX_HELD_BYTES = 4 * 1024 * 1024 * 1024
 KEPT_FOR = timedelta(days=30)
 """A message that has not been handled by then will not be: four times the retention of the transport."""
 
+LEAST_KEPT = timedelta(days=7)
+"""Where recordings are kept for less than KEPT_FOR it is so long, but no shorter: messages are in the transport until
+then (docs/topics.md)."""
+
 IN_USE_FOR = timedelta(hours=1)
 """How long a blob stays although its batch is stored. Senders repeat for minutes, under the same name."""
 
@@ -52,6 +56,11 @@ _DROPPABLE = """
     ORDER BY at
     LIMIT %s
     FOR UPDATE SKIP LOCKED
+"""
+
+_EXPIRED = """
+    SELECT blob FROM capture.held WHERE environment_id = %s AND at < %s
+    ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED
 """
 
 _DROP = "DELETE FROM capture.held WHERE blob = ANY (%s)"
@@ -166,3 +175,15 @@ def drop(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:
         if len(found) < CHUNK:
             break
     return dropped
+
+
+def expire(conn: psycopg.Connection, blobs: Blobs, environment_id: int, before: datetime) -> int:
+    """Deletes up to CHUNK blobs of an environment that wait since before a time, and returns how many.
+
+    In the caller's transaction. Raises OSError when blobs fail.
+    """
+    found = [row[0] for row in conn.execute(_EXPIRED, (environment_id, before, CHUNK))]
+    for blob in found:
+        blobs.delete(blob)
+    conn.execute(_DROP, (found,))
+    return len(found)

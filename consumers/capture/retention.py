@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import removed
+from consumers.capture import held, removed, undecodable
 from consumers.capture.analytics.visitors import lock_visitors
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
@@ -93,10 +93,11 @@ DELETE FROM capture.person WHERE environment_id = %s AND person_id = ANY(%s)
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What is over in one environment: received, or seen, before `before`."""
+    """What is over in one environment at the time `now`: received, or seen, before `before`."""
 
     environment_id: int
     before: datetime
+    now: datetime
 
 
 def note_default(conn: Connection, days: int) -> None:
@@ -144,8 +145,19 @@ def expire_visitors(conn: Connection, _: Blobs, over: Expired) -> Counts:
     return {"visitors": gone}
 
 
+def expire_messages(conn: Connection, blobs: Blobs, over: Expired) -> Counts:
+    """Messages as they came in: those that are no recording, and large ones that nobody has handled.
+
+    An environment that somebody keeps messages of at this moment is left for the next time.
+    """
+    return {
+        "undecodable messages": undecodable.expire(conn, blobs, over.environment_id, over.before),
+        "held messages": held.expire(conn, blobs, over.environment_id, min(over.before, over.now - held.LEAST_KEPT)),
+    }
+
+
 Step = Callable[[Connection, Blobs, Expired], Counts]
-STEPS: tuple[Step, ...] = (expire_sessions, expire_events, expire_settlements, expire_visitors)
+STEPS: tuple[Step, ...] = (expire_sessions, expire_events, expire_messages, expire_settlements, expire_visitors)
 
 
 class Retention:
@@ -182,7 +194,7 @@ class Retention:
         with self._pool.connection() as conn:
             environments = kept_days(conn)
         for environment_id, days in environments:
-            over = Expired(environment_id, now - timedelta(days=days))
+            over = Expired(environment_id, now - timedelta(days=days), now)
             for step in STEPS:
                 while any((counts := self._step(step, over)).values()):
                     yield counts

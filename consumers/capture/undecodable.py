@@ -143,6 +143,11 @@ def drop_old(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:
     return dropped
 
 
+def expire(conn: psycopg.Connection, blobs: Blobs, environment_id: int, before: datetime) -> int:
+    """Drops up to CHUNK messages of an environment from before a time, as `drop_old` does; returns how many."""
+    return _dropped(conn, blobs, environment_id, (before, MAX_KEPT_ROWS, MAX_KEPT_BYTES))
+
+
 def forget_session(conn: psycopg.Connection, blobs: Blobs, environment_id: int, session_id: str) -> int:
     """Drops up to CHUNK messages that were to be of a session, with their blobs; returns how many.
 
