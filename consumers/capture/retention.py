@@ -57,13 +57,23 @@ DELETE FROM capture.part WHERE (environment_id, session_id, uuid) IN (
 RETURNING blob
 """
 _NAMED = "SELECT DISTINCT blob FROM capture.part WHERE environment_id = %s AND blob = ANY(%s)"
+_EVENTS_OF = """
+DELETE FROM capture.analytics_event WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM capture.analytics_event WHERE environment_id = %s AND session_id = ANY(%s) LIMIT %s))
+"""
 _SESSIONS = """
 DELETE FROM capture.session s WHERE environment_id = %s AND session_id = ANY(%s) AND NOT EXISTS (
     SELECT FROM capture.part p WHERE p.environment_id = s.environment_id AND p.session_id = s.session_id)
+AND NOT EXISTS (
+    SELECT FROM capture.analytics_event a WHERE a.environment_id = s.environment_id AND a.session_id = s.session_id)
 """
+# Those of a session that is there stay as long as it does: conditions ask for all of them, however long it goes on.
 _EVENTS = """
 DELETE FROM capture.analytics_event WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM capture.analytics_event WHERE environment_id = %s AND arrived_at < %s LIMIT %s))
+    SELECT a.ctid FROM capture.analytics_event a
+    WHERE a.environment_id = %s AND a.arrived_at < %s AND NOT EXISTS (
+        SELECT FROM capture.session s WHERE s.environment_id = a.environment_id AND s.session_id = a.session_id)
+    LIMIT %s))
 """
 # A number that a session still has is of use; the others name what is gone, or settled again later.
 _SETTLEMENTS = """
@@ -106,7 +116,9 @@ def note_default(conn: Connection, days: int) -> None:
 
 
 def expire_sessions(conn: Connection, blobs: Blobs, over: Expired) -> Counts:
-    """Sessions with their parts, console lines and blobs. Those that somebody is writing to are left for the next time.
+    """Sessions with their parts, console lines, analytics events and blobs.
+
+    Those that somebody is writing to are left for the next time.
 
     Blobs go before the rows that name them are committed, as whatever a crash leaves is past its retention anyway.
     Raises OSError when blobs fail.
@@ -119,12 +131,13 @@ def expire_sessions(conn: Connection, blobs: Blobs, over: Expired) -> Counts:
     named = {row[0] for row in conn.execute(_NAMED, (environment_id, list(set(keys))))}
     for key in set(keys) - named:
         blobs.delete(key)
+    events = conn.execute(_EVENTS_OF, (environment_id, due, ROWS)).rowcount
     gone = conn.execute(_SESSIONS, (environment_id, due)).rowcount
-    return {"sessions": gone, "parts": len(keys), "blobs": len(set(keys) - named)}
+    return {"sessions": gone, "parts": len(keys), "blobs": len(set(keys) - named), "analytics events": events}
 
 
 def expire_events(conn: Connection, _: Blobs, over: Expired) -> Counts:
-    """Analytics events."""
+    """Analytics events that came in without a recording, by their own age."""
     return {"analytics events": conn.execute(_EVENTS, (over.environment_id, over.before, ROWS)).rowcount}
 
 

@@ -206,6 +206,22 @@ def test_messages_as_they_came_in_go_with_what_they_would_have_been(kept: Captur
         assert removed.counts(conn) == {"held messages": 1, "undecodable messages": 3}
 
 
+@pytest.mark.rule("sessions/retention")
+def test_events_stay_as_long_as_their_session_and_go_with_it(kept: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROWS", 2)
+    received(kept, "goes-on", NOW - 40 * DAY)
+    kept.capture(snapshot([click(2)], "goes-on", "late", received_at=NOW - DAY))
+    received(kept, "over", NOW - 31 * DAY)
+    with kept.pool.connection() as conn:
+        for session_id, days in (("goes-on", 40), ("over", 40), ("over", 31), ("over", 29), ("alone", 31)):
+            conn.execute(_EVENT, (session_id, uuid4(), NOW, NOW - days * DAY))
+    sweep(kept, NOW)
+    assert there(kept) == {"goes-on"}
+    assert [row["session_id"] for row in kept.rows("SELECT session_id FROM capture.analytics_event")] == ["goes-on"]
+    with kept.pool.connection() as conn:
+        assert removed.counts(conn)["analytics events"] == 4
+
+
 def test_a_person_goes_when_nothing_was_heard_of_any_of_its_visitors(kept: Capture) -> None:
     persons = {name: uuid4() for name in ("old", "half", "young", "recorded")}
     seen = [("a", "old", 40), ("b", "old", 31), ("c", "half", 40), ("d", "half", 1), ("e", "young", 1)]
