@@ -76,6 +76,10 @@ class Held(Outgoing):
     content: bytes
 
 
+class BlobGone(Undecodable):
+    """The blob of a message is not there: lost, or dropped because the batch is stored."""
+
+
 def content_bytes(message: Outgoing) -> int:
     """How much a message carries, itself or by its blob."""
     return message.size + (len(message.content) if isinstance(message, Held) else 0)
@@ -136,8 +140,8 @@ def resolved(record: Record, blobs: Blobs) -> Record:
     """The record with the content that it names; itself when it names none.
 
     Only what lies under the environment of our own header and the session of the key is read, and only with the digest
-    that the blob's key ends in. Raises Malformed, Undecodable when the blob is gone or damaged, OSError when blobs are
-    away.
+    that the blob's key ends in. Raises Malformed, BlobGone, Undecodable when the blob is damaged, OSError when
+    blobs are away.
     """
     named = record.headers.get(BLOB)
     if named is None:
@@ -152,7 +156,7 @@ def resolved(record: Record, blobs: Blobs) -> Record:
     try:
         content = blobs.get(blob, 0, int(length[:10]))
     except MissingBlob as error:
-        raise Undecodable("The blob of the message is gone.") from error
+        raise BlobGone("The blob of the message is gone.") from error
     if sha256(content).hexdigest() != blob.rpartition("/")[2]:
         raise Undecodable("The blob of the message is damaged.")
     return record._replace(value=content)
