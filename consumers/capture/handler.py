@@ -19,7 +19,7 @@ from consumers.capture.held import drop as drop_held
 from consumers.capture.limits import GENEROUS, Admission, CaptureLimits
 from consumers.capture.parts import Part, part_of
 from consumers.capture.refusals import CaptureRefused, Malformed, UnknownToken
-from consumers.capture.snapshot import SESSION_ID, environment_in, from_message
+from consumers.capture.snapshot import SESSION_ID, environment_in, from_held, from_message
 from consumers.capture.undecodable import Undecoded, drop_old, keep
 from consumers.transports.port import Record
 
@@ -131,7 +131,7 @@ class SnapshotHandler:
 
     def _arrived(self, conn: psycopg.Connection, record: Record) -> Arrived:
         whole = resolved(record, self._blobs)
-        snapshot = from_message(whole)
+        snapshot = from_message(record) if whole is record else from_held(record, whole)
         if whole is not record and snapshot.session_id.encode() != record.key:
             raise Malformed("The message and what it holds are of different sessions.")
         environment_id = snapshot.environment_id

@@ -22,7 +22,8 @@ BLOB, BYTES = "held_blob", "held_bytes"
 """Headers of a message that names a blob: its key, which ends in the digest of its content, and its length."""
 
 MAX_HELD_BYTES = 4 * 1024 * 1024 * 1024
-"""Held for one environment at a time: hundreds of the largest messages. Beyond it, senders are told to come again."""
+"""Held for one environment at a time and not stored yet: hundreds of the largest messages. Beyond it, senders are told
+to come again."""
 
 KEPT_FOR = timedelta(days=30)
 """A message that has not been handled by then will not be: four times the retention of the transport."""
@@ -32,12 +33,20 @@ LEAST_KEPT = timedelta(days=7)
 then (docs/topics.md)."""
 
 IN_USE_FOR = timedelta(hours=1)
-"""How long a blob stays although its batch is stored. Senders repeat for minutes, under the same name."""
+"""How long a blob stays although its batch is stored. Senders repeat for minutes; the same batch has the same blob."""
 
 CHUNK = 100
 ROUNDS = 20
 
-_USED = "SELECT coalesce(sum(bytes), 0)::bigint FROM capture.held WHERE environment_id = %s"
+# Of other blobs, whose batch is not stored yet.
+_USED = """
+    SELECT coalesce(sum(bytes), 0)::bigint FROM capture.held
+    WHERE environment_id = %s AND blob <> %s AND NOT EXISTS (
+        SELECT FROM capture.part
+        WHERE part.environment_id = held.environment_id
+            AND part.session_id = held.session_id AND part.uuid = held.uuid
+    )
+"""
 
 _HOLD = """
     INSERT INTO capture.held (blob, environment_id, session_id, uuid, bytes, at) VALUES (%s, %s, %s, %s, %s, %s)
@@ -118,7 +127,7 @@ class Holding:
     def _hold(self, held: Held) -> None:
         blob = key_of(held.environment_id, held.session_id, held.content)
         with self.pool.connection() as conn:
-            ((used,),) = conn.execute(_USED, (held.environment_id,))
+            ((used,),) = conn.execute(_USED, (held.environment_id, blob))
             if used + len(held.content) > MAX_HELD_BYTES:
                 message = f"large recordings of environment {held.environment_id} wait to be stored"
                 raise Unavailable(message)

@@ -103,9 +103,9 @@ def test_a_batch_that_is_sent_again_is_stored_once(capture: Capture) -> None:
     assert first[0].event_id == again[0].event_id
     capture.handle(again)
     assert capture.session("s-1")["message_count"] == 1
-    assert len(held(capture)) == 2
+    assert len(held(capture)) == 1
     capture.now += LATER
-    assert dropped(capture) == 2
+    assert dropped(capture) == 1
     capture.handle(again)
     assert capture.session("s-1")["message_count"] == 1
     assert codes(capture) == [], "the batch is stored, so that its blob is gone is no loss"
@@ -167,6 +167,31 @@ def test_what_waits_for_one_environment_is_bounded(capture: Capture, monkeypatch
         sent(capture, snapshot([LARGE], "s-2"))
     assert len(sent(capture, snapshot([LARGE], "s-2", environment_id=2))) == 1
     assert len(sent(capture, snapshot([click(1)]))) == 1
+
+
+def test_tries_of_one_batch_have_one_blob_and_are_counted_once(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_HELD_BYTES", 5_000)
+    tries: list[Outgoing] = []
+    for seconds in range(4):
+        capture.now += timedelta(seconds=seconds)
+        tries += sent(capture, snapshot([LARGE], received_at=capture.now, sent_at=capture.now - timedelta(seconds=1)))
+    assert len({message.headers[BLOB] for message in tries}) == len(held(capture)) == 1
+    capture.handle([tries[2], tries[3]])
+    (part,) = capture.rows("SELECT sent_at, received_at FROM capture.part")
+    assert part["received_at"].isoformat() == tries[2].headers["now"].decode()
+    assert part["received_at"] - part["sent_at"] == timedelta(seconds=1)
+
+
+def test_what_is_stored_does_not_wait_any_more(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_HELD_BYTES", 5_000)
+    first = sent(capture, snapshot([LARGE]))
+    with pytest.raises(Unavailable):
+        sent(capture, snapshot([LARGE], "s-2"))
+    capture.handle(first)
+    assert len(sent(capture, snapshot([LARGE], "s-2"))) == 1
+    assert len(held(capture)) == 2
 
 
 def pointing(published: Outgoing, **headers: bytes | None) -> Outgoing:
