@@ -193,6 +193,16 @@ def test_who_erases_waits_for_junk_that_is_being_kept(capture: Capture) -> None:
     assert list(capture.blobs.list(1, "undecodable/s-1")) == []
 
 
+@pytest.mark.rule("sessions/delete-erases")
+def test_events_without_a_recording_are_erased(capture: Capture) -> None:
+    with capture.pool.connection() as conn:
+        for session_id in ("s-1", "s-2"):
+            conn.execute(_EVENT, (1, session_id, uuid4(), NOW, NOW))
+    hear(capture.pool, event("s-1"))
+    eraser(capture).work(Event())
+    assert (rows(capture, "s-1"), rows(capture, "s-2")) == ({}, {"analytics_event": 1})
+
+
 def test_events_that_come_later_go_at_the_next_look(capture: Capture) -> None:
     hear(capture.pool, event("s-1"))
     worker = eraser(capture)
