@@ -4,10 +4,14 @@ A key is `environment / SHA-256 of the session id / SHA-256 of the content` (arc
 become paths, and nothing is shared between environments.
 """
 
+import heapq
 import os
 import re
 import secrets
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +28,8 @@ _KEY = re.compile(r"\d{1,10}/[0-9a-f]{64}/[0-9a-f]{64}")
 REFRESHED_AFTER = timedelta(hours=12)
 """Age from which a blob that is put again counts as new, so that nobody takes it for left over."""
 
+AHEAD = 50_000
+"""Names of session folders that one listing notes, for the pages that follow: some megabytes."""
 
 Listed = list[tuple[str, datetime]]
 
@@ -87,11 +93,27 @@ def checked(key: str) -> str:
     return key
 
 
+@dataclass(frozen=True, slots=True)
+class _Folders:
+    """The first session folders of an environment from `start` on, in order; `last`: there were no more."""
+
+    environment_id: int
+    start: str
+    names: Sequence[str]
+    last: bool
+
+    def has(self, environment_id: int, start: str) -> bool:
+        """Whether it tells which folder is the next one from `start` on."""
+        within = self.last or bool(self.names and start <= self.names[-1])
+        return environment_id == self.environment_id and self.start <= start and within
+
+
 class FolderBlobs:
     """Blobs in a local folder: folders 0700, files 0600; renamed into place, so a reader sees all or nothing."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._ahead = _Folders(0, "", (), last=False)
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, environment_id: int, session_id: str, data: bytes) -> str:
@@ -129,13 +151,13 @@ class FolderBlobs:
         return (key for name in names if is_key(key := f"{folder}/{name}"))
 
     def page(self, environment_id: int, after: str, limit: int) -> Sequence[tuple[str, datetime]]:
-        """Also drops what a crash has left half written."""
+        """Also drops what a crash has left half written.
+
+        A listing is used for the pages that follow, or a search would list all sessions for each page: a session that
+        is new since may be missing until `after` is empty again.
+        """
         found: Listed = []
-        place = self._root / f"{environment_id:d}"
-        first = after.rpartition("/")[0]
-        for folder in sorted(place.iterdir()) if place.is_dir() else []:
-            if f"{environment_id:d}/{folder.name}" < first:
-                continue
+        for folder in self._folders(environment_id, after):
             for path in sorted(folder.iterdir()) if folder.is_dir() else []:
                 key = f"{environment_id:d}/{folder.name}/{path.name}"
                 try:
@@ -149,6 +171,27 @@ class FolderBlobs:
                 if len(found) == limit:
                     return found
         return found
+
+    def _folders(self, environment_id: int, after: str) -> Iterator[Path]:
+        """The session folders that may have keys above `after`, in order."""
+        start = after.split("/")[1] if after else ""
+        ahead = self._ahead
+        if not after or not ahead.has(environment_id, start):
+            ahead = self._list_ahead(environment_id, start)
+        while True:
+            for place in range(bisect_left(ahead.names, start), len(ahead.names)):
+                yield self._root / f"{environment_id:d}" / ahead.names[place]
+            if ahead.last:
+                return
+            start = f"{ahead.names[-1]}\0"  # the first name above it
+            ahead = self._list_ahead(environment_id, start)
+
+    def _list_ahead(self, environment_id: int, start: str) -> _Folders:
+        place = self._root / f"{environment_id:d}"
+        with os.scandir(place) if place.is_dir() else nullcontext(()) as entries:
+            names = heapq.nsmallest(AHEAD, (entry.name for entry in entries if entry.name >= start))
+        self._ahead = listed = _Folders(environment_id, start, names, last=len(names) < AHEAD)
+        return listed
 
     def _path(self, key: str) -> Path:
         return self._root / checked(key)

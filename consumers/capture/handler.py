@@ -14,12 +14,12 @@ from psycopg_pool import ConnectionPool
 from consumers.capture import console, deletions, sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
+from consumers.capture.held import BlobGone, resolved
 from consumers.capture.held import drop as drop_held
-from consumers.capture.held import resolved
 from consumers.capture.limits import GENEROUS, Admission, CaptureLimits
 from consumers.capture.parts import Part, part_of
 from consumers.capture.refusals import CaptureRefused, Malformed, UnknownToken
-from consumers.capture.snapshot import from_message
+from consumers.capture.snapshot import SESSION_ID, environment_in, from_held, from_message
 from consumers.capture.undecodable import Undecoded, drop_old, keep
 from consumers.transports.port import Record
 
@@ -92,7 +92,7 @@ class SnapshotHandler:
         refused: list[Undecoded] = []
         admission = Admission(conn, self._limits, now)
         late: Counter[tuple[int, str]] = Counter()
-        for portion in self._portions(conn, records, refused):
+        for portion in self._portions(conn, records, refused, late):
             refused += self._store_all(conn, portion, admission, now, late)
         admission.save()
         if refused:
@@ -102,7 +102,11 @@ class SnapshotHandler:
             deletions.note_dropped(conn, late)
 
     def _portions(
-        self, conn: psycopg.Connection, records: Sequence[Record], refused: list[Undecoded]
+        self,
+        conn: psycopg.Connection,
+        records: Sequence[Record],
+        refused: list[Undecoded],
+        late: Counter[tuple[int, str]],
     ) -> Iterator[Mapping[Name, Arrived]]:
         """The batches of recordings, each once, as many at a time as memory has room for; appends what is none."""
         portion: dict[Name, Arrived] = {}
@@ -110,6 +114,10 @@ class SnapshotHandler:
         for record in records:
             try:
                 arrived = self._arrived(conn, record)
+            except BlobGone as refusal:
+                if not _done(conn, record, late):
+                    refused.append(Undecoded(record, refusal))
+                continue
             except CaptureRefused as refusal:
                 refused.append(Undecoded(record, refusal))
                 continue
@@ -123,7 +131,7 @@ class SnapshotHandler:
 
     def _arrived(self, conn: psycopg.Connection, record: Record) -> Arrived:
         whole = resolved(record, self._blobs)
-        snapshot = from_message(whole)
+        snapshot = from_message(record) if whole is record else from_held(record, whole)
         if whole is not record and snapshot.session_id.encode() != record.key:
             raise Malformed("The message and what it holds are of different sessions.")
         environment_id = snapshot.environment_id
@@ -216,6 +224,32 @@ class SnapshotHandler:
         sessions.save(conn, session, states[session], parts, now)
         sessions.insert_parts(conn, placed, now)
         console.index(conn, session, {part.uuid: part.console for part in parts})
+
+
+def _done(conn: psycopg.Connection, record: Record, late: Counter[tuple[int, str]]) -> bool:
+    """Whether the batch of a message whose blob is gone is stored, or of a deleted session, which `late` counts.
+
+    A blob goes soon after its batch is stored, and with the session, while the message can be replayed for days.
+    """
+    name = _named(record)
+    if name is None:
+        return False
+    session = name[:2]
+    if deletions.deleted(conn, [session]):
+        late[session] += 1
+        return True
+    return bool(sessions.known_parts(conn, [name]))
+
+
+def _named(record: Record) -> Name | None:
+    """The batch that the headers of a message of ours name."""
+    session_id = (record.key or b"").decode("ascii", "replace")
+    try:
+        environment_id = environment_in(record.headers)
+        uuid = UUID(record.headers.get("uuid", b"").decode("ascii", "replace"))
+    except (Malformed, ValueError):
+        return None
+    return (environment_id, session_id, uuid) if environment_id and SESSION_ID.fullmatch(session_id) else None
 
 
 def _by_size(parts: list[Part]) -> list[list[Part]]:

@@ -22,18 +22,31 @@ BLOB, BYTES = "held_blob", "held_bytes"
 """Headers of a message that names a blob: its key, which ends in the digest of its content, and its length."""
 
 MAX_HELD_BYTES = 4 * 1024 * 1024 * 1024
-"""Held for one environment at a time: hundreds of the largest messages. Beyond it, senders are told to come again."""
+"""Held for one environment at a time and not stored yet: hundreds of the largest messages. Beyond it, senders are told
+to come again."""
 
 KEPT_FOR = timedelta(days=30)
 """A message that has not been handled by then will not be: four times the retention of the transport."""
 
+LEAST_KEPT = timedelta(days=7)
+"""Where recordings are kept for less than KEPT_FOR it is so long, but no shorter: messages are in the transport until
+then (docs/topics.md)."""
+
 IN_USE_FOR = timedelta(hours=1)
-"""How long a blob stays although its batch is stored. Senders repeat for minutes, under the same name."""
+"""How long a blob stays although its batch is stored. Senders repeat for minutes; the same batch has the same blob."""
 
 CHUNK = 100
 ROUNDS = 20
 
-_USED = "SELECT coalesce(sum(bytes), 0)::bigint FROM capture.held WHERE environment_id = %s"
+# Of other blobs, whose batch is not stored yet.
+_USED = """
+    SELECT coalesce(sum(bytes), 0)::bigint FROM capture.held
+    WHERE environment_id = %s AND blob <> %s AND NOT EXISTS (
+        SELECT FROM capture.part
+        WHERE part.environment_id = held.environment_id
+            AND part.session_id = held.session_id AND part.uuid = held.uuid
+    )
+"""
 
 _HOLD = """
     INSERT INTO capture.held (blob, environment_id, session_id, uuid, bytes, at) VALUES (%s, %s, %s, %s, %s, %s)
@@ -54,6 +67,11 @@ _DROPPABLE = """
     FOR UPDATE SKIP LOCKED
 """
 
+_EXPIRED = """
+    SELECT blob FROM capture.held WHERE environment_id = %s AND at < %s
+    ORDER BY at LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+
 _DROP = "DELETE FROM capture.held WHERE blob = ANY (%s)"
 
 
@@ -65,6 +83,10 @@ class Held(Outgoing):
     session_id: str
     uuid: UUID
     content: bytes
+
+
+class BlobGone(Undecodable):
+    """The blob of a message is not there: lost, or dropped because the batch is stored."""
 
 
 def content_bytes(message: Outgoing) -> int:
@@ -105,7 +127,7 @@ class Holding:
     def _hold(self, held: Held) -> None:
         blob = key_of(held.environment_id, held.session_id, held.content)
         with self.pool.connection() as conn:
-            ((used,),) = conn.execute(_USED, (held.environment_id,))
+            ((used,),) = conn.execute(_USED, (held.environment_id, blob))
             if used + len(held.content) > MAX_HELD_BYTES:
                 message = f"large recordings of environment {held.environment_id} wait to be stored"
                 raise Unavailable(message)
@@ -127,8 +149,8 @@ def resolved(record: Record, blobs: Blobs) -> Record:
     """The record with the content that it names; itself when it names none.
 
     Only what lies under the environment of our own header and the session of the key is read, and only with the digest
-    that the blob's key ends in. Raises Malformed, Undecodable when the blob is gone or damaged, OSError when blobs are
-    away.
+    that the blob's key ends in. Raises Malformed, BlobGone, Undecodable when the blob is damaged, OSError when
+    blobs are away.
     """
     named = record.headers.get(BLOB)
     if named is None:
@@ -143,7 +165,7 @@ def resolved(record: Record, blobs: Blobs) -> Record:
     try:
         content = blobs.get(blob, 0, int(length[:10]))
     except MissingBlob as error:
-        raise Undecodable("The blob of the message is gone.") from error
+        raise BlobGone("The blob of the message is gone.") from error
     if sha256(content).hexdigest() != blob.rpartition("/")[2]:
         raise Undecodable("The blob of the message is damaged.")
     return record._replace(value=content)
@@ -166,3 +188,15 @@ def drop(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:
         if len(found) < CHUNK:
             break
     return dropped
+
+
+def expire(conn: psycopg.Connection, blobs: Blobs, environment_id: int, before: datetime) -> int:
+    """Deletes up to CHUNK blobs of an environment that wait since before a time, and returns how many.
+
+    In the caller's transaction. Raises OSError when blobs fail.
+    """
+    found = [row[0] for row in conn.execute(_EXPIRED, (environment_id, before, CHUNK))]
+    for blob in found:
+        blobs.delete(blob)
+    conn.execute(_DROP, (found,))
+    return len(found)

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import removed
+from consumers.capture import held, removed, undecodable
 from consumers.capture.analytics.visitors import lock_visitors
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
@@ -57,13 +57,23 @@ DELETE FROM capture.part WHERE (environment_id, session_id, uuid) IN (
 RETURNING blob
 """
 _NAMED = "SELECT DISTINCT blob FROM capture.part WHERE environment_id = %s AND blob = ANY(%s)"
+_EVENTS_OF = """
+DELETE FROM capture.analytics_event WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM capture.analytics_event WHERE environment_id = %s AND session_id = ANY(%s) LIMIT %s))
+"""
 _SESSIONS = """
 DELETE FROM capture.session s WHERE environment_id = %s AND session_id = ANY(%s) AND NOT EXISTS (
     SELECT FROM capture.part p WHERE p.environment_id = s.environment_id AND p.session_id = s.session_id)
+AND NOT EXISTS (
+    SELECT FROM capture.analytics_event a WHERE a.environment_id = s.environment_id AND a.session_id = s.session_id)
 """
+# Those of a session that is there stay as long as it does: conditions ask for all of them, however long it goes on.
 _EVENTS = """
 DELETE FROM capture.analytics_event WHERE ctid = ANY (ARRAY(
-    SELECT ctid FROM capture.analytics_event WHERE environment_id = %s AND arrived_at < %s LIMIT %s))
+    SELECT a.ctid FROM capture.analytics_event a
+    WHERE a.environment_id = %s AND a.arrived_at < %s AND NOT EXISTS (
+        SELECT FROM capture.session s WHERE s.environment_id = a.environment_id AND s.session_id = a.session_id)
+    LIMIT %s))
 """
 # A number that a session still has is of use; the others name what is gone, or settled again later.
 _SETTLEMENTS = """
@@ -93,10 +103,11 @@ DELETE FROM capture.person WHERE environment_id = %s AND person_id = ANY(%s)
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What is over in one environment: received, or seen, before `before`."""
+    """What is over in one environment at the time `now`: received, or seen, before `before`."""
 
     environment_id: int
     before: datetime
+    now: datetime
 
 
 def note_default(conn: Connection, days: int) -> None:
@@ -105,7 +116,9 @@ def note_default(conn: Connection, days: int) -> None:
 
 
 def expire_sessions(conn: Connection, blobs: Blobs, over: Expired) -> Counts:
-    """Sessions with their parts, console lines and blobs. Those that somebody is writing to are left for the next time.
+    """Sessions with their parts, console lines, analytics events and blobs.
+
+    Those that somebody is writing to are left for the next time.
 
     Blobs go before the rows that name them are committed, as whatever a crash leaves is past its retention anyway.
     Raises OSError when blobs fail.
@@ -118,12 +131,13 @@ def expire_sessions(conn: Connection, blobs: Blobs, over: Expired) -> Counts:
     named = {row[0] for row in conn.execute(_NAMED, (environment_id, list(set(keys))))}
     for key in set(keys) - named:
         blobs.delete(key)
+    events = conn.execute(_EVENTS_OF, (environment_id, due, ROWS)).rowcount
     gone = conn.execute(_SESSIONS, (environment_id, due)).rowcount
-    return {"sessions": gone, "parts": len(keys), "blobs": len(set(keys) - named)}
+    return {"sessions": gone, "parts": len(keys), "blobs": len(set(keys) - named), "analytics events": events}
 
 
 def expire_events(conn: Connection, _: Blobs, over: Expired) -> Counts:
-    """Analytics events."""
+    """Analytics events that came in without a recording, by their own age."""
     return {"analytics events": conn.execute(_EVENTS, (over.environment_id, over.before, ROWS)).rowcount}
 
 
@@ -144,8 +158,19 @@ def expire_visitors(conn: Connection, _: Blobs, over: Expired) -> Counts:
     return {"visitors": gone}
 
 
+def expire_messages(conn: Connection, blobs: Blobs, over: Expired) -> Counts:
+    """Messages as they came in: those that are no recording, and large ones that nobody has handled.
+
+    An environment that somebody keeps messages of at this moment is left for the next time.
+    """
+    return {
+        "undecodable messages": undecodable.expire(conn, blobs, over.environment_id, over.before),
+        "held messages": held.expire(conn, blobs, over.environment_id, min(over.before, over.now - held.LEAST_KEPT)),
+    }
+
+
 Step = Callable[[Connection, Blobs, Expired], Counts]
-STEPS: tuple[Step, ...] = (expire_sessions, expire_events, expire_settlements, expire_visitors)
+STEPS: tuple[Step, ...] = (expire_sessions, expire_events, expire_messages, expire_settlements, expire_visitors)
 
 
 class Retention:
@@ -182,7 +207,7 @@ class Retention:
         with self._pool.connection() as conn:
             environments = kept_days(conn)
         for environment_id, days in environments:
-            over = Expired(environment_id, now - timedelta(days=days))
+            over = Expired(environment_id, now - timedelta(days=days), now)
             for step in STEPS:
                 while any((counts := self._step(step, over)).values()):
                     yield counts

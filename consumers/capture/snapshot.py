@@ -54,6 +54,9 @@ GZIP_FROM_BYTES = 64 * 1024
 
 NO_EVENT = "No item of the snapshot is an rrweb event with a time."
 
+TIMES = frozenset({"now", "timestamp", "sent_at"})
+"""What differs in a message when a browser sends the same batch again."""
+
 SESSION_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -213,6 +216,17 @@ def from_message(record: Record) -> Snapshot:
     )
 
 
+def from_held(message: Record, whole: Record) -> Snapshot:
+    """What the blob of a message holds (held.resolved), with the message's own times. Raises as `from_message`."""
+    outer = parse(message.value, MAX_MESSAGE_VALUES)
+    times = outer if isinstance(outer, dict) else {}
+    return replace(
+        from_message(whole),
+        sent_at=instant(times.get("sent_at")),
+        received_at=instant(times.get("now")) or message.at,
+    )
+
+
 def _left_out(given: Json) -> int:
     return given if isinstance(given, int) and 0 < given <= MAX_LEFT_OUT else 0
 
@@ -293,12 +307,17 @@ def _outgoing(snapshot: Snapshot, value: bytes) -> Outgoing:
 
 
 def _held(snapshot: Snapshot, data: bytes) -> Outgoing:
-    """A message that names the blob with the whole message, where the data is no text in a text but an object."""
-    plain = dump(_outer(snapshot))[:-1] + b',"data":' + data + b"}"
+    """A message that names the blob with the whole message, where the data is no text in a text but an object.
+
+    The times are in the message alone: so the next try of the same batch has the same blob.
+    """
+    outer = _outer(snapshot)
+    lasting = {name: value for name, value in outer.items() if name not in TIMES}
+    plain = dump(lasting)[:-1] + b',"data":' + data + b"}"
     if snapshot.environment_id is None or len(plain) > MAX_PLAIN_BYTES:
         raise TooLarge(f"One rrweb event is larger than {MAX_PLAIN_BYTES} bytes as a message.")
     content = _packed(plain)
-    short = _outgoing(snapshot, dump({**_outer(snapshot), "data": ""}))
+    short = _outgoing(snapshot, dump({**outer, "data": ""}))
     named = pointer(snapshot.environment_id, snapshot.session_id, content)
     return Held(
         key=short.key,

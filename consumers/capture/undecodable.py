@@ -13,6 +13,7 @@ from itertools import groupby
 import psycopg
 
 from consumers.capture.blobs import Blobs
+from consumers.capture.deletions import deleted
 from consumers.capture.refusals import CaptureRefused, OverLimit, UnknownToken
 from consumers.capture.snapshot import MAX_ENVIRONMENT_DIGITS, SESSION_ID, TOPIC
 from consumers.transports.port import Record
@@ -36,6 +37,8 @@ ROUNDS = 20
 
 _LOCK = 7_215_930
 """First half of the advisory lock of an environment's kept messages; the second is the environment."""
+
+_WAIT = "SELECT pg_advisory_xact_lock(%s, %s)"
 
 _PLACE = "undecodable/"
 """In front of the session id in a blob's address. No session id has a slash, so no recording shares the blob."""
@@ -109,7 +112,7 @@ class Undecoded:
 def keep(conn: psycopg.Connection, blobs: Blobs, found: Sequence[Undecoded], at: datetime) -> int:
     """Counts messages of one partition, in order, and keeps them while there is room; returns how many were kept.
 
-    Those over a limit are counted only.
+    Those over a limit, and those of deleted sessions, are counted only.
 
     Everything happens in the caller's transaction, which moves the position past them: once, whatever crashes. A
     message at or below the last one counted in its partition is passed over. Holds the environments' locks until that
@@ -140,11 +143,18 @@ def drop_old(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:
     return dropped
 
 
+def expire(conn: psycopg.Connection, blobs: Blobs, environment_id: int, before: datetime) -> int:
+    """Drops up to CHUNK messages of an environment from before a time, as `drop_old` does; returns how many."""
+    return _dropped(conn, blobs, environment_id, (before, MAX_KEPT_ROWS, MAX_KEPT_BYTES))
+
+
 def forget_session(conn: psycopg.Connection, blobs: Blobs, environment_id: int, session_id: str) -> int:
     """Drops up to CHUNK messages that were to be of a session, with their blobs; returns how many.
 
-    In the caller's transaction. Raises OSError when blobs fail.
+    In the caller's transaction, which waits for whoever is keeping messages of the environment at this moment: from
+    then on they see the deletion. Raises OSError when blobs fail.
     """
+    conn.execute(_WAIT, (_LOCK, environment_id))
     keys = [key for (key,) in conn.execute(_FORGET, (environment_id, session_id, CHUNK))]
     named = {key for (key,) in conn.execute(_NAMED, (environment_id, keys))} if keys else set[str]()
     for key in set(keys) - named:
@@ -185,7 +195,10 @@ def _kept(conn: psycopg.Connection, blobs: Blobs, environment_id: int, found: li
     found = [one for one in found if not _is_of_others(one)]
     if not found:
         return 0
-    conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
+    conn.execute(_WAIT, (_LOCK, environment_id))
+    # Looked up under the lock that the eraser waits for: it either sees what is kept here, or is seen.
+    gone = deleted(conn, {(environment_id, one.session_id) for one in found if one.session_id is not None})
+    found = [one for one in found if (environment_id, one.session_id) not in gone]
     ((rows, size),) = conn.execute(_USED, (environment_id,))
     before = rows
     for one in found:

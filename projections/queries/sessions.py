@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from domain.session_facts import SessionFacts, SettledSession, activity_score
 from domain.tenant import Tenant
-from projections.queries.visible import VISIBLE, visible
+from projections.queries.visible import KEPT_SINCE, VISIBLE, visible
 
 ONGOING = timedelta(minutes=5)
 """engine 3.2."""
@@ -36,6 +36,15 @@ _SETTLED_AFTER = f"""
 """  # noqa: S608 - columns of our own
 
 _EXISTS = f"SELECT 1 FROM capture.session s WHERE {VISIBLE} AND s.session_id = %(session_id)s"  # noqa: S608 - our own
+
+_STORED = f"""
+    SELECT 1 WHERE EXISTS ({_EXISTS}) OR EXISTS (
+        SELECT FROM capture.analytics_event a
+        WHERE a.environment_id = %(environment_id)s AND a.session_id = %(session_id)s AND a.arrived_at >= {KEPT_SINCE}
+          AND NOT EXISTS (
+              SELECT FROM read_recordings.deleted_session gone
+              WHERE gone.environment_id = a.environment_id AND gone.session_id = a.session_id))
+"""  # noqa: S608 - our own
 
 
 class SessionRow(NamedTuple):
@@ -85,6 +94,12 @@ def sessions_facts(
 def session_exists(conn: psycopg.Connection, tenant: Tenant, session_id: str, now: datetime) -> bool:
     values = {**visible(tenant, now), "session_id": session_id}
     return conn.execute(_EXISTS.encode(), values).fetchone() is not None
+
+
+def session_stored(conn: psycopg.Connection, tenant: Tenant, session_id: str, now: datetime) -> bool:
+    """Whether there is anything of a session to delete: also only its analytics events, without a recording."""
+    values = {**visible(tenant, now), "session_id": session_id}
+    return conn.execute(_STORED.encode(), values).fetchone() is not None
 
 
 def sessions_settled_after(

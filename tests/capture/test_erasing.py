@@ -22,7 +22,8 @@ from consumers.capture.erasing import Eraser
 from consumers.capture.handler import SnapshotHandler
 from consumers.capture.settler import settle
 from consumers.capture.snapshot import to_messages
-from consumers.transports.port import Poison, Record
+from consumers.capture.undecodable import undecodable_counts
+from consumers.transports.port import Outgoing, Poison, Record
 from tests.capture.buckets import Bucket
 from tests.capture.traffic import ENVIRONMENT, NOW, Capture, click, posted, snapshot, until
 
@@ -85,8 +86,7 @@ def fill(capture: Capture, session_id: str, environment_id: int = ENVIRONMENT) -
     items = [click(1), {**logged, "timestamp": 2}]
     capture.capture(snapshot(items, session_id, environment_id=environment_id))
     capture.capture(snapshot([click(5_000)], session_id, environment_id=environment_id))
-    (junk,) = to_messages(snapshot([click(1)], session_id, environment_id=environment_id))
-    capture.handle([replace(junk, value=b"junk")])
+    capture.handle([junk(session_id, b"junk", environment_id)])
     with capture.pool.connection() as conn:
         for _ in range(3):
             conn.execute(_EVENT, (environment_id, session_id, uuid4(), NOW, NOW))
@@ -159,6 +159,47 @@ def test_events_of_a_deleted_session_are_not_taken_in(capture: Capture) -> None:
     for session_id in ("s-1", "s-2"):
         properties = {"distinct_id": "d", "$session_id": session_id}
         capture.say(posted({"event": "bought", "timestamp": NOW.isoformat(), "properties": properties}))
+    assert (rows(capture, "s-1"), rows(capture, "s-2")) == ({}, {"analytics_event": 1})
+
+
+def junk(session_id: str, value: bytes, environment_id: int = ENVIRONMENT) -> Outgoing:
+    (message,) = to_messages(snapshot([click(1)], session_id, environment_id=environment_id))
+    return replace(message, value=value)
+
+
+@pytest.mark.rule("sessions/delete-erases")
+def test_junk_that_names_a_deleted_session_is_counted_and_not_kept(capture: Capture) -> None:
+    hear(capture.pool, event("s-1"))
+    eraser(capture).work(Event())
+    capture.handle([junk("s-1", b"one"), junk("s-2", b"two"), junk("s-1", b"three", 2)])
+    capture.handle_events([junk("s-1", b"four"), junk("s-2", b"five")])
+    kept = capture.rows("SELECT environment_id AS e, session_id AS s FROM capture.undecodable ORDER BY id")
+    assert [(row["e"], row["s"]) for row in kept] == [(1, "s-2"), (2, "s-1"), (1, "s-2")]
+    assert list(capture.blobs.list(1, "undecodable/s-1")) == []
+    with capture.pool.connection() as conn:
+        assert undecodable_counts(conn) == {"undecodable": 5}
+
+
+def test_who_erases_waits_for_junk_that_is_being_kept(capture: Capture) -> None:
+    waiting = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(1) as threads:
+        with capture.pool.connection() as conn, conn.transaction():
+            capture.handler(conn, [capture.record(junk("s-1", b"at the same moment"))])
+            hear(capture.pool, event("s-1"))
+            erasing_it = threads.submit(eraser(capture).work, Event())
+            until(lambda: erasing_it.done() or bool(capture.rows(waiting)))
+        assert erasing_it.result(timeout=30)
+    assert rows(capture, "s-1") == {}
+    assert list(capture.blobs.list(1, "undecodable/s-1")) == []
+
+
+@pytest.mark.rule("sessions/delete-erases")
+def test_events_without_a_recording_are_erased(capture: Capture) -> None:
+    with capture.pool.connection() as conn:
+        for session_id in ("s-1", "s-2"):
+            conn.execute(_EVENT, (1, session_id, uuid4(), NOW, NOW))
+    hear(capture.pool, event("s-1"))
+    eraser(capture).work(Event())
     assert (rows(capture, "s-1"), rows(capture, "s-2")) == ({}, {"analytics_event": 1})
 
 

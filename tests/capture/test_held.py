@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from consumers.capture import held as module
 from consumers.capture import snapshot as messages
 from consumers.capture.blobs import FolderBlobs, folder_of, key_of
 from consumers.capture.encodings import Json
+from consumers.capture.erasing import Eraser
 from consumers.capture.held import BLOB, BYTES, KEPT_FOR, Held, Holding, drop
 from consumers.capture.recording import recording
 from consumers.capture.snapshot import Snapshot, to_messages
@@ -101,12 +103,32 @@ def test_a_batch_that_is_sent_again_is_stored_once(capture: Capture) -> None:
     assert first[0].event_id == again[0].event_id
     capture.handle(again)
     assert capture.session("s-1")["message_count"] == 1
-    assert len(held(capture)) == 2
+    assert len(held(capture)) == 1
     capture.now += LATER
-    assert dropped(capture) == 2
+    assert dropped(capture) == 1
     capture.handle(again)
     assert capture.session("s-1")["message_count"] == 1
-    assert codes(capture) == ["undecodable"]
+    assert codes(capture) == [], "the batch is stored, so that its blob is gone is no loss"
+
+
+def test_a_blob_that_is_gone_before_its_batch_is_stored_is_a_loss(capture: Capture) -> None:
+    lost, other = sent(capture, snapshot([LARGE]), snapshot([LARGE], uuid="other"))
+    capture.handle([other])
+    capture.blobs.delete(lost.headers[BLOB].decode())
+    capture.handle([lost, pointing(lost, uuid=b"\xff"), pointing(lost, uuid=None)])
+    assert codes(capture) == ["undecodable"] * 3
+
+
+def test_a_blob_that_went_with_a_deleted_session_is_no_loss(capture: Capture) -> None:
+    (message,) = sent(capture, snapshot([LARGE]))
+    capture.handle([message])
+    with capture.pool.connection() as conn:
+        conn.execute("INSERT INTO capture.deleted_session VALUES (%s, 's-1', %s)", (ENVIRONMENT, capture.now))
+    assert Eraser(capture.pool, capture.blobs, Event(), lambda: capture.now).work(Event())
+    capture.handle([message])
+    (counted,) = capture.rows("SELECT seen FROM capture.undecodable_count") or [{"seen": 0}]
+    (deleted,) = capture.rows("SELECT dropped FROM capture.deleted_session")
+    assert (counted["seen"], deleted["dropped"]) == (0, 1)
 
 
 def test_what_a_failed_publish_leaves_is_found(capture: Capture) -> None:
@@ -145,6 +167,31 @@ def test_what_waits_for_one_environment_is_bounded(capture: Capture, monkeypatch
         sent(capture, snapshot([LARGE], "s-2"))
     assert len(sent(capture, snapshot([LARGE], "s-2", environment_id=2))) == 1
     assert len(sent(capture, snapshot([click(1)]))) == 1
+
+
+def test_tries_of_one_batch_have_one_blob_and_are_counted_once(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_HELD_BYTES", 5_000)
+    tries: list[Outgoing] = []
+    for seconds in range(4):
+        capture.now += timedelta(seconds=seconds)
+        tries += sent(capture, snapshot([LARGE], received_at=capture.now, sent_at=capture.now - timedelta(seconds=1)))
+    assert len({message.headers[BLOB] for message in tries}) == len(held(capture)) == 1
+    capture.handle([tries[2], tries[3]])
+    (part,) = capture.rows("SELECT sent_at, received_at FROM capture.part")
+    assert part["received_at"].isoformat() == tries[2].headers["now"].decode()
+    assert part["received_at"] - part["sent_at"] == timedelta(seconds=1)
+
+
+def test_what_is_stored_does_not_wait_any_more(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_HELD_BYTES", 5_000)
+    first = sent(capture, snapshot([LARGE]))
+    with pytest.raises(Unavailable):
+        sent(capture, snapshot([LARGE], "s-2"))
+    capture.handle(first)
+    assert len(sent(capture, snapshot([LARGE], "s-2"))) == 1
+    assert len(held(capture)) == 2
 
 
 def pointing(published: Outgoing, **headers: bytes | None) -> Outgoing:

@@ -35,6 +35,12 @@ INSERT INTO capture.analytics_event (environment_id, session_id, uuid, name, at,
 VALUES (1, %s, %s, 'clicked', 1, '{}', %s, %s)
 """
 
+_JUNK = """
+INSERT INTO capture.undecodable
+    (environment_id, session_id, topic, part, position, code, reason, blob, bytes, at)
+VALUES (%s, 's', 'snapshots', 0, %s, 'undecodable', 'x', %s, 1, %s)
+"""
+
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.s3)])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
@@ -170,6 +176,50 @@ def test_events_and_settle_numbers_go_by_their_own_age(kept: Capture) -> None:
     sweep(kept, NOW)
     assert [row["session_id"] for row in kept.rows("SELECT session_id FROM capture.analytics_event")] == ["29 days"]
     assert kept.rows("SELECT number FROM capture.settlement") == []
+
+
+@pytest.mark.rule("sessions/retention", "sessions/retention-environment")
+def test_messages_as_they_came_in_go_with_what_they_would_have_been(kept: Capture) -> None:
+    """Junk after the retention; what is held after 7 days, as its message may be in the transport for so long."""
+    with kept.pool.connection() as conn:
+        conn.execute("UPDATE read_accounts.environment SET retention_days = 3 WHERE id = 2")
+        for environment_id, days, number in ((1, 8, 1), (1, 29, 2), (2, 2, 3), (2, 4, 4), (2, 6, 5), (2, 8, 6)):
+            at = NOW - days * DAY
+            blob = kept.blobs.put(environment_id, "undecodable/s", b"%d" % number)
+            conn.execute(_JUNK, (environment_id, number, blob, at))
+            blob = kept.blobs.put(environment_id, "s", b"%d" % number)
+            conn.execute(
+                "INSERT INTO capture.held VALUES (%s, %s, 's', %s, 1, %s)", (blob, environment_id, uuid4(), at)
+            )
+    sweep(kept, NOW)
+
+    def left(table: str) -> list[tuple[int, int]]:
+        found = kept.rows(f"SELECT environment_id AS e, at, blob FROM capture.{table} ORDER BY e, at DESC")
+        assert all(kept.blobs.get(row["blob"]) for row in found)
+        return [(row["e"], (NOW - row["at"]).days) for row in found]
+
+    assert left("undecodable") == [(1, 8), (1, 29), (2, 2)]
+    assert left("held") == [(1, 8), (1, 29), (2, 2), (2, 4), (2, 6)]
+    assert len(list(kept.blobs.list(2, "undecodable/s"))) == 1
+    assert len(list(kept.blobs.list(2, "s"))) == 3
+    with kept.pool.connection() as conn:
+        assert removed.counts(conn) == {"held messages": 1, "undecodable messages": 3}
+
+
+@pytest.mark.rule("sessions/retention")
+def test_events_stay_as_long_as_their_session_and_go_with_it(kept: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "ROWS", 2)
+    received(kept, "goes-on", NOW - 40 * DAY)
+    kept.capture(snapshot([click(2)], "goes-on", "late", received_at=NOW - DAY))
+    received(kept, "over", NOW - 31 * DAY)
+    with kept.pool.connection() as conn:
+        for session_id, days in (("goes-on", 40), ("over", 40), ("over", 31), ("over", 29), ("alone", 31)):
+            conn.execute(_EVENT, (session_id, uuid4(), NOW, NOW - days * DAY))
+    sweep(kept, NOW)
+    assert there(kept) == {"goes-on"}
+    assert [row["session_id"] for row in kept.rows("SELECT session_id FROM capture.analytics_event")] == ["goes-on"]
+    with kept.pool.connection() as conn:
+        assert removed.counts(conn)["analytics events"] == 4
 
 
 def test_a_person_goes_when_nothing_was_heard_of_any_of_its_visitors(kept: Capture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,10 @@ from tests.contract.recorded import Place
 from tests.contract.site import Site, observe, record, refusal, scanner
 
 NOT_FOUND = (404, "invalid_request", "not_found", None)
+_EVENT = """
+INSERT INTO capture.analytics_event (environment_id, session_id, uuid, name, at, properties, received_at, arrived_at)
+VALUES (%s, %s, %s, 'clicked', 1, '{}', %s, %s)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +69,23 @@ def test_the_session_of_the_same_id_elsewhere_stays(site: Site, api: httpx.Clien
     assert api.delete(f"session_recordings/{session_id}/").status_code == 204
     elsewhere = f"/api/environments/{site.sibling_id}/session_recordings/{session_id}/"
     assert api.get(site.url + elsewhere).status_code == 200
+
+
+@pytest.mark.rule("sessions/delete", "sessions/delete-erases")
+def test_a_session_of_which_only_analytics_events_came_can_be_deleted(site: Site, api: httpx.Client) -> None:
+    mine, elsewhere, expired = (str(uuid4()) for _ in range(3))
+    now = site.services.clock()
+    with site.services.pool.connection() as conn:
+        for environment_id, session_id, at in (
+            (site.environment_id, mine, now - timedelta(days=29)),
+            (site.sibling_id, elsewhere, now),
+            (site.environment_id, expired, now - timedelta(days=31)),
+        ):
+            conn.execute(_EVENT, (environment_id, session_id, uuid4(), at, at))
+    gone(api, mine)
+    assert api.delete(f"session_recordings/{mine}/").status_code == 204
+    for session_id in (mine, elsewhere, expired):
+        assert refusal(api.delete(f"session_recordings/{session_id}/")) == NOT_FOUND
 
 
 @pytest.mark.rule("sessions/delete")

@@ -35,7 +35,7 @@ from projections.queries import session_list
 from projections.queries.accounts import time_zone_of
 from projections.queries.definitions import definitions_of
 from projections.queries.matching import Condition, Definitions, condition
-from projections.queries.sessions import session_exists, session_facts
+from projections.queries.sessions import session_facts, session_stored
 
 BASE = ""
 READ = ("session_recording:read",)
@@ -125,7 +125,7 @@ def delete_session(call: Call) -> Response:
     """
     session_id = call.session_id()
     with call.services.pool.connection() as conn:
-        if not session_exists(conn, call.tenant, session_id, call.services.clock()):
+        if not session_stored(conn, call.tenant, session_id, call.services.clock()):
             raise NotFound
     position = call.services.recordings.delete(call.context(), session_id)
     return Response(status_code=204, headers=done(call, position, SERVED_BY))
