@@ -8,10 +8,10 @@ time, until there are `megabytes` of JSON. All sides see the same messages, one 
 
 * plain: gunzip where packed, and Python's `json` over the message and over the JSON text inside it;
 * orjson: the same with the faster parser that the consumer uses, a stricter measure;
-* digest: what the consumer does with the processor alone: `from_message`, `part_of` (facts, lines, gzip);
+* digest: what the consumer does with the processor alone: `from_message`, `part_of` (facts, lines, zstd);
 * stored: the whole handler, with PostgreSQL and blobs in a folder, in batches of 200 as the transports give them.
 
-MB are of JSON, before gzip. Quote the ratios: absolute figures move with the machine, and both with the size of the
+MB are of JSON, before packing. Quote the ratios: absolute figures move with the machine, and both with the size of the
 messages (5 KB on average in the repository's recordings, 20 KB in captures/ of the whole corpus).
 """
 
