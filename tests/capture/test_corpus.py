@@ -17,9 +17,10 @@ import pytest
 
 from consumers.capture.analytics.elements import elements_of
 from consumers.capture.importer import import_files
-from consumers.capture.recording import recording, recording_in_time
+from consumers.capture.recording import recording_in_time
 from consumers.scanning.evidence import build_evidence
 from consumers.transports.port import Outgoing
+from tests.capture.arrival import recording
 from tests.capture.plain_facts import Recorded, plain_facts
 from tests.capture.test_analytics_wire import read
 from tests.capture.test_importer import Inbox

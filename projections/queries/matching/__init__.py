@@ -30,10 +30,6 @@ class Condition:
     values: dict[str, Any]
     unsupported: list[str]
 
-    @property
-    def selects_nothing(self) -> bool:
-        return bool(self.unsupported)
-
 
 def condition(tenant: Tenant, query: Mapping[str, Any], definitions: Definitions) -> Condition:
     """What the query, as it is stored, asks of a session of the tenant. Pure, and raises nothing for any object.
