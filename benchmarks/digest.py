@@ -32,6 +32,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from api.bootstrap import migrations
+from benchmarks.inbox import Inbox
 from consumers.capture.blobs import FolderBlobs
 from consumers.capture.encodings import gunzip
 from consumers.capture.handler import SnapshotHandler
@@ -44,17 +45,6 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = 1
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 HANDLED = 200
-
-
-class Inbox:
-    """Of what an import publishes, the recordings."""
-
-    def __init__(self) -> None:
-        self.messages: list[Outgoing] = []
-
-    def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
-        if topic == TOPIC:
-            self.messages += records
 
 
 def main() -> None:
