@@ -114,7 +114,7 @@ def _capture(running: Runtime) -> Iterator[Loop]:
     yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
     if (topic := running.settings.kafka_snapshots_topic) is not None:
         yield "existing snapshots", _consume(running, EXISTING_GROUP, ExistingTopicHandler(snapshots), topic=topic)
-    events = AnalyticsHandler(running.blobs, environment_of_token, running.clock)
+    events = AnalyticsHandler(running.blobs, environment_of_token, running.clock, limits)
     yield "analytics", _consume(running, ANALYTICS_GROUP, events)
     settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
     yield "settler", _consume(running, SETTLER_GROUP, settle)

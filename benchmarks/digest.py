@@ -8,10 +8,10 @@ time, until there are `megabytes` of JSON. All sides see the same messages, one 
 
 * plain: gunzip where packed, and Python's `json` over the message and over the JSON text inside it;
 * orjson: the same with the faster parser that the consumer uses, a stricter measure;
-* digest: what the consumer does with the processor alone: `from_message`, `part_of` (facts, lines, gzip);
+* digest: what the consumer does with the processor alone: `from_message`, `part_of` (facts, lines, zstd);
 * stored: the whole handler, with PostgreSQL and blobs in a folder, in batches of 200 as the transports give them.
 
-MB are of JSON, before gzip. Quote the ratios: absolute figures move with the machine, and both with the size of the
+MB are of JSON, before packing. Quote the ratios: absolute figures move with the machine, and both with the size of the
 messages (5 KB on average in the repository's recordings, 20 KB in captures/ of the whole corpus).
 """
 
@@ -32,6 +32,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from api.bootstrap import migrations
+from benchmarks.inbox import Inbox
 from consumers.capture.blobs import FolderBlobs
 from consumers.capture.encodings import gunzip
 from consumers.capture.handler import SnapshotHandler
@@ -44,17 +45,6 @@ ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = 1
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 HANDLED = 200
-
-
-class Inbox:
-    """Of what an import publishes, the recordings."""
-
-    def __init__(self) -> None:
-        self.messages: list[Outgoing] = []
-
-    def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
-        if topic == TOPIC:
-            self.messages += records
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
 from api.bootstrap import migrations
+from benchmarks.inbox import Inbox
 from consumers.capture.blobs import FolderBlobs
 from consumers.capture.handler import SnapshotHandler
 from consumers.capture.importer import import_files
@@ -59,17 +60,6 @@ HANDLED = 200
 """What the transports hand to a handler at once, at most (LogSettings, MAX_BATCH_RECORDS)."""
 
 _LENGTHS = Struct("<II")
-
-
-class Inbox:
-    """Of what an import publishes, the recordings."""
-
-    def __init__(self) -> None:
-        self.messages: list[Outgoing] = []
-
-    def publish(self, topic: str, records: Sequence[Outgoing]) -> None:
-        if topic == TOPIC:
-            self.messages += records
 
 
 def main() -> None:

@@ -38,15 +38,6 @@ class SessionFacts:
     settled_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class SettledSession:
-    """A session at the place where it settled. Numbers grow in the order of commits, over all environments."""
-
-    settle_number: int
-    distinct_ids: tuple[str, ...]
-    facts: SessionFacts
-
-
 def activity_score(
     *,
     active_seconds: float,

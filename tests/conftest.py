@@ -34,7 +34,12 @@ DURABLE = Tuning(shared_buffers="64MB", max_connections=200)
 POOL_CONNECTIONS = 10
 REPORT_VARIABLE = "REPLAY_VISION_TEST_REPORT"
 TABLESPACE = "in_memory"
-NEEDED = {"browser": "a real browser", "broker": "a real Kafka broker", "s3": "a real S3-compatible server"}
+NEEDED = {
+    "browser": "a real browser",
+    "broker": "a real Kafka broker",
+    "s3": "a real S3-compatible server",
+    "corpus": "the whole corpus of recordings, beside the repository in ../shared/recordings",
+}
 """Marker of the tests that need it, and its name."""
 SESSION = pytest.StashKey[Path]()
 SESSION_LOCK = pytest.StashKey[int]()

@@ -21,6 +21,7 @@ from api.http.links import Link
 from api.http.services import Services
 from commands.context import Context
 from commands.store.once import Kept, Once
+from consumers.capture.snapshot import SESSION_ID
 from domain.errors import NotFound
 from domain.tenant import Tenant
 
@@ -28,9 +29,6 @@ RESERVED = ("creators", "stats", "estimate")
 """Words that stand where an object's id could stand; a route of that name wins, whatever the method (contract 1)."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-
-SESSION_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
-"""Ids that sessions are recorded under (consumers.capture.snapshot)."""
 
 B_ = TypeVar("B_", bound=Body)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from api.http import refusals
 from api.http.answers import STALE
-from api.http.calls import SESSION_ID, Operation
+from api.http.calls import Operation
 from api.http.components import Model, Schema, components, for_readers
 from api.http.documents import Problem, Unavailable
 from api.http.entrance import CORRELATION
@@ -17,6 +17,7 @@ from api.http.links import Link
 from api.http.negotiation import JSON, NDJSON
 from api.http.preconditions import ETAG, IfMatch
 from api.http.repeating import IDEMPOTENCY_KEY, NO_KEY, REPLAYED, IdempotencyKey
+from consumers.capture.snapshot import SESSION_ID
 
 VERSION = "1.0.0"
 """Of the API, not of the server: it moves when clients have to."""

@@ -1,9 +1,8 @@
 """Whose a project token is, asked with every post of a browser."""
 
 import time
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
 
+from consumers.capture.held import Connections
 from projections.queries.accounts import tenant_of_token
 
 FRESH_SECONDS = 1.0
@@ -14,14 +13,10 @@ MOST_KNOWN = 10_000
 """Tokens remembered at a time."""
 
 
-class _Connections(Protocol):
-    def connection(self) -> AbstractContextManager[Any]: ...
-
-
 class Tokens:
     """One for a process, shared by its threads. Only tokens that there are are remembered: a new one works at once."""
 
-    def __init__(self, pool: _Connections) -> None:
+    def __init__(self, pool: Connections) -> None:
         self._pool = pool
         self._known: dict[str, tuple[int, float]] = {}
 

@@ -1,4 +1,4 @@
-"""The two servers that are compared, each a process of its own."""
+"""The three servers that are compared, each a process of its own."""
 
 from __future__ import annotations
 

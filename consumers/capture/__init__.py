@@ -2,6 +2,5 @@
 
 from consumers.capture.blobs import Blobs, FolderBlobs, MissingBlob
 from consumers.capture.inflate import inflate_event
-from consumers.capture.recording import recording
 
-__all__ = ["Blobs", "FolderBlobs", "MissingBlob", "inflate_event", "recording"]
+__all__ = ["Blobs", "FolderBlobs", "MissingBlob", "inflate_event"]

@@ -28,8 +28,8 @@ class _Known:
 class Allowance:
     """One for a process, shared by its threads.
 
-    The consumer counts what it stores. What this process has taken and the consumer has not seen yet counts too, or a
-    consumer that is behind would leave the door open.
+    The consumers count what they store of recordings, and all that comes of analytics events. What this process has
+    taken and they have not seen yet counts too, or a consumer that is behind would leave the door open.
     """
 
     def __init__(self, pool: Connections, bytes_per_day: int, clock: Callable[[], datetime]) -> None:

@@ -4,6 +4,8 @@ The defaults are far above what a site does. A light page makes 60 to 100 KB of 
 times that as messages: 100,000 sessions of ten minutes are 300 GB a day, and an import of 5,000 batches of 50 KB a
 minute makes 360 GB if it goes on all day. A recorder posts every two seconds at most and its session ends after
 24 hours (capture 3): 43,200 posts, of one window. A long session of a heavy application has some hundred megabytes.
+What analytics events may bring follows from the sessions: the largest of the corpus has 60 events, and a visitor who
+logs in is two, before and after.
 """
 
 from __future__ import annotations
@@ -19,14 +21,19 @@ from consumers.capture.parts import Part
 from consumers.capture.refusals import OverLimit, OverSessionBytes, OverSessionParts, OverSessions
 
 _ADD = """
-    INSERT INTO capture.day (environment_id, day, bytes, sessions, events) VALUES (%s, %s, %s, %s, %s)
+    INSERT INTO capture.day (environment_id, day, bytes, sessions, events, event_sessions, visitors)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (environment_id, day) DO UPDATE SET
         bytes = day.bytes + excluded.bytes,
         sessions = day.sessions + excluded.sessions,
-        events = day.events + excluded.events
+        events = day.events + excluded.events,
+        event_sessions = day.event_sessions + excluded.event_sessions,
+        visitors = day.visitors + excluded.visitors
 """
 
-_TAKEN = "SELECT bytes, sessions, events FROM capture.day WHERE environment_id = %s AND day = %s"
+_TAKEN = """
+    SELECT bytes, sessions, events, event_sessions, visitors FROM capture.day WHERE environment_id = %s AND day = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +45,63 @@ class CaptureLimits:
     parts_per_session: int = 250_000
     bytes_per_session: int = 4 * 1024 * 1024 * 1024
 
+    @property
+    def events_per_day(self) -> int:
+        """Analytics events that are stored."""
+        return 100 * self.sessions_per_day
+
+    @property
+    def visitors_per_day(self) -> int:
+        """Visitors who are new."""
+        return 2 * self.sessions_per_day
+
 
 GENEROUS = CaptureLimits()
 
 
 @dataclass(slots=True)
 class Amount:
-    """What was taken in for an environment."""
+    """What was taken in for an environment.
+
+    `sessions` are recorded ones; `event_sessions` are those that became known by analytics events; `visitors` new ones.
+    """
 
     bytes: int = 0
     sessions: int = 0
     events: int = 0
+    event_sessions: int = 0
+    visitors: int = 0
 
 
 def add(conn: psycopg.Connection, day: date, environment_id: int, amount: Amount) -> None:
     """Adds to what a day has taken in, in the caller's transaction."""
-    conn.execute(_ADD, (environment_id, day, amount.bytes, amount.sessions, amount.events))
+    counts = (amount.bytes, amount.sessions, amount.events, amount.event_sessions, amount.visitors)
+    conn.execute(_ADD, (environment_id, day, *counts))
 
 
 def taken_on(conn: psycopg.Connection, day: date, environment_id: int) -> Amount:
     """What is counted so far."""
     row = conn.execute(_TAKEN, (environment_id, day)).fetchone()
     return Amount() if row is None else Amount(*row)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What analytics events may still bring in an environment and day. Less than nothing when there is too much."""
+
+    events: int
+    sessions: int
+    visitors: int
+
+
+def room_for_events(conn: psycopg.Connection, limits: CaptureLimits, day: date, environment_id: int) -> Room:
+    """As for recordings, transactions at the same time do not see what each other take."""
+    taken = taken_on(conn, day, environment_id)
+    return Room(
+        limits.events_per_day - taken.events,
+        limits.sessions_per_day - taken.event_sessions,
+        limits.visitors_per_day - taken.visitors,
+    )
 
 
 class Admission:

@@ -1,4 +1,4 @@
-"""Reading a recording back, in the order of arrival or in the order of time."""
+"""Reading a recording back, in the order of time."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -21,14 +21,6 @@ PAGE = 500
 
 DAY_MS = 24 * 60 * 60 * 1000
 """A session lasts at most 24 h (capture 5)."""
-
-_PARTS = """
-    SELECT arrival, blob, blob_offset, blob_length
-    FROM capture.part
-    WHERE environment_id = %s AND session_id = %s AND arrival > %s
-    ORDER BY arrival
-    LIMIT %s
-"""
 
 _PARTS_IN_TIME = """
     SELECT first_timestamp, arrival, blob, blob_offset, blob_length
@@ -63,27 +55,13 @@ class Recording:
     events: Iterator[tuple[str, Any]]
 
 
-def recording(conn: psycopg.Connection, blobs: Blobs, environment_id: int, session_id: str) -> Iterator[Event]:
-    """(window id, rrweb event) in the order of arrival, unpacked, each batch once.
-
-    Not in the order of time: see capture 3. Holds one part in memory (4 MB as a rule, MAX_LINES_BYTES at most).
-    Empty for an unknown session. What is no event is left out. Raises MissingBlob when bytes are gone.
-    """
-    arrival = 0
-    while page := conn.execute(_PARTS, (environment_id, session_id, arrival, PAGE)).fetchall():
-        for arrival, blob, offset, length in page:  # noqa: B007 - the last one is where the next page starts
-            room = Room()
-            for line in unpack(blobs.get(blob, offset, length), MAX_LINES_BYTES).splitlines():
-                if (found := _event(line, room)) is not None:
-                    yield found
-
-
 def recording_in_time(
     conn: psycopg.Connection[TupleRow], blobs: Blobs, environment_id: int, session_id: str
 ) -> Recording:
-    """The same events in the order of time, in bounded memory (time_order): read `events` before `conn` is given back.
+    """(window id, rrweb event) in the order of time, unpacked, each batch once; none for an unknown session.
 
-    Raises MissingBlob here or while the events are read.
+    What is no event is left out. In bounded memory (time_order), so read `events` before `conn` is given back.
+    Raises MissingBlob, here or while the events are read.
     """
     rows = conn.execute(_WINDOWS, (environment_id, session_id)).fetchall()
     apart = max((last for _, _, last in rows), default=0) - min((first for _, first, _ in rows), default=0)

@@ -24,7 +24,6 @@ TOPIC = "snapshots"
 EVENT = "$snapshot_items"
 LEFT_OUT = "$snapshot_items_left_out"
 
-MAX_SESSION_ID = 128
 MAX_DISTINCT_ID = 200
 MAX_WINDOW_ID = 200
 MAX_TOKEN = 200

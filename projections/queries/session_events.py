@@ -1,4 +1,4 @@
-"""Reads of what a site's analytics and a page's console say about one session."""
+"""Reads of what a site's analytics say about one session."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from domain.tenant import Tenant
 
 MAX_PAGE = 1_000
-"""Events, or lines, of one answer."""
+"""Events of one answer."""
 
 Cursor = tuple[int, UUID]
 """The time and the uuid of the last event of a page."""
@@ -24,14 +24,6 @@ _EVENTS = """
     WHERE environment_id = %s AND session_id = %s AND (at, uuid) > (%s, %s)
     ORDER BY at, uuid
     LIMIT %s
-"""
-
-_LINES = """
-    SELECT at, level, message
-    FROM capture.console_line
-    WHERE environment_id = %s AND session_id = %s
-    ORDER BY at, part, place
-    OFFSET %s LIMIT %s
 """
 
 
@@ -53,14 +45,6 @@ class SessionEvent(NamedTuple):
         return self.at, self.uuid
 
 
-class SessionLine(NamedTuple):
-    """A line of the console: `level` is info, warn or error; `at` as of events."""
-
-    at: int
-    level: str
-    message: str
-
-
 def events_of_session(
     conn: psycopg.Connection,
     tenant: Tenant,
@@ -76,15 +60,6 @@ def events_of_session(
     with conn.cursor(row_factory=class_row(SessionEvent)) as cursor:
         values = (tenant.environment_id, session_id, *(after or _START), _checked(limit))
         return cursor.execute(_EVENTS, values).fetchall()
-
-
-def console_of_session(
-    conn: psycopg.Connection, tenant: Tenant, session_id: str, *, offset: int = 0, limit: int = MAX_PAGE
-) -> list[SessionLine]:
-    """A session's console lines in order of time, as many as were kept. Raises ValueError over MAX_PAGE."""
-    with conn.cursor(row_factory=class_row(SessionLine)) as cursor:
-        values = (tenant.environment_id, session_id, offset, _checked(limit))
-        return cursor.execute(_LINES, values).fetchall()
 
 
 def _checked(limit: int) -> int:

@@ -1,4 +1,4 @@
-"""Reads of recorded sessions: one, many, and those that settled after a number."""
+"""Reads of recorded sessions: one, many, and how far settling has come."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
-from domain.session_facts import SessionFacts, SettledSession, activity_score
+from domain.session_facts import SessionFacts, activity_score
 from domain.tenant import Tenant
 from projections.queries.visible import KEPT_SINCE, VISIBLE, visible
 
@@ -26,13 +26,6 @@ _BY_IDS = f"""
     SELECT {COLUMNS} FROM capture.session s
     WHERE {VISIBLE} AND s.session_id = ANY(%(session_ids)s)
     ORDER BY s.session_id
-"""  # noqa: S608 - columns of our own
-
-_SETTLED_AFTER = f"""
-    SELECT {COLUMNS} FROM capture.session s
-    WHERE {VISIBLE} AND s.settle_number > %(number)s
-    ORDER BY s.settle_number
-    LIMIT %(limit)s
 """  # noqa: S608 - columns of our own
 
 _EXISTS = f"SELECT 1 FROM capture.session s WHERE {VISIBLE} AND s.session_id = %(session_id)s"  # noqa: S608 - our own
@@ -100,23 +93,6 @@ def session_stored(conn: psycopg.Connection, tenant: Tenant, session_id: str, no
     """Whether there is anything of a session to delete: also only its analytics events, without a recording."""
     values = {**visible(tenant, now), "session_id": session_id}
     return conn.execute(_STORED.encode(), values).fetchone() is not None
-
-
-def sessions_settled_after(
-    conn: psycopg.Connection, tenant: Tenant, number: int, limit: int, now: datetime
-) -> list[SettledSession]:
-    """The environment's sessions with a settle number above `number`, lowest first, at most `limit` or MAX_SESSIONS.
-
-    A session that was reopened is not among them until it settles again, then under its new number.
-    """
-    values = {**visible(tenant, now), "number": number, "limit": min(limit, MAX_SESSIONS)}
-    with conn.cursor(row_factory=class_row(SessionRow)) as cursor:
-        rows = cursor.execute(_SETTLED_AFTER.encode(), values).fetchall()
-    return [
-        SettledSession(row.settle_number, tuple(row.distinct_ids), facts_of(row, now))
-        for row in rows
-        if row.settle_number is not None
-    ]
 
 
 def settled_by(conn: psycopg.Connection, number: int) -> datetime | None:

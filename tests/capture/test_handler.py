@@ -14,11 +14,11 @@ from consumers.capture.blobs import MissingBlob
 from consumers.capture.encodings import Json
 from consumers.capture.facts import Facts, facts_of
 from consumers.capture.handler import SnapshotHandler
-from consumers.capture.recording import recording
 from consumers.capture.settler import settle
 from consumers.capture.snapshot import Snapshot, to_messages
 from consumers.transports.port import Outgoing
 from projections.engine.completeness import Behind
+from tests.capture.arrival import recording
 from tests.capture.traffic import (
     ENVIRONMENT,
     EXPECTED,

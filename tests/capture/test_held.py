@@ -16,9 +16,9 @@ from consumers.capture.blobs import FolderBlobs, folder_of, key_of
 from consumers.capture.encodings import Json
 from consumers.capture.erasing import Eraser
 from consumers.capture.held import BLOB, BYTES, KEPT_FOR, Held, Holding, drop
-from consumers.capture.recording import recording
 from consumers.capture.snapshot import Snapshot, to_messages
 from consumers.transports.port import Outgoing, Unavailable
+from tests.capture.arrival import recording
 from tests.capture.traffic import ENVIRONMENT, Capture, click, snapshot
 
 LARGE: Json = {**click(1_000), "text": "".join(map(chr, range(500, 2_000)))}

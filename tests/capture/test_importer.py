@@ -10,9 +10,9 @@ import pytest
 from consumers.capture import files
 from consumers.capture.analytics.event import TOPIC as ANALYTICS
 from consumers.capture.importer import Imported, import_files
-from consumers.capture.recording import recording
 from consumers.capture.snapshot import TOPIC
 from consumers.transports.port import Outgoing
+from tests.capture.arrival import recording
 from tests.capture.test_analytics_wire import read
 from tests.capture.traffic import EXPECTED, NOW, ROOT, Capture, click, posts
 

@@ -2,8 +2,8 @@ import pytest
 
 from consumers.capture.encodings import compress
 from consumers.capture.packing import pack, unpack
-from consumers.capture.recording import recording
 from consumers.capture.refusals import TooLarge, Undecodable
+from tests.capture.arrival import recording
 from tests.capture.traffic import ENVIRONMENT, Capture, click, snapshot
 
 LINES = b'["w",{"type":3,"timestamp":5}]\n' * 1_000

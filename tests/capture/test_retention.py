@@ -18,7 +18,7 @@ from consumers.capture.retention import Retention, note_default
 from consumers.capture.settler import settle
 from domain.tenant import Tenant
 from projections.queries.session_list import SessionFilters, page
-from projections.queries.sessions import session_exists, sessions_facts, sessions_settled_after
+from projections.queries.sessions import session_exists, sessions_facts
 from tests.capture.buckets import Bucket
 from tests.capture.traffic import NOW, Capture, click, snapshot
 
@@ -113,7 +113,6 @@ def test_what_is_past_it_is_shown_to_nobody_before_it_is_removed(kept: Capture) 
     received(kept, "young", NOW - 30 * DAY)
     with kept.pool.connection() as conn:
         assert set(sessions_facts(conn, TENANT, ["old", "young"], NOW)) == {"young"}
-        assert [one.facts.id for one in sessions_settled_after(conn, TENANT, 0, 10, NOW)] == ["young"]
         assert not session_exists(conn, TENANT, "old", NOW)
         assert page(conn, TENANT, SessionFilters(), NOW, limit=10, offset=0)[0] == 1
         note_default(conn, 31)

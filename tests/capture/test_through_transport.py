@@ -11,12 +11,12 @@ import psycopg
 
 from consumers.capture.encodings import Json
 from consumers.capture.handler import GROUP
-from consumers.capture.recording import recording
 from consumers.capture.snapshot import TOPIC, to_messages
 from consumers.capture.undecodable import undecodable_counts
 from consumers.capture.wire import accept_rrweb
 from consumers.transports.port import Outgoing, Record
 from consumers.transports.postgres import PostgresTransport, partition_of
+from tests.capture.arrival import recording
 from tests.capture.traffic import ENVIRONMENT, EXPECTED, NOW, Capture, click, recorded, snapshot, until
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from consumers.capture import time_order
 from consumers.capture.inflate import inflate_event
-from consumers.capture.recording import recording, recording_in_time
+from consumers.capture.recording import recording_in_time
 from consumers.capture.time_order import Batch, in_time_order, moments_of, upper_median
 from consumers.scanning.evidence import build_evidence
+from tests.capture.arrival import recording
 from tests.capture.traffic import ENVIRONMENT, EXPECTED, Capture, click, recorded, snapshot
 
 BASE = 1_795_500_000_000

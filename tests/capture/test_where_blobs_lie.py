@@ -16,9 +16,9 @@ from api.roles import ROLES
 from api.settings import Settings
 from consumers.capture.blobs import FolderBlobs
 from consumers.capture.importer import import_files
-from consumers.capture.recording import recording
 from consumers.capture.s3_blobs import S3Blobs
 from consumers.capture.s3_place import S3Place
+from tests.capture.arrival import recording
 from tests.capture.buckets import Bucket
 from tests.live import RECORDINGS, ROOT, wait_until
 from tests.servers.s3 import S3Server

@@ -159,7 +159,7 @@ class Container:
             path = each.partition(":")[0]
             mounted[path] = self._folder / path.strip("/").replace("/", "-")
         for each in self._service.get("volumes", ()):
-            volume, path = each.split(":")
+            volume, path = each.split(":")[:2]
             mounted[path] = self._volumes / volume
         return mounted
 

@@ -59,7 +59,7 @@ def test_the_number_of_copies_of_a_role_is_a_variable(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*OURS])
 def test_our_services_are_confined(name: str) -> None:
-    service = OURS[name]
+    service = reading.services(GIVEN)[name]
     assert service["user"] == "10001:10001"
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -70,7 +70,17 @@ def test_our_services_are_confined(name: str) -> None:
     mounted = {each.split(":")[0] for each in service["tmpfs"]} | {
         each.split(":")[1] for each in service.get("volumes", [])
     }
-    assert mounted == {"/tmp", "/data"}
+    assert mounted == {"/tmp", "/data"} | ({"/sdk"} if name == "serve" else set())
+
+
+@pytest.mark.parametrize(("given", "mounted"), [({}, "sdk"), ({"SDK_FOLDER": "./dist"}, "./dist")])
+def test_a_folder_of_the_sdk_is_where_the_server_looks_for_it(given: dict[str, str], mounted: str) -> None:
+    """Settings refuses a folder that is not there, so a role without the mount must not be told of it."""
+    services = reading.services(GIVEN | given)
+    folders = {name: services[name]["environment"].get(f"{PREFIX}CAPTURE_SDK_FOLDER") for name in OURS}
+    assert {name: folder for name, folder in folders.items() if folder is not None} == {"serve": "/sdk"}
+    assert services["serve"]["volumes"] == [f"{mounted}:/sdk:ro"]
+    assert "sdk" in written()["volumes"]
 
 
 @pytest.mark.parametrize("name", [*THEIRS])

@@ -194,3 +194,17 @@ def test_something_leads_to_every_operation_on_one_object() -> None:
 @pytest.mark.parametrize("word", ["contract 2", "extensions", "architecture", "pydantic"])
 def test_nothing_of_the_workshop_shows(word: str) -> None:
     assert word not in json.dumps(DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    ("session_id", "fits"), [("..", False), (".", False), ("...", True), ("s-1", True), ("", False)]
+)
+def test_ids_of_sessions_are_those_that_recordings_can_have(session_id: str, fits: bool) -> None:
+    found = [
+        parameter["schema"]
+        for address, operation in described()
+        for parameter in operation.get("parameters", ())
+        if "/session_recordings/{id}/" in address and parameter["name"] == "id"
+    ]
+    assert found
+    assert all(Draft202012Validator(schema).is_valid(session_id) is fits for schema in found)

@@ -1,4 +1,4 @@
-"""A server that this machine cannot have: a reason to skip where that is allowed, a failure where it is not."""
+"""A server that this machine cannot have, or recordings: a reason to skip where allowed, else a failure."""
 
 import os
 from typing import NoReturn

@@ -1,7 +1,8 @@
 """The rows of analytics events, as the consumer writes them: each uuid once, the earliest of a session."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,12 +13,15 @@ from consumers.capture.analytics.elements import elements_of
 from consumers.capture.analytics.event import AnalyticsEvent
 from consumers.capture.deletions import deleted
 from consumers.capture.encodings import Json, dump
+from consumers.capture.limits import Room
 
 MAX_EVENTS = 10_000
 """Kept of one session: the earliest by (`at`, uuid), whatever order they come in. The largest of the corpus has 60."""
 
 FULL = "full_session"
-"""Reason in capture.analytics_left_out."""
+OVER_EVENTS = "over_day_events"
+OVER_SESSIONS = "over_day_sessions"
+"""Reasons in capture.analytics_left_out: a session or a day that has all it may have (limits.py)."""
 
 Session = tuple[int, str]
 
@@ -43,6 +47,18 @@ _INSERT = f"""
     ON CONFLICT DO NOTHING
     RETURNING environment_id, session_id
 """  # noqa: S608 - columns of our own
+
+_UNKNOWN = """
+    SELECT environment_id, session_id
+    FROM unnest(%s::integer[], %s::text[]) AS given (environment_id, session_id)
+    WHERE NOT EXISTS (
+        SELECT FROM capture.session
+        WHERE session.environment_id = given.environment_id AND session.session_id = given.session_id
+    ) AND NOT EXISTS (
+        SELECT FROM capture.analytics_event AS event
+        WHERE event.environment_id = given.environment_id AND event.session_id = given.session_id
+    )
+"""
 
 _FULL = """
     SELECT environment_id, session_id, count(*)
@@ -86,34 +102,73 @@ _LEFT_OUT = """
 
 @dataclass(slots=True)
 class Stored:
-    """By environment: how many events were new, how many of a full session had to go."""
+    """By environment: how many events were new, and how many sessions that nothing was known of.
+
+    `left_out` by environment and reason.
+    """
 
     fresh: Counter[int] = field(default_factory=Counter[int])
-    over: Counter[int] = field(default_factory=Counter[int])
+    sessions: Counter[int] = field(default_factory=Counter[int])
+    left_out: Counter[tuple[int, str]] = field(default_factory=Counter[tuple[int, str]])
 
 
-def store(conn: psycopg.Connection, events: Sequence[tuple[int, AnalyticsEvent]], arrived_at: datetime) -> Stored:
-    """Inserts the events that are new, each with its environment.
+def store(
+    conn: psycopg.Connection,
+    events: Sequence[tuple[int, AnalyticsEvent]],
+    arrived_at: datetime,
+    rooms: Mapping[int, Room],
+) -> Stored:
+    """Inserts the events that are new, each with its environment, which has its room.
 
+    New sessions for which there is no room are passed over, in the order of the events. While an environment has room
+    for an event, a whole batch fits: which of its events are repeats is not known before.
     Events of deleted sessions are passed over; whoever erases looks for those that come in at the same moment. The
     recordings that they belong to settle later for it while they are open; a settled one stays as it is, because
     what was judged of it must not be judged again for an event.
     """
     # Everybody inserts in the same order, so that nobody waits for each other.
     sessions = {(environment_id, event.session_id) for environment_id, event in events if event.session_id is not None}
-    gone = deleted(conn, sessions)
-    wanted = (one for one in events if (one[0], one[1].session_id) in sessions - gone)
+    sessions -= deleted(conn, sessions)
+    stored = Stored()
+    wanted = _within(conn, events, sessions, rooms, stored)
     ordered = sorted(wanted, key=lambda one: (one[0], one[1].key, one[1].uuid))
     rows = [_row(environment_id, event, arrived_at) for environment_id, event in ordered]
     inserted = conn.execute(_INSERT.encode(), (Jsonb(rows, dumps=dump),)).fetchall()
-    stored = Stored(Counter(environment_id for environment_id, _ in inserted))
+    stored.fresh.update(environment_id for environment_id, _ in inserted)
     touched = sorted(set(inserted))
     _keep_open(conn, touched, arrived_at)
     for environment_id, session_id, count in conn.execute(_FULL, (*_split(touched), MAX_EVENTS)).fetchall():
         where = {"environment_id": environment_id, "session_id": session_id, "most": MAX_EVENTS}
         conn.execute(_TRIM, where)
-        stored.over[environment_id] += count - MAX_EVENTS
+        stored.left_out[environment_id, FULL] += count - MAX_EVENTS
     return stored
+
+
+def _within(
+    conn: psycopg.Connection,
+    events: Sequence[tuple[int, AnalyticsEvent]],
+    sessions: AbstractSet[Session],
+    rooms: Mapping[int, Room],
+    stored: Stored,
+) -> list[tuple[int, AnalyticsEvent]]:
+    """Those of `sessions` for which the day has room; notes new sessions and what is left out in `stored`."""
+    unknown: set[Session] = {(row[0], row[1]) for row in conn.execute(_UNKNOWN, _split(sorted(sessions))).fetchall()}
+    wanted: list[tuple[int, AnalyticsEvent]] = []
+    for environment_id, event in events:
+        session, room = (environment_id, event.session_id or ""), rooms[environment_id]
+        if session not in sessions:
+            continue
+        if room.events <= 0:
+            stored.left_out[environment_id, OVER_EVENTS] += 1
+            continue
+        if session in unknown:
+            if stored.sessions[environment_id] >= room.sessions:
+                stored.left_out[environment_id, OVER_SESSIONS] += 1
+                continue
+            unknown.remove(session)
+            stored.sessions[environment_id] += 1
+        wanted.append((environment_id, event))
+    return wanted
 
 
 def count_left_out(conn: psycopg.Connection, left_out: Iterable[tuple[int, str, int]]) -> None:

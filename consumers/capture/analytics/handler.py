@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 
 import psycopg
@@ -13,7 +13,7 @@ from consumers.capture.analytics.visitors import Sayings
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
 from consumers.capture.handler import TokenLookup
-from consumers.capture.limits import Amount, add
+from consumers.capture.limits import GENEROUS, Amount, CaptureLimits, add, room_for_events
 from consumers.capture.refusals import CaptureRefused, UnknownToken
 from consumers.capture.undecodable import Undecoded, keep
 from consumers.transports.port import Record
@@ -26,14 +26,22 @@ GROUP = "analytics"
 class AnalyticsHandler:
     """A transport handler. Safe for any number of copies; everything it decides is in the handler's transaction.
 
-    An event without a session is heard for what it says about its visitor, and not stored. Locks are taken in this
-    order: sessions, visitors of an environment, counts, days, undecodable messages.
+    An event without a session is heard for what it says about its visitor, and not stored. What is over the limits of
+    a day is counted and passed over; the row of an event and what it says are limited apart from each other. Locks are
+    taken in this order: sessions, visitors of an environment, counts, days, undecodable messages.
     """
 
-    def __init__(self, blobs: Blobs, environment_of: TokenLookup, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        environment_of: TokenLookup,
+        clock: Clock = utc_now,
+        limits: CaptureLimits = GENEROUS,
+    ) -> None:
         self._blobs = blobs
         self._environment_of = environment_of
         self._clock = clock
+        self._limits = limits
 
     def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
         """Raises OSError when blobs fail, and what the lookup of a token raises: then the batch is to be tried again.
@@ -41,14 +49,17 @@ class AnalyticsHandler:
         A message that is no event is counted, kept within limits, and passed over, as for recordings.
         """
         found: list[tuple[int, AnalyticsEvent]] = []
+        taken: dict[int, Amount] = {}
         undecoded: list[Undecoded] = []
         for record in records:
             try:
                 event = from_message(record)
-                found.append((self._environment(conn, event), event))
+                environment_id = self._environment(conn, event)
+                found.append((environment_id, event))
+                taken.setdefault(environment_id, Amount()).bytes += len(record.value)
             except CaptureRefused as refusal:
                 undecoded.append(Undecoded(record, refusal))
-        self._store(conn, found)
+        self._store(conn, found, taken)
         if undecoded:
             self._keep(conn, undecoded)
 
@@ -60,16 +71,23 @@ class AnalyticsHandler:
             raise UnknownToken("The message belongs to no environment.")
         return environment_id
 
-    def _store(self, conn: psycopg.Connection, found: list[tuple[int, AnalyticsEvent]]) -> None:
+    def _store(
+        self, conn: psycopg.Connection, found: list[tuple[int, AnalyticsEvent]], taken: Mapping[int, Amount]
+    ) -> None:
+        """Stores what was found, and counts it beside the bytes of its messages, which are in `taken`."""
         now = self._clock()
-        stored = events.store(conn, found, now)
-        left_out = [(environment_id, events.FULL, number) for environment_id, number in stored.over.items()]
+        day = now.astimezone(UTC).date()
+        rooms = {environment_id: room_for_events(conn, self._limits, day, environment_id) for environment_id in taken}
+        stored = events.store(conn, found, now, rooms)
+        left_out = [(environment_id, reason, number) for (environment_id, reason), number in stored.left_out.items()]
         for environment_id, said in sorted(_sayings(found).items()):
-            counts = visitors.record(conn, environment_id, said, now)
-            left_out += [(environment_id, reason, number) for reason, number in counts.items()]
+            recorded = visitors.record(conn, environment_id, said, now, rooms[environment_id].visitors)
+            left_out += [(environment_id, reason, number) for reason, number in recorded.left_out.items()]
+            taken[environment_id].visitors = recorded.fresh
         events.count_left_out(conn, left_out)
-        for environment_id, number in sorted(stored.fresh.items()):
-            add(conn, now.astimezone(UTC).date(), environment_id, Amount(events=number))
+        for environment_id, amount in sorted(taken.items()):
+            amount.events, amount.event_sessions = stored.fresh[environment_id], stored.sessions[environment_id]
+            add(conn, day, environment_id, amount)
 
     def _keep(self, conn: psycopg.Connection, undecoded: list[Undecoded]) -> None:
         kept = keep(conn, self._blobs, undecoded, self._clock())

@@ -4,7 +4,7 @@
 and however often events arrive. Who is one person, and what is known of it, is worked out from the two: see `persons`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -21,6 +21,7 @@ _LOCK = 7_215_932
 REFUSED = "refused_join"
 ILLEGAL = "illegal_id"
 CROWDED = "crowded_person"
+OVER_VISITORS = "over_day_visitors"
 """Why something that events said about visitors has no effect; reasons in capture.analytics_left_out."""
 
 _SAID = "SELECT distinct_id, said FROM capture.visitor WHERE environment_id = %s AND distinct_id = ANY (%s)"
@@ -66,6 +67,9 @@ SEEN_EVERY = timedelta(days=1)
 
 Edge = tuple[str, str]
 
+Word = tuple[Saying, str, int]
+"""What an event says, the distinct id that it is of, and its moment."""
+
 
 @dataclass(slots=True)
 class Sayings:
@@ -75,10 +79,12 @@ class Sayings:
     dangerous: set[Edge] = field(default_factory=set[Edge])
     joins: set[Edge] = field(default_factory=set[Edge])
     illegal: int = 0
+    words: list[Word] = field(default_factory=list[Word])
 
     def add(self, saying: Saying, distinct_id: str, moment: int) -> None:
         """`moment` by the visitor's clock, in milliseconds, and not after the event was received."""
         self.illegal += saying.illegal
+        self.words.append((saying, distinct_id, moment))
         found = said_by(saying, distinct_id, moment)
         if not saying.illegal and is_address(distinct_id):
             found.setdefault(distinct_id, Said())
@@ -90,30 +96,57 @@ class Sayings:
         for visitor, said in found.items():
             self.said[visitor] = self.said[visitor].merge(said) if visitor in self.said else said
 
+    def within(self, known: Collection[str], room: int) -> "Sayings":
+        """As much of it, in the order that it was added in, as brings at most `room` visitors beside `known` ones."""
+        kept, here = Sayings(), {*known}
+        for word in self.words:
+            alone = Sayings()
+            alone.add(*word)
+            fresh = alone.said.keys() - here
+            if not fresh or len(fresh) <= room:
+                room -= len(fresh)
+                here |= fresh
+                kept.add(*word)
+        kept.illegal = self.illegal
+        return kept
+
 
 def lock_visitors(conn: psycopg.Connection, environment_id: int) -> None:
     """Keeps everybody else from changing what is known of an environment's visitors, until the transaction ends."""
     conn.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOCK, environment_id))
 
 
-def record(conn: psycopg.Connection, environment_id: int, given: Sayings, now: datetime) -> dict[str, int]:
-    """Merges what was said, heard at `now`, into the tables, and returns what had no effect, by reason.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many visitors were new, and what had no effect, by reason."""
+
+    fresh: int
+    left_out: Mapping[str, int]
+
+
+def record(conn: psycopg.Connection, environment_id: int, given: Sayings, now: datetime, room: int) -> Recorded:
+    """Merges what was said, heard at `now`, into the tables, as far as it brings at most `room` new visitors.
 
     Holds the environment's lock until the transaction ends when something is new; repeats take no lock. Whoever records
     for several environments does so in their order.
     """
     if not given.said or not _is_news(conn, environment_id, given):
         conn.execute(_SEEN, (now, environment_id, environment_id, list(given.said), now - SEEN_EVERY))
-        return {ILLEGAL: given.illegal}
+        return Recorded(0, {ILLEGAL: given.illegal})
     lock_visitors(conn, environment_id)
     before = _known(conn, environment_id, given.said)
+    over = 0
+    if len(given.said) - len(before) > room:
+        said, given = len(given.words), given.within(before, room)
+        over = said - len(given.words)
     after = {who: before[who].merge(said) if who in before else said for who, said in given.said.items()}
     changed = {who: said for who, said in after.items() if before.get(who) != said}
     _save(conn, environment_id, changed, now)
     touched = {*changed} | _join(conn, environment_id, before, changed, given.dangerous)
     crowded = redraw(conn, environment_id, touched)
     refused = sum(1 for one, other in given.joins if after[one].same_as != other)
-    return {ILLEGAL: given.illegal, REFUSED: refused, CROWDED: crowded}
+    left_out = {ILLEGAL: given.illegal, REFUSED: refused, CROWDED: crowded, OVER_VISITORS: over}
+    return Recorded(len(after.keys() - before.keys()), left_out)
 
 
 def _is_news(conn: psycopg.Connection, environment_id: int, given: Sayings) -> bool:

@@ -87,7 +87,10 @@ CREATE TABLE capture.day (
     environment_id integer NOT NULL,
     day            date    NOT NULL,
     bytes          bigint  NOT NULL DEFAULT 0,
+    -- With a recording. One that its events name first counts in event_sessions, and here too when it is recorded.
     sessions       bigint  NOT NULL DEFAULT 0,
     events         bigint  NOT NULL DEFAULT 0,
+    event_sessions bigint  NOT NULL DEFAULT 0,
+    visitors       bigint  NOT NULL DEFAULT 0,
     PRIMARY KEY (environment_id, day)
 );
