@@ -34,6 +34,9 @@ MAX_LENIENT_BYTES = 16 * 1024 * 1024
 """What is parsed a second and a third time for what no browser sends but this module knows: it takes twenty times the
 memory."""
 
+MAX_MEMBERS = 100
+"""Gzip members in a row. SDKs send one and this system stores one; each costs a copy of all that follows it."""
+
 MAX_HALVES = 100_000
 """Escapes of surrogates in a document whose lone ones are replaced. Browsers write whole characters without escapes."""
 
@@ -74,7 +77,10 @@ def decode_body(body: bytes, content_type: str = "", compression: str = "") -> J
 
 
 def gunzip(data: bytes, max_bytes: int) -> bytes:
-    """Every member of a gzip stream. Raises Undecodable when damaged or cut short, TooLarge over `max_bytes`."""
+    """Every member of a gzip stream.
+
+    Raises Undecodable when damaged or cut short, TooLarge over `max_bytes` or MAX_MEMBERS.
+    """
     return _inflate(data, _GZIP, max_bytes)
 
 
@@ -123,7 +129,7 @@ def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
     parts: list[bytes] = []
     room = max_bytes
     try:
-        while True:
+        for _ in range(MAX_MEMBERS):
             inflater = zlib.decompressobj(window_bits)
             parts.append(inflater.decompress(data, room + 1))
             room -= len(parts[-1])
@@ -136,6 +142,7 @@ def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
     except zlib.error as error:
         raise Undecodable("The compressed data is damaged.") from error
+    raise TooLarge(f"Compressed data may have {MAX_MEMBERS} members.")
 
 
 def _form_field(body: bytes) -> bytes:

@@ -86,6 +86,15 @@ def test_gzip_members_in_a_row_are_one_text() -> None:
         gunzip(gzip.compress(b"one ") + gzip.compress(b"two"), 6)
 
 
+def test_many_small_gzip_members_are_refused_before_they_are_all_read() -> None:
+    """Each would cost a copy of the rest."""
+    empty = gzip.compress(b"")
+    assert gunzip(empty * encodings.MAX_MEMBERS, 0) == b""
+    # Damaged behind the limit, which nobody looks at any more.
+    with pytest.raises(TooLarge):
+        decode_body(empty * encodings.MAX_MEMBERS + PACKED[:-1])
+
+
 def test_a_zip_bomb_costs_no_more_than_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encodings, "MAX_INFLATED_BYTES", 1_000_000)
     bomb = gzip.compress(b"[" + b"0," * 50_000_000 + b"0]", 1)
