@@ -179,11 +179,18 @@ def test_preflight(bare: httpx.Client) -> None:
 
 
 def test_origins_can_be_limited(site: Site, limited: httpx.Client) -> None:
-    elsewhere = limited.post("/s/", json=[snapshot(site.project_token)], headers={"Origin": "https://other.example"})
-    assert "access-control-allow-origin" not in elsewhere.headers
-    assert (
-        "access-control-allow-origin" in limited.post("/s/", json=[snapshot(site.project_token)], headers=PAGE).headers
-    )
+    session_id = f"{uuid4()}"
+    body = [snapshot(site.project_token, session_id)]
+    for origin in ("https://other.example", "https://shop.example.other", "http://shop.example", "null", ""):
+        for path in ("/s/", "/relay/s/", "/rrweb/", "/flags/"):
+            elsewhere = limited.post(path, json=body, headers={"Origin": origin})
+            assert refusal(elsewhere) == (403, "authentication_error", "permission_denied", None)
+            assert "access-control-allow-origin" not in elsewhere.headers
+    assert published(site, session_id) == 0
+    taken = limited.post("/s/", json=body, headers=PAGE)
+    assert (taken.status_code, taken.headers["access-control-allow-origin"]) == (200, PAGE["Origin"])
+    assert limited.post("/s/", json=body).status_code == 200
+    assert published(site, session_id) == 1
 
 
 def test_the_api_itself_has_no_cors(site: Site) -> None:
