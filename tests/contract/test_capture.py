@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -231,6 +232,9 @@ def test_a_token_that_has_used_up_its_day_is_told_so(site: Site) -> None:
         assert client.post("/s/", json=[snapshot(site.project_token)]).status_code == 200
         response = client.post("/s/", json=[snapshot(site.project_token)], headers=PAGE)
         assert refusal(response) == (429, "throttled_error", "over_day_bytes", None)
+        opens = site.services.clock() + timedelta(seconds=int(response.headers["retry-after"]))
+        midnight = opens.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        assert timedelta() <= opens - midnight < timedelta(seconds=30)
         assert response.headers["access-control-allow-origin"] == "https://shop.example"
         assert client.post("/s/", json=[snapshot("phc_unknown")]).status_code == 401
         assert client.get(f"/array/{site.project_token}/config").status_code == 200

@@ -24,7 +24,7 @@ from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.capture.held import Holding, content_bytes
 from consumers.capture.posts import Post
 from consumers.capture.posts import take as take_posts
-from consumers.capture.refusals import CaptureRefused
+from consumers.capture.refusals import CaptureRefused, OverDay
 from consumers.capture.wire import Accepted
 from consumers.transports.port import Unavailable
 
@@ -146,7 +146,9 @@ def _check_origin(request: Request) -> None:
 
 def _refusal(request: Request, error: Exception) -> Refusal:
     if isinstance(error, CaptureRefused):
-        return Refusal(error.status, KINDS.get(error.status, "invalid_request"), error.code, error.message)
+        wait = {"Retry-After": str(error.retry_after)} if isinstance(error, OverDay) else {}
+        kind = KINDS.get(error.status, "invalid_request")
+        return Refusal(error.status, kind, error.code, error.message, headers=wait)
     if isinstance(error, Unavailable):
         log.warning("recordings are refused: %s", " ".join(str(error).split()))
     if refusal := refusal_of(error, services_of(request).outages):
