@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from consumers.capture.held import Connections
 from consumers.capture.limits import taken_on
@@ -42,7 +43,8 @@ class Allowance:
         """Raises OverDay when the day's bytes are used up."""
         known = self._fresh(environment_id)
         if max(known.stored, known.here) >= self._limit:
-            raise OverDay(f"An environment may take in {self._limit} bytes a day.")
+            wait = _until_after(known.day, self._clock())
+            raise OverDay(f"An environment may take in {self._limit} bytes a day.", wait)
 
     def count(self, environment_id: int, taken: int) -> None:
         """Notes bytes that were published, after `check`. Asks nobody: it is too late to refuse."""
@@ -61,3 +63,9 @@ class Allowance:
             self._known.clear()
         self._known[environment_id] = found = _Known(now.date(), now, stored, here)
         return found
+
+
+def _until_after(day: date, now: datetime) -> int:
+    """Seconds until a day of UTC is over, rounded up: whoever waits for them is not a moment early."""
+    over = datetime.combine(day + timedelta(days=1), time.min, UTC)
+    return max(1, math.ceil((over - now).total_seconds()))

@@ -46,7 +46,13 @@ class OverLimit(CaptureRefused):
 
 
 class OverDay(OverLimit):
+    """`retry_after` is in seconds: when the next day begins."""
+
     code = "over_day_bytes"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class OverSessions(OverLimit):

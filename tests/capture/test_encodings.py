@@ -1,6 +1,8 @@
 import base64
+import contextlib
 import gzip
 import json
+import tracemalloc
 import zlib
 from pathlib import Path
 from urllib.parse import quote
@@ -36,6 +38,7 @@ LZ = next(vector["base64"] for vector in VECTORS if vector["text"].startswith("[
         (b"data=" + base64.b64encode(TEXT).replace(b"+", b" "), "", ""),
         (b"ip=1&data=" + quote(base64.b64encode(PACKED)).encode() + b"&v=1", "application/x-www-form-urlencoded", ""),
         (b"data=" + quote(TEXT).encode(), "application/x-www-form-urlencoded; charset=utf-8", ""),
+        (b"data=" + json.dumps(DOCUMENT, ensure_ascii=False).encode(), "", ""),
         (TEXT, "application/x-www-form-urlencoded", ""),
     ],
 )
@@ -86,11 +89,41 @@ def test_gzip_members_in_a_row_are_one_text() -> None:
         gunzip(gzip.compress(b"one ") + gzip.compress(b"two"), 6)
 
 
+def test_many_small_gzip_members_are_refused_before_they_are_all_read() -> None:
+    """Each would cost a copy of the rest."""
+    empty = gzip.compress(b"")
+    assert gunzip(empty * encodings.MAX_MEMBERS, 0) == b""
+    # Damaged behind the limit, which nobody looks at any more.
+    with pytest.raises(TooLarge):
+        decode_body(empty * encodings.MAX_MEMBERS + PACKED[:-1])
+
+
 def test_a_zip_bomb_costs_no_more_than_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encodings, "MAX_INFLATED_BYTES", 1_000_000)
     bomb = gzip.compress(b"[" + b"0," * 50_000_000 + b"0]", 1)
     with pytest.raises(TooLarge):
         decode_body(bomb)
+
+
+@pytest.mark.parametrize(
+    "body", [b"data=" + b"%41" * 300_000, b"AA " * 300_000, b'["' + b"\xed\xa0\x80aa" * 200_000 + b'"]']
+)
+def test_no_object_is_made_of_each_escape_blank_or_half(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(Undecodable):
+            decode_body(body)
+        assert tracemalloc.get_traced_memory()[1] < 20 * len(body)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", range(4, 12))
+def test_where_pieces_are_cut_changes_nothing(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr(encodings, "_PIECE", size)
+    assert decode_body(b"data=" + quote(TEXT, safe="").encode()) == DOCUMENT
+    assert decode_body(b"data=" + TEXT) == DOCUMENT
+    assert parse('["grüße 🙂 '.encode() + b"\xed\xa0\xbd" * 5 + b'"]') == ["grüße 🙂 " + "\ufffd" * 5]
 
 
 def test_a_body_over_the_wire_limit_is_refused() -> None:

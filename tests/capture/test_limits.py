@@ -176,6 +176,7 @@ def test_the_day_is_full_when_the_consumer_has_counted_it(capture: Capture, allo
     with pytest.raises(OverDay) as refused:
         allowance.check(ENVIRONMENT)
     assert refused.value.status == 429
+    assert capture.now + timedelta(seconds=refused.value.retry_after) == NOW + timedelta(hours=12)  # which is midnight
     allowance.check(2)
     capture.now = (capture.now + timedelta(days=1)).astimezone(UTC).replace(hour=0, minute=0)
     allowance.check(ENVIRONMENT)

@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -179,11 +180,18 @@ def test_preflight(bare: httpx.Client) -> None:
 
 
 def test_origins_can_be_limited(site: Site, limited: httpx.Client) -> None:
-    elsewhere = limited.post("/s/", json=[snapshot(site.project_token)], headers={"Origin": "https://other.example"})
-    assert "access-control-allow-origin" not in elsewhere.headers
-    assert (
-        "access-control-allow-origin" in limited.post("/s/", json=[snapshot(site.project_token)], headers=PAGE).headers
-    )
+    session_id = f"{uuid4()}"
+    body = [snapshot(site.project_token, session_id)]
+    for origin in ("https://other.example", "https://shop.example.other", "http://shop.example", "null", ""):
+        for path in ("/s/", "/relay/s/", "/rrweb/", "/flags/"):
+            elsewhere = limited.post(path, json=body, headers={"Origin": origin})
+            assert refusal(elsewhere) == (403, "authentication_error", "permission_denied", None)
+            assert "access-control-allow-origin" not in elsewhere.headers
+    assert published(site, session_id) == 0
+    taken = limited.post("/s/", json=body, headers=PAGE)
+    assert (taken.status_code, taken.headers["access-control-allow-origin"]) == (200, PAGE["Origin"])
+    assert limited.post("/s/", json=body).status_code == 200
+    assert published(site, session_id) == 1
 
 
 def test_the_api_itself_has_no_cors(site: Site) -> None:
@@ -224,6 +232,9 @@ def test_a_token_that_has_used_up_its_day_is_told_so(site: Site) -> None:
         assert client.post("/s/", json=[snapshot(site.project_token)]).status_code == 200
         response = client.post("/s/", json=[snapshot(site.project_token)], headers=PAGE)
         assert refusal(response) == (429, "throttled_error", "over_day_bytes", None)
+        opens = site.services.clock() + timedelta(seconds=int(response.headers["retry-after"]))
+        midnight = opens.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        assert timedelta() <= opens - midnight < timedelta(seconds=30)
         assert response.headers["access-control-allow-origin"] == "https://shop.example"
         assert client.post("/s/", json=[snapshot("phc_unknown")]).status_code == 401
         assert client.get(f"/array/{site.project_token}/config").status_code == 200

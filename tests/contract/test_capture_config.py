@@ -37,6 +37,8 @@ def sdk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "folder.js").mkdir()
     (root / "secret.js").write_text("secret")
     (folder / "link.js").symlink_to(root / "secret.js")
+    (folder / "loop.js").symlink_to(folder / "loop.js")
+    (folder / "gone.js").symlink_to(folder / "nothing.js")
     with (folder / "huge.js").open("wb") as file:
         os.truncate(file.fileno(), 20_000_000)
     return folder
@@ -172,6 +174,8 @@ def test_files_of_the_sdk(client: httpx.Client, prefix: str, path: str) -> None:
         "%2Fetc%2Fpasswd",
         "module.d.ts",
         "link.js",
+        "loop.js",
+        "gone.js",
         "folder.js",
         "deep.js",
         "inner%2Fdeep.js",

@@ -16,14 +16,15 @@ from api.http.answers import Answer
 from api.http.batches import Batches
 from api.http.body import read_bounded
 from api.http.entrance import visit
-from api.http.errors import ErrorType, Refusal, envelope, refusal_of, server_error, too_large, unavailable
+from api.http.errors import ErrorType, Refusal, denied, envelope, refusal_of, server_error, too_large, unavailable
 from api.http.line import Full, Line
+from api.http.routes.capture.cross_origin import allowed
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.capture.held import Holding, content_bytes
 from consumers.capture.posts import Post
 from consumers.capture.posts import take as take_posts
-from consumers.capture.refusals import CaptureRefused
+from consumers.capture.refusals import CaptureRefused, OverDay
 from consumers.capture.wire import Accepted
 from consumers.transports.port import Unavailable
 
@@ -53,6 +54,7 @@ def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> E
 
     async def answer(request: Request) -> Response:
         try:
+            _check_origin(request)
             # Until the answer: what the body was made into takes about as much room.
             with line.body() as claim:
                 try:
@@ -131,9 +133,22 @@ def _with_room(services: Services) -> Callable[[str], int | None]:
     return found
 
 
+def _check_origin(request: Request) -> None:
+    """Raises a Refusal for what a page posts that may not send.
+
+    CORS alone would only keep the answer from it: a browser sends such a post without asking first.
+    """
+    origin = request.headers.get("origin")
+    if request.method != "POST" or origin is None or allowed(origin, services_of(request).capture_origins):
+        return
+    raise denied("Pages of this origin may not send recordings.")
+
+
 def _refusal(request: Request, error: Exception) -> Refusal:
     if isinstance(error, CaptureRefused):
-        return Refusal(error.status, KINDS.get(error.status, "invalid_request"), error.code, error.message)
+        wait = {"Retry-After": str(error.retry_after)} if isinstance(error, OverDay) else {}
+        kind = KINDS.get(error.status, "invalid_request")
+        return Refusal(error.status, kind, error.code, error.message, headers=wait)
     if isinstance(error, Unavailable):
         log.warning("recordings are refused: %s", " ".join(str(error).split()))
     if refusal := refusal_of(error, services_of(request).outages):

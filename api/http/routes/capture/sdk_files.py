@@ -4,6 +4,7 @@ Sites can host them themselves. Lean builds fetch more of themselves from here, 
 version: only the last part counts.
 """
 
+import errno
 import re
 
 from fastapi import Request, Response
@@ -32,6 +33,10 @@ async def sdk_file(request: Request) -> Response:
         # Follows no link out of the folder; answers 304 by ETag.
         response = await StaticFiles(directory=folder, check_dir=False).get_response(name, request.scope)
     except HTTPException:
+        return envelope(not_found())
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
         return envelope(not_found())
     if int(response.headers.get("content-length", "0")) > MAX_BYTES:
         return envelope(not_found())
