@@ -50,6 +50,8 @@ _HIGH_ALONE = re.compile(rb"\\(?<!\\\\)u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-f
 _LOW_ALONE = re.compile(rb"\\(?<!\\\\)u(?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u)[dD][c-fC-F][0-9a-fA-F]{2}")
 _RAW_HALF = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 _PIECE = 64 * 1024
+_LEAST_WHOLE, _LARGEST_WHOLE = -(2**63), 2**64 - 1
+_LONGEST_WHOLE = len(str(_LARGEST_WHOLE))
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -92,6 +94,9 @@ def unzlib(data: bytes, max_bytes: int) -> bytes:
 
 def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
     """A JSON document. Lone surrogates and bytes that are not UTF-8 become U+FFFD: nothing downstream can hold them.
+
+    A whole number is an int while it has 64 bits, and beyond that a double, as every number is in a browser. One that
+    no double holds (1e999, a 1 with 400 zeros) is null, which is what a browser makes of it in JSON.
 
     Raises Undecodable, or TooLarge over `max_values` or the parser's own nesting limit.
     """
@@ -175,7 +180,7 @@ def _parse_leniently(document: bytes, refusal: Exception) -> Json:
         if len(document) > MAX_LENIENT_BYTES:
             raise Undecodable("The document is not JSON.") from refusal
     try:
-        value = json.loads(_text(document), parse_constant=_no_constant, parse_float=_float)
+        value = json.loads(_text(document), parse_constant=_no_constant, parse_float=_float, parse_int=_whole)
         halves = json.dumps(value, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
         return json.loads(halves.decode("utf-16-le", "replace"))
     except RecursionError:
@@ -221,6 +226,13 @@ def _float(text: str) -> float | None:
     """None for 1e999: it reads as infinity, which no JSON document can hold."""
     value = float(text)
     return value if math.isfinite(value) else None
+
+
+def _whole(text: str) -> int | float | None:
+    """As orjson reads it, by the rule of `parse`. Long ones are never made an int: that takes the square of digits."""
+    if len(text) <= _LONGEST_WHOLE and _LEAST_WHOLE <= (value := int(text)) <= _LARGEST_WHOLE:
+        return value
+    return _float(text)
 
 
 def _no_constant(name: str) -> Json:

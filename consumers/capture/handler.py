@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool
 from consumers.capture import console, deletions, sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
+from consumers.capture.faults import READING_FAULTS, STORING_FAULTS, first_fault, unhandled
 from consumers.capture.held import BlobGone, resolved
 from consumers.capture.held import drop as drop_held
 from consumers.capture.limits import GENEROUS, Admission, CaptureLimits
@@ -84,8 +85,9 @@ class SnapshotHandler:
     def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
         """Raises OSError when blobs fail, and what the lookup of a token raises: then the batch is to be tried again.
 
-        A message that is no recording is counted, kept within limits, and passed over. It is no Poison: strangers can
-        make such messages, and dead letters would stop the partition for everybody (transports/poison.py).
+        A message that is no recording, or one that our code fails with, is counted, kept within limits, and passed
+        over. It is no Poison: strangers can make such messages, and dead letters would stop the partition for everybody
+        (transports/poison.py).
         """
         self._drop_old()
         now = self._clock()
@@ -121,6 +123,9 @@ class SnapshotHandler:
             except CaptureRefused as refusal:
                 refused.append(Undecoded(record, refusal))
                 continue
+            except READING_FAULTS as fault:
+                refused.append(Undecoded(record, unhandled(fault)))
+                continue
             portion.setdefault((*arrived.part.session, arrived.part.uuid), arrived)
             room -= len(arrived.part.packed)
             if room < 0:
@@ -152,6 +157,7 @@ class SnapshotHandler:
                 "partition": first.partition,
                 "offset": first.offset,
             },
+            exc_info=first_fault([one.refusal for one in undecoded]),
         )
 
     def _drop_old(self) -> None:
@@ -178,7 +184,7 @@ class SnapshotHandler:
         now: datetime,
         late: Counter[tuple[int, str]],
     ) -> Iterator[Undecoded]:
-        """Stores what is new and within the limits, and yields what is over them.
+        """Stores what is new and within the limits, and yields what is over them or cannot be stored.
 
         Batches of deleted sessions are passed over, and counted in `late`.
         """
@@ -199,19 +205,48 @@ class SnapshotHandler:
             refusals = admission.refusals(session, before.facts if before else None, [one.part for one in found])
             fitting = [one for one, refusal in zip(found, refusals, strict=True) if refusal is None]
             yield from (Undecoded(one.record, no) for one, no in zip(found, refusals, strict=True) if no is not None)
-            if fitting:
-                self._store(conn, session, [one.part for one in fitting], states, now)
-                admission.take(session[0], sum(one.bytes for one in fitting), new=before is None)
+            faulty = list(self._store_fitting(conn, session, fitting, before, now))
+            yield from faulty
+            unstored = {id(one.record) for one in faulty}
+            stored = [one for one in fitting if id(one.record) not in unstored]
+            if stored:
+                admission.take(session[0], sum(one.bytes for one in stored), new=before is None)
             elif before is None:
                 sessions.unmake(conn, [session])
         late.update(arrived.part.session for arrived in portion.values() if arrived.part.session in gone)
+
+    def _store_fitting(
+        self,
+        conn: psycopg.Connection,
+        session: tuple[int, str],
+        found: Sequence[Arrived],
+        before: sessions.State,
+        now: datetime,
+    ) -> Iterator[Undecoded]:
+        """Stores batches together; when that fails with one, in halves, until it stands alone; yields what is not."""
+        if not found:
+            return
+        try:
+            with conn.transaction():
+                self._store(conn, session, [one.part for one in found], before, now)
+        except STORING_FAULTS as fault:
+            refusal = unhandled(fault)
+        else:
+            return
+        if len(found) == 1:
+            yield Undecoded(found[0].record, refusal)
+            return
+        middle = len(found) // 2
+        yield from self._store_fitting(conn, session, found[:middle], before, now)
+        before = sessions.lock(conn, [session])[session]
+        yield from self._store_fitting(conn, session, found[middle:], before, now)
 
     def _store(
         self,
         conn: psycopg.Connection,
         session: tuple[int, str],
         parts: list[Part],
-        states: dict[tuple[int, str], sessions.State],
+        before: sessions.State,
         now: datetime,
     ) -> None:
         placed: list[sessions.Placed] = []
@@ -221,7 +256,7 @@ class SnapshotHandler:
             for part in group:
                 placed.append(sessions.Placed(part, key, offset))
                 offset += len(part.packed)
-        sessions.save(conn, session, states[session], parts, now)
+        sessions.save(conn, session, before, parts, now)
         sessions.insert_parts(conn, placed, now)
         console.index(conn, session, {part.uuid: part.console for part in parts})
 

@@ -38,6 +38,12 @@ class UnknownToken(CaptureRefused):
     code = "unknown_token"
 
 
+class Unhandled(CaptureRefused):
+    """Nothing is known to be wrong with it, and yet our code fails with it: a defect (faults.py)."""
+
+    code = "unhandled"
+
+
 class OverLimit(CaptureRefused):
     """Over what a project token may send (limits.py). Counted, and not kept: there may be much of it."""
 

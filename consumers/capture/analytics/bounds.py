@@ -5,7 +5,8 @@
 * At most MAX_PROPERTIES, the first ones sent; names of MAX_NAME characters; texts of MAX_TEXT; values nested
   MAX_LEVELS deep, with MAX_PARTS parts.
 * At most MAX_BYTES of JSON together. When there is more, the largest values go first.
-* NUL becomes U+FFFD: PostgreSQL holds none. (Halves of surrogate pairs are replaced when a body is parsed.)
+* NUL becomes U+FFFD: PostgreSQL holds none. Halves of surrogate pairs are replaced, and numbers that no double holds
+  are null, as soon as a body or a message is parsed (encodings.parse).
 
 All of it leaves alone what is within the limits, so it may be applied twice: when a body is taken, and when a message
 is read that somebody else may have written.

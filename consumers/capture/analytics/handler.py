@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 
 import psycopg
@@ -12,6 +13,7 @@ from consumers.capture.analytics.event import AnalyticsEvent, from_message
 from consumers.capture.analytics.visitors import Sayings
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
+from consumers.capture.faults import READING_FAULTS, STORING_FAULTS, first_fault, unhandled
 from consumers.capture.handler import TokenLookup
 from consumers.capture.limits import GENEROUS, Amount, CaptureLimits, add, room_for_events
 from consumers.capture.refusals import CaptureRefused, UnknownToken
@@ -23,12 +25,22 @@ log = logging.getLogger("replay_vision.capture.analytics")
 GROUP = "analytics"
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event, the environment it belongs to, and the record that it came in."""
+
+    record: Record
+    environment_id: int
+    event: AnalyticsEvent
+
+
 class AnalyticsHandler:
     """A transport handler. Safe for any number of copies; everything it decides is in the handler's transaction.
 
     An event without a session is heard for what it says about its visitor, and not stored. What is over the limits of
     a day is counted and passed over; the row of an event and what it says are limited apart from each other. Locks are
-    taken in this order: sessions, visitors of an environment, counts, days, undecodable messages.
+    taken in this order: sessions, visitors of an environment, counts, days, undecodable messages. What is stored in
+    halves takes them again for each half: a deadlock that comes of it is tried again as an outage is.
     """
 
     def __init__(
@@ -46,22 +58,22 @@ class AnalyticsHandler:
     def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
         """Raises OSError when blobs fail, and what the lookup of a token raises: then the batch is to be tried again.
 
-        A message that is no event is counted, kept within limits, and passed over, as for recordings.
+        A message that is no event, or one that our code fails with, is counted, kept within limits, and passed over, as
+        for recordings.
         """
-        found: list[tuple[int, AnalyticsEvent]] = []
-        taken: dict[int, Amount] = {}
+        heard: list[Heard] = []
         undecoded: list[Undecoded] = []
         for record in records:
             try:
                 event = from_message(record)
-                environment_id = self._environment(conn, event)
-                found.append((environment_id, event))
-                taken.setdefault(environment_id, Amount()).bytes += len(record.value)
+                heard.append(Heard(record, self._environment(conn, event), event))
             except CaptureRefused as refusal:
                 undecoded.append(Undecoded(record, refusal))
-        self._store(conn, found, taken)
+            except READING_FAULTS as fault:
+                undecoded.append(Undecoded(record, unhandled(fault)))
+        undecoded += self._store_all(conn, sorted(heard, key=lambda one: (one.environment_id, one.event.key)))
         if undecoded:
-            self._keep(conn, undecoded)
+            self._keep(conn, sorted(undecoded, key=lambda one: one.record.offset))
 
     def _environment(self, conn: psycopg.Connection, event: AnalyticsEvent) -> int:
         environment_id = event.environment_id
@@ -71,10 +83,30 @@ class AnalyticsHandler:
             raise UnknownToken("The message belongs to no environment.")
         return environment_id
 
-    def _store(
-        self, conn: psycopg.Connection, found: list[tuple[int, AnalyticsEvent]], taken: Mapping[int, Amount]
-    ) -> None:
-        """Stores what was found, and counts it beside the bytes of its messages, which are in `taken`."""
+    def _store_all(self, conn: psycopg.Connection, heard: Sequence[Heard]) -> Iterator[Undecoded]:
+        """Stores events together; when that fails with one of them, in halves, until it stands alone and is yielded."""
+        if not heard:
+            return
+        try:
+            with conn.transaction():
+                self._store(conn, heard)
+        except STORING_FAULTS as fault:
+            refusal = unhandled(fault)
+        else:
+            return
+        if len(heard) == 1:
+            yield Undecoded(heard[0].record, refusal)
+            return
+        middle = len(heard) // 2
+        yield from self._store_all(conn, heard[:middle])
+        yield from self._store_all(conn, heard[middle:])
+
+    def _store(self, conn: psycopg.Connection, heard: Sequence[Heard]) -> None:
+        """Stores what was heard, and counts it beside the bytes of its messages."""
+        found = [(one.environment_id, one.event) for one in heard]
+        taken: dict[int, Amount] = {}
+        for one in heard:
+            taken.setdefault(one.environment_id, Amount()).bytes += len(one.record.value)
         now = self._clock()
         day = now.astimezone(UTC).date()
         rooms = {environment_id: room_for_events(conn, self._limits, day, environment_id) for environment_id in taken}
@@ -100,6 +132,7 @@ class AnalyticsHandler:
                 "partition": first.partition,
                 "offset": first.offset,
             },
+            exc_info=first_fault([one.refusal for one in undecoded]),
         )
 
 

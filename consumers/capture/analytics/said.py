@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 import orjson
 
 from consumers.capture.analytics.saying import EMAILS, MAX_PROPERTIES, Saying, rank
-from consumers.capture.encodings import Json, dump
+from consumers.capture.encodings import Json, dump, parse
 
 MAX_EMAIL = 254
 
@@ -65,7 +65,7 @@ class Said:
         for name in sorted({*self.set, *self.once}, key=rank):
             for stamped in (self.set.get(name), self.once.get(name)):
                 if stamped is not None and self.unset.get(name, 0) <= stamped[0]:
-                    found[name] = orjson.loads(stamped[1])
+                    found[name] = parse(stamped[1].encode())
                     break
         return found
 
