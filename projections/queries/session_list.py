@@ -135,7 +135,7 @@ def _bounded(connection: Connection, seconds: float) -> Generator[None]:
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             connection.execute(_SETTINGS, (f"{round(seconds * 1000)}ms",))
             yield
-    except psycopg.errors.QueryCanceled as error:
+    except (psycopg.errors.QueryCanceled, psycopg.errors.InvalidRegularExpression) as error:
         message = f"the sessions could not be listed in {seconds:g} s"
         raise TooSlow(message) from error
 

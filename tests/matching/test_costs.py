@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +11,11 @@ import pytest
 from psycopg.rows import TupleRow
 
 from consumers.capture.analytics.elements import elements_of
+from consumers.selection import in_time
 from domain.tenant import Tenant
-from projections.queries.matching import NONE, condition
+from projections.queries import session_list
+from projections.queries.matching import NONE, Condition, condition
+from projections.queries.session_list import SessionFilters
 from tests.matching.worlds import COUNTS, fill
 
 TENANT = Tenant(77, UUID(int=7))
@@ -49,3 +53,15 @@ def test_a_deep_chain_costs_its_elements_and_not_their_combinations(hostile: Any
     with hostile.transaction():
         hostile.execute("SET LOCAL statement_timeout = '5s'")
         assert hostile.execute(statement.encode(), made.values).fetchall() == []
+
+
+TOO_COMPLEX = "(?:a?b?c?d?e?f?g?){255}"
+"""What PostgreSQL itself refuses; our own bound is smaller, so only a condition written by hand gets there."""
+
+
+def test_a_pattern_that_the_database_gives_up_at_is_no_failure_of_ours(hostile: Any) -> None:
+    with pytest.raises(in_time.TooSlow), in_time.in_time(hostile, 5):
+        hostile.execute("SELECT 'ab' ~ %s::text", (TOO_COMPLEX,))
+    asked = SessionFilters(matching=Condition("('ab' ~ %(match_0)s::text)", {"match_0": TOO_COMPLEX}, []))
+    with pytest.raises(session_list.TooSlow):
+        session_list.page(hostile, TENANT, asked, datetime(2026, 10, 1, tzinfo=UTC), limit=1, offset=0)
