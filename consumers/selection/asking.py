@@ -15,6 +15,9 @@ IN_FLIGHT_CAP = "in_flight_cap"
 DAY_FULL = "day_full"
 """The environment has had its scheduled scans of the day; it goes on at midnight UTC."""
 
+SESSION_TOO_SLOW = "session_too_slow"
+"""Why a single session was passed over: the query takes too long with it, and with others it does not."""
+
 PAID = frozenset({QUOTA_EXHAUSTED, DAY_FULL})
 """What is waited for or passed over as the operator has set it (`on_exhausted`)."""
 

@@ -12,14 +12,14 @@ from domain.sampling import BUCKETS, threshold
 from domain.scanner import Scanner
 from domain.tenant import Tenant
 from projections.queries.definitions import definitions_of
-from projections.queries.in_time import Connection, in_time
+from projections.queries.in_time import Connection, TooSlow, in_time
 from projections.queries.matching import condition
 from projections.queries.visible import VISIBLE, visible
 
 PAGE = 200
 """Sessions that are requested in one step: the largest bulk request."""
 
-STRETCHES = (5_000, 250, 10)
+STRETCHES = (5_000, 250, 10, 1)
 """Settled sessions that one statement looks at (the first as in engine 2.3); fewer when it takes too long."""
 
 SELECT_SECONDS = 5.0
@@ -130,3 +130,37 @@ def next_page(
     if len(found) == PAGE:
         return Page(after, found, found[-1].settle_number, more=True)
     return Page(after, found, end, count == stretch)
+
+
+@dataclass(frozen=True, slots=True)
+class Heavy:
+    """A session that takes too long by itself. `alone`: the one that settled after it does not, so it is to blame."""
+
+    settle_number: int
+    alone: bool
+
+
+def heavy_session(
+    connection: Connection,
+    tenant: Tenant,
+    scanner: Scanner,
+    limits: EligibilityLimits,
+    after: int,
+    now: datetime,
+    *,
+    last: int = _LAST,
+    seconds: float = SELECT_SECONDS,
+) -> Heavy | None:
+    """The next session behind `after`, which took too long by itself a moment ago; None when there is none.
+
+    A query that is slow whatever it reads, and a database that is busy, fail for the session behind it as well.
+    """
+    row = connection.execute(_END, (tenant.environment_id, after, last, 1)).fetchone()
+    number = row[1] if row else None
+    if number is None:
+        return None
+    try:
+        found = next_page(connection, tenant, scanner, limits, number, now, stretch=1, seconds=seconds)
+    except TooSlow:
+        return Heavy(number, alone=False)
+    return Heavy(number, alone=found.end is not None)

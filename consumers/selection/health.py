@@ -112,7 +112,7 @@ def _settings(schedule: Schedule, unsupported: Sequence[str]) -> Iterator[Reason
         detail = f"The query has conditions that cannot be evaluated, so it selects nothing: {'; '.join(unsupported)}."
         yield Reason("unsupported_condition", detail, schedule.query_at)
     elif schedule.waiting_for == TOO_SLOW:
-        detail = "The query takes too long to evaluate. The schedule waits and tries again; no session is passed over."
+        detail = "The query takes too long to evaluate. The schedule waits and tries again."
         yield Reason("unsupported_condition", detail, schedule.waiting_since or schedule.query_at)
 
 

@@ -23,7 +23,7 @@ from commands.scanners import Scanners
 from commands.store.application import STORE_OUTAGES
 from consumers.relayed import Relayed
 from consumers.selection.asking import IN_FLIGHT_CAP, ask
-from consumers.selection.candidates import SELECT_SECONDS, STRETCHES, Page, next_page
+from consumers.selection.candidates import SELECT_SECONDS, STRETCHES, Page, heavy_session, next_page
 from domain.eligibility import EligibilityLimits
 from domain.errors import NotFound
 from domain.event import Actor
@@ -65,6 +65,10 @@ class OpenGap:
     settle_number: int
     last_number: int
 
+    @property
+    def single(self) -> bool:
+        return self.last_number - self.settle_number == 1
+
 
 def begin(connection: psycopg.Connection, event: Relayed) -> None:
     """Takes in a SweepGapRedriven. Hearing it again changes nothing; after the end it finds everything requested."""
@@ -105,11 +109,12 @@ class Redriving:
         with self._pool.connection() as connection, connection.cursor(row_factory=class_row(OpenGap)) as cursor:
             gaps = cursor.execute(_OPEN, (MOST,)).fetchall()
         unfinished = False
-        slow = set[UUID]()
+        slow = set[tuple[UUID, bool]]()  # that a single session is slow says nothing about the scanner's other gaps
         for gap in gaps:
             if time.monotonic() >= deadline:
                 return True
-            if gap.scanner_id in slow:
+            kind = (gap.scanner_id, gap.single)
+            if kind in slow:
                 continue
             try:
                 unfinished |= self._work_through(gap, deadline)
@@ -118,7 +123,7 @@ class Redriving:
                     forget(connection, gap.scanner_id)
             except TooSlow:
                 log.warning("the query of a scanner takes too long", extra={"scanner": str(gap.scanner_id)})
-                slow.add(gap.scanner_id)
+                slow.add(kind)
             except OUTAGES:
                 raise  # the others would meet the same
             except Exception:
@@ -132,7 +137,11 @@ class Redriving:
             scanner = self._scanners.load(context, gap.scanner_id)
             if not scanner.enabled:
                 return False
-            page = self._page(context, scanner, gap)
+            try:
+                page = self._page(context, scanner, gap)
+            except TooSlow:
+                gap = self._pass_over(context, scanner, gap)
+                continue
             asked = ask(self._observations, context, scanner.id, page)
             with self._pool.connection() as connection:
                 if asked.waiting_for is None and not page.more:
@@ -150,7 +159,7 @@ class Redriving:
     def _page(self, context: Context, scanner: Scanner, gap: OpenGap) -> Page:
         """What the scanner wants next of the gap, of fewer sessions when the query is slow. Raises TooSlow."""
         after, last = gap.settle_number, gap.last_number
-        for stretch in STRETCHES:
+        for stretch in STRETCHES[-1:] if gap.single else STRETCHES:
             try:
                 with self._pool.connection() as connection:
                     tenant, limits, seconds = context.owned(), self._limits, self._seconds
@@ -168,6 +177,30 @@ class Redriving:
             except TooSlow:
                 continue
         raise TooSlow(f"scanner {scanner.id}")
+
+    def _pass_over(self, context: Context, scanner: Scanner, gap: OpenGap) -> OpenGap:
+        """The gap behind a session that takes too long by itself when another behind it does not. Raises TooSlow.
+
+        At the end of the gap there is nothing to go on with: the session stays asked for.
+        """
+        after, last = gap.settle_number, gap.last_number
+        with self._pool.connection() as connection:
+            heavy = heavy_session(
+                connection,
+                context.owned(),
+                scanner,
+                self._limits,
+                after,
+                context.now,
+                last=last,
+                seconds=self._seconds,
+            )
+            if heavy is None or not heavy.alone:
+                raise TooSlow(f"scanner {scanner.id}")
+            connection.execute(_ADVANCE, (heavy.settle_number, gap.gap_id, after))
+        extra = {"scanner": str(scanner.id), "settle_number": heavy.settle_number}
+        log.warning("a session takes too long by itself and is passed over", extra=extra)
+        return replace(gap, settle_number=heavy.settle_number)
 
     def _context(self, gap: OpenGap) -> Context:
         return Context(

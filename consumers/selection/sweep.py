@@ -17,8 +17,8 @@ from psycopg_pool import ConnectionPool
 from commands.context import Context
 from commands.observations import Observations
 from commands.scanners import Scanners
-from consumers.selection.asking import IN_FLIGHT_CAP, PAID, ask
-from consumers.selection.candidates import SELECT_SECONDS, STRETCHES, Page, next_page
+from consumers.selection.asking import IN_FLIGHT_CAP, PAID, SESSION_TOO_SLOW, ask
+from consumers.selection.candidates import SELECT_SECONDS, STRETCHES, Page, heavy_session, next_page
 from consumers.selection.redrive import Redriving
 from consumers.selection.watermarks import TOO_SLOW, Watermark, advance, enabled_watermarks, note_waiting
 from domain.eligibility import EligibilityLimits
@@ -38,6 +38,9 @@ SLOW_SECONDS = 20
 """Longest time of a sweep that goes to scanners whose query took too long before. They come last."""
 
 AGAIN_SECONDS = 2.0
+
+GIVE_UP = timedelta(minutes=10)
+"""How long a watermark stands before a session that takes too long by itself, when that may be the query's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +114,11 @@ class Sweep:
             try:
                 page, head = self._page(context, scanner, mark, stretch)
             except TooSlow:
-                if stretch != STRETCHES[-1]:
-                    stretch = STRETCHES[STRETCHES.index(stretch) + 1]
-                    continue
-                log.warning("the query of a scanner takes too long", extra={"scanner": str(scanner.id)})
-                with self._pool.connection() as connection:
-                    note_waiting(connection, mark, TOO_SLOW, now)
-                return False
+                slower = self._slower(context, scanner, mark, stretch)
+                if slower is None:
+                    return False
+                mark, stretch = slower
+                continue
             reached, waiting = self._request(context, scanner, page)
             if page.end is None:
                 reached = head
@@ -143,6 +144,43 @@ class Sweep:
             return next_page(
                 connection, tenant, scanner, limits, after, self._clock(), stretch=stretch, seconds=seconds
             ), head
+
+    def _slower(
+        self, context: Context, scanner: Scanner, mark: Watermark, stretch: int
+    ) -> tuple[Watermark, int] | None:
+        """With what to go on when a stretch took too long; None when the scanner waits."""
+        if stretch != STRETCHES[-1]:
+            return mark, STRETCHES[STRETCHES.index(stretch) + 1]
+        passed_over = self._pass_over(context, scanner, mark, self._clock())
+        return None if passed_over is None else (passed_over, STRETCHES[0])
+
+    def _pass_over(self, context: Context, scanner: Scanner, mark: Watermark, now: datetime) -> Watermark | None:
+        """The watermark behind the session that takes too long by itself, which becomes a gap; None when it waits.
+
+        A visitor can make a session that a query takes for ever with: it must not stop the sessions behind it. When the
+        next session is as slow, the query or the database is more likely the reason, and the watermark waits; but no
+        longer than GIVE_UP, since there may be several such sessions in a row.
+        """
+        limits, seconds = self._rules.limits, self._rules.select_seconds
+        with self._pool.connection() as connection:
+            heavy = heavy_session(
+                connection, context.owned(), scanner, limits, mark.settle_number, self._clock(), seconds=seconds
+            )
+        waited = mark.too_slow and mark.waiting_since is not None and now - mark.waiting_since >= GIVE_UP
+        extra = {"scanner": str(scanner.id)}
+        if heavy is None or not (heavy.alone or waited):
+            log.warning("the query of a scanner takes too long", extra=extra)
+            with self._pool.connection() as connection:
+                note_waiting(connection, mark, TOO_SLOW, now)
+            return None
+        number = heavy.settle_number
+        log.warning("a session takes too long by itself and is passed over", extra={**extra, "settle_number": number})
+        self._scanners.skip_gap(context, scanner.id, number, number, SESSION_TOO_SLOW)
+        with self._pool.connection() as connection:
+            passed = settled_by(connection, number) or now
+            if not advance(connection, mark, number, passed, self._rules.settle_interval):
+                return None  # stopped, re-enabled or swept by somebody else meanwhile
+        return replace(mark, settle_number=number, too_slow=False, waiting_since=None)
 
     def _request(self, context: Context, scanner: Scanner, page: Page) -> tuple[int | None, str | None]:
         """Requests what the scanner wants of a page.

@@ -42,7 +42,7 @@ WHERE scanner_id = %s AND as_of < %s
 _FORGET = "DELETE FROM selection.watermark WHERE scanner_id = %s"
 _ENABLED = """
 SELECT scanner_id, environment_id, organization_id, settle_number, waiting_for IS NOT DISTINCT FROM 'too_slow'
-    AS too_slow
+    AS too_slow, waiting_since
 FROM selection.watermark WHERE enabled
 ORDER BY waiting_for IS NOT DISTINCT FROM 'too_slow', CASE waiting_for WHEN 'too_slow' THEN random() END, swept_at,
     scanner_id
@@ -63,13 +63,17 @@ WHERE scanner_id = %(scanner_id)s AND settle_number = %(from)s AND enabled
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """An enabled scanner and the settle number it has passed. `too_slow`: its query took too long last time."""
+    """An enabled scanner and the settle number it has passed.
+
+    `too_slow`: its query took too long last time. `waiting_since`: when it began to stand still, for whatever reason.
+    """
 
     scanner_id: UUID
     environment_id: int
     organization_id: UUID
     settle_number: int
     too_slow: bool
+    waiting_since: datetime | None = None
 
 
 class WatermarkKeeper:

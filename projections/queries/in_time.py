@@ -15,14 +15,15 @@ _SETTINGS = "SELECT set_config('statement_timeout', %s, true), set_config('jit',
 
 
 class TooSlow(Exception):
-    """It took longer than it may. Not now, but later perhaps."""
+    """It took longer than it may, or more than the database spends on a regular expression. Not now, later perhaps."""
 
 
 @contextmanager
 def in_time(connection: Connection, seconds: float, *, one_moment: bool = False) -> Generator[Connection]:
     """A transaction whose statements are cancelled after so many seconds each. Raises TooSlow.
 
-    With `one_moment` all of them see the same, and can only read.
+    With `one_moment` all of them see the same, and can only read. PostgreSQL gives up at a pattern by its own measure
+    as well ("too complex"); ours is meant to be the smaller one.
     """
     try:
         with connection.transaction():
@@ -32,3 +33,5 @@ def in_time(connection: Connection, seconds: float, *, one_moment: bool = False)
             yield connection
     except psycopg.errors.QueryCanceled as error:
         raise TooSlow(f"the sessions could not be looked through in {seconds:g} s") from error
+    except psycopg.errors.InvalidRegularExpression as error:
+        raise TooSlow("a pattern is too much for the database") from error

@@ -26,10 +26,10 @@ def place(site: Site) -> Place:
     return new_place(site, str(uuid4()))
 
 
-def skip(place: Place, scanner_id: str, first: int, last: int) -> None:
+def skip(place: Place, scanner_id: str, first: int, last: int, reason: str = "quota_exhausted") -> None:
     """What the schedule records when it passes over sessions."""
     context = replace(place.site.system, now=place.site.services.clock(), tenant=place.tenant)
-    place.site.services.scanners.skip_gap(context, UUID(scanner_id), first, last, "quota_exhausted")
+    place.site.services.scanners.skip_gap(context, UUID(scanner_id), first, last, reason)
     place.site.standing()
 
 
@@ -198,3 +198,11 @@ def test_a_count_that_is_too_slow_is_503(site: Site, place: Place) -> None:
         assert refusal(slow) == (503, "server_error", "error", None)
         assert int(slow.headers["retry-after"]) > 0
         assert client.get(path).json()["count"] == 1
+
+
+def test_a_session_that_took_too_long_is_listed_without_looking_at_it_again(place: Place) -> None:
+    made = scanner(place.api, "gaps", query={"events": [{"id": "never"}]})["id"]
+    number = place.recorded("heavy", settled=True) or 0
+    skip(place, made, number, number, "session_too_slow")
+    (gap,) = place.api.get(f"scanners/{made}/gaps/").json()["results"]
+    assert (gap["reason"], gap["sessions"]) == ("session_too_slow", 1)

@@ -59,6 +59,12 @@ REFUSED = [
     ("a{256}", "too large"),
     ("a{1,99999}", "too large"),
     ("(abcdefghij){250}", "too large"),
+    ("(?:a?b?c?d?e?f?g?){255}", "may be empty"),
+    ("(?:a?){255}(?:b?){255}", "may be empty"),
+    (r"(?:\w?\d?\s?){255}", "may be empty"),
+    (r"(?:|a|\b){61}", "may be empty"),
+    ("(?:a{0,3}|b){2}", "inside a repetition"),
+    ("((?:(?:a?)?)){10}" * 7, "may be empty"),
     ("a{3,2}", "ends before"),
     ("a{,2}", "without a beginning"),
     ("(", "not closed"),
@@ -103,7 +109,17 @@ def test_whatever_is_accepted_is_a_pattern_for_postgresql(
 
 
 @pytest.mark.parametrize(
-    "pattern", ["(?:a|b){250}c$", "(a|a|a|a)*$b", ".*.*.*.*.*.*x", "[ab]?" * 90 + "[ab]{90}", "(?:ab?){200}c"]
+    "pattern",
+    [
+        "(?:a|b){250}c$",
+        "(a|a|a|a)*$b",
+        ".*.*.*.*.*.*x",
+        "[ab]?" * 90 + "[ab]{90}",
+        "(?:ab?){200}c",
+        r"(?:\w?\d?\s?){20}x",
+        "(?:a?){10}(?:b?){10}" * 3,
+        "a?" * 249,
+    ],
 )
 def test_the_worst_that_is_accepted_costs_a_bounded_time(
     connection: psycopg.Connection[TupleRow], pattern: str

@@ -78,7 +78,7 @@ _events: st.SearchStrategy[Row] = st.fixed_dictionaries(
         "distinct_id": st.sampled_from([*PEOPLE, None]),
         "current_url": st.sampled_from([*URLS, None]),
         "properties": _properties,
-        "elements": st.none() | st.lists(_elements, max_size=3),
+        "elements": st.none() | st.lists(_elements, max_size=5),
     }
 )
 _lines = st.fixed_dictionaries({"level": st.sampled_from(["info", "warn", "error"]), "message": st.sampled_from(WORDS)})

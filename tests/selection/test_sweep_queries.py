@@ -11,12 +11,14 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from commands.store.event_log import EventLog
 from consumers.selection import candidates, sweep
 from consumers.selection.candidates import next_page
 from consumers.selection.redrive import Redriving
 from consumers.selection.sweep import Sweep, SweepRules
 from domain.eligibility import EligibilityLimits
 from domain.ids import gap_id
+from domain.scanner import SweepGapSkipped
 from tests.selection.schedule import SETTLE, TENANT, Schedule
 
 RULES = SweepRules(EligibilityLimits(), SETTLE, select_seconds=0.15)
@@ -24,6 +26,17 @@ ORDERS = {"events": [{"id": "order_placed"}]}
 _EVENT = """
 INSERT INTO capture.analytics_event (environment_id, session_id, uuid, name, at, properties, received_at, arrived_at)
 VALUES (1, %s, gen_random_uuid(), 'order_placed', 0, '{}', now(), now())
+"""
+# The events of the sessions in `heavy` take a second each to read.
+_HEAVY = """
+CREATE TABLE heavy (session_id text);
+CREATE FUNCTION slowly(session text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF EXISTS (SELECT FROM heavy h WHERE h.session_id = session) THEN PERFORM pg_sleep(1); END IF;
+    RETURN true;
+END $$;
+ALTER TABLE capture.analytics_event RENAME TO stored_event;
+CREATE VIEW capture.analytics_event AS SELECT * FROM capture.stored_event WHERE slowly(session_id);
 """
 
 
@@ -142,6 +155,72 @@ def test_a_gap_whose_query_takes_too_long_stays_open_and_stops_no_other(schedule
         assert (schedule.requested(slow), schedule.requested(quick)) == ([], ["a"])
     redriving.run(1e12)
     assert schedule.requested(slow) == ["a"]
+
+
+def heavy(schedule: Schedule, *sessions: str) -> UUID:
+    """A scanner whose query takes long with these sessions: their events are slow to read."""
+    scanner = schedule.create(query=ORDERS)
+    schedule.now += timedelta(seconds=1)
+    with schedule.pool.connection() as connection:
+        connection.execute(_HEAVY)
+        connection.execute("INSERT INTO heavy SELECT unnest(%s::text[])", (list(sessions),))
+    return scanner
+
+
+def skipped(schedule: Schedule) -> list[tuple[int, int, str]]:
+    with schedule.pool.connection() as connection:
+        events = [found.event for found in EventLog().read(connection, 0, 10_000)]
+    return [(each.start, each.end, each.reason) for each in events if isinstance(each, SweepGapSkipped)]
+
+
+def test_a_session_that_takes_too_long_by_itself_is_passed_over_as_a_gap(schedule: Schedule) -> None:
+    scanner = heavy(schedule, "hostile")
+    for name in ("a", "hostile", "b"):
+        schedule.settled(name)
+        ordered(schedule, name)
+    assert swept(schedule) is None
+    assert schedule.requested(scanner) == ["a", "b"]
+    assert skipped(schedule) == [(2, 2, "session_too_slow")]
+    assert (schedule.watermark(scanner)["settle_number"], schedule.watermark(scanner)["waiting_for"]) == (3, None)
+    with schedule.pool.connection() as connection:
+        connection.execute("DELETE FROM heavy")
+    schedule.scanners.redrive_gap(schedule.context(), scanner, gap_id(scanner, 2))
+    schedule.hear()
+    swept(schedule)
+    assert schedule.requested(scanner) == ["a", "b", "hostile"], "asked for after all, as any other gap"
+
+
+def test_several_such_sessions_in_a_row_are_passed_over_when_they_have_been_waited_for(schedule: Schedule) -> None:
+    scanner = heavy(schedule, "one", "two")
+    for name in ("one", "two", "b"):
+        schedule.settled(name)
+        ordered(schedule, name)
+    swept(schedule)
+    schedule.now += sweep.GIVE_UP - timedelta(seconds=1)
+    swept(schedule)
+    assert (skipped(schedule), schedule.watermark(scanner)["waiting_for"]) == ([], "too_slow"), (
+        "may be the query's fault"
+    )
+    schedule.now += timedelta(seconds=1)
+    swept(schedule)
+    assert skipped(schedule) == [(1, 1, "session_too_slow"), (2, 2, "session_too_slow")]
+    assert schedule.requested(scanner) == ["b"]
+
+
+def test_a_redriven_gap_goes_on_behind_a_session_that_takes_too_long(schedule: Schedule) -> None:
+    schedule.quota, schedule.on_exhausted = 0, "skip"
+    scanner = heavy(schedule)
+    for name in ("a", "hostile", "b"):
+        schedule.settled(name)
+        ordered(schedule, name)
+    schedule.sweep()
+    schedule.quota = 10
+    schedule.scanners.redrive_gap(schedule.context(), scanner, gap_id(scanner, 1))
+    schedule.hear()
+    with schedule.pool.connection() as connection:
+        connection.execute("INSERT INTO heavy VALUES ('hostile')")
+    swept(schedule)
+    assert schedule.requested(scanner) == ["a", "b"]
 
 
 @pytest.mark.rule("3.3/evaluated")

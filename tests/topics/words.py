@@ -124,7 +124,7 @@ FIELDS = {
     "from": "Settle number of the first session passed over.",
     "to": "Settle number of the last session passed over.",
     "gap_id": "The gap: the id that the API shows for it.",
-    "reason": "Why, as a word: `quota_exhausted`, `day_full`. Others may come.",
+    "reason": "Why, as a word: `quota_exhausted`, `day_full`, `session_too_slow`. Others may come.",
     "scanner_id": "The scanner, which is also the id of its stream.",
     "session_id": "The recorded session.",
     "scanner_snapshot": "The scanner as it was when it was asked: name, type, version, model and config.",

@@ -15,6 +15,7 @@ from api.http.routes.estimate import RETRY_SECONDS
 from api.http.schedule_documents import GapDocument, RedriveDocument
 from api.http.writes import done
 from commands.store.once import Kept
+from consumers.selection.asking import SESSION_TOO_SLOW
 from consumers.selection.counting import TooSlow
 from domain.errors import NotFound
 from projections.queries import gaps, scanners
@@ -23,10 +24,12 @@ SERVED_BY = ("scanners",)
 
 
 def list_gaps(call: Call) -> Response:
-    """Sessions that the schedule passed over, because the quota was used up and is not waited for; latest first.
+    """Sessions that the schedule passed over, latest first.
 
-    `from` and `to` are when the first and the last session of the gap settled. `sessions` are those of its settled
-    sessions that the scanner's present query matches, before sampling; a redrive looks at these.
+    That is because the quota was used up and is not waited for, or because the query takes too long with a session
+    (`session_too_slow`). `from` and `to` are when the first and the last session of the gap settled. `sessions` are
+    those of its settled sessions that the scanner's present query matches, before sampling; a redrive looks at these.
+    A session that took too long is not looked at again for that, and counts.
     """
     scanner_id = call.object_id("scanner_id")
     asked = page(call.request)
@@ -36,10 +39,11 @@ def list_gaps(call: Call) -> Response:
             raise NotFound
         count, found = gaps.page(conn, call.tenant, scanner_id, asked.limit, asked.offset)
     try:
-        ranges = [(gap.first, gap.last) for gap in found]
-        sessions = call.services.estimates.matched_in(call.tenant, scanner["query"], ranges)
+        ranges = [(gap.first, gap.last) for gap in found if gap.reason != SESSION_TOO_SLOW]
+        counted = iter(call.services.estimates.matched_in(call.tenant, scanner["query"], ranges))
     except TooSlow:
         raise unavailable("The sessions could not be counted in time.", RETRY_SECONDS) from None
+    sessions = [1 if gap.reason == SESSION_TOO_SLOW else next(counted) for gap in found]
     rows = [
         {
             "id": gap.id,

@@ -3,8 +3,9 @@ r"""Regular expressions of users: a subset with a bounded cost, which means the 
 Accepted: literals, `.` (no line break), sets, `\d \w \s` and their opposites, `\b`, `^` and `$` (ends of the text),
 groups, alternatives, `* + ? {m,n}` also lazy (greed does not change whether there is a match), and `(?i)` at the start.
 Classes and case are those of ASCII. Refused: `\B` (it means several things in empty text), back-references,
-look-around, named groups, a repetition inside a repetition, counts over 255, and what grows beyond MOST_STATES once its
-counts are written out. PostgreSQL then needs time in proportion to the text.
+look-around, named groups, a repetition inside a repetition, counts over 255, what grows beyond MOST_STATES once its
+counts are written out, and more than MOST_OPTIONAL of what may be empty in counted groups: PostgreSQL connects every
+such place with every other. It then needs time in proportion to the text.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ MOST_STATES = 2_000
 MOST_COUNT = 255
 """PostgreSQL's own limit of a count."""
 
+MOST_OPTIONAL = 60
+"""Characters, counts written out, in groups that are counted and may be empty, such as `(?:a?b?){30}`; of a pattern."""
+
 DEEPEST = 20
 """Groups in one another."""
 
@@ -34,12 +38,16 @@ _ANY = ({"s", "S"}, {"d", "D"}, {"w", "W"})
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """`size`: characters when counts are written out. `repeats`: holds a repetition. `edge`: matches no character."""
+    """`size`: characters when counts are written out. `repeats`: holds a repetition. `edge`: matches no character.
+
+    `empty`: may match no character.
+    """
 
     text: str
     size: int = 1
     repeats: bool = False
     edge: bool = False
+    empty: bool = False
 
 
 def translated(pattern: str) -> str:
@@ -60,6 +68,7 @@ class _Reader:
     def __init__(self, pattern: str, at: int) -> None:
         self._pattern = pattern
         self._at = at
+        self._optional = 0
 
     @property
     def ended(self) -> bool:
@@ -76,14 +85,16 @@ class _Reader:
         if size > MOST_STATES:
             raise Unanswered("repetitions that are too large")
         text = "|".join(branch.text for branch in branches)
-        return _Piece(text, size, repeats=any(branch.repeats for branch in branches))
+        repeats, empty = any(branch.repeats for branch in branches), any(branch.empty for branch in branches)
+        return _Piece(text, size, repeats=repeats, empty=empty)
 
     def _branch(self, depth: int) -> _Piece:
         pieces = list[_Piece]()
         while not self.ended and self._ahead not in "|)":
             pieces.append(self._repeated(self._atom(depth)))
         text = "".join(piece.text for piece in pieces)
-        return _Piece(text, sum(piece.size for piece in pieces), repeats=any(piece.repeats for piece in pieces))
+        repeats, empty = any(piece.repeats for piece in pieces), all(piece.edge or piece.empty for piece in pieces)
+        return _Piece(text, sum(piece.size for piece in pieces), repeats=repeats, empty=empty)
 
     def _repeated(self, piece: _Piece) -> _Piece:
         counted = self._quantifier()
@@ -100,7 +111,13 @@ class _Reader:
         size = piece.size * max(most, 1)
         if size > MOST_STATES:
             raise Unanswered("repetitions that are too large")
-        return _Piece(piece.text + quantifier, size, repeats=piece.repeats or quantifier != "?")
+        counts = quantifier not in ("*", "+", "?")
+        if counts and piece.empty:
+            self._optional += size
+            if self._optional > MOST_OPTIONAL:
+                raise Unanswered("counted groups that may be empty")
+        empty = piece.empty or quantifier in ("*", "?") or quantifier.startswith("{0")
+        return _Piece(piece.text + quantifier, size, repeats=piece.repeats or quantifier != "?", empty=empty)
 
     def _quantifier(self) -> tuple[str, int] | None:
         """The quantifier that comes next, in PostgreSQL's language, and how often it writes out what it repeats."""
@@ -151,7 +168,7 @@ class _Reader:
         inside = self.alternatives(depth + 1)
         if not self._taken(")"):
             raise Unanswered("a bracket that is not closed")
-        return _Piece(f"(?:{inside.text})", inside.size, inside.repeats)
+        return _Piece(f"(?:{inside.text})", inside.size, inside.repeats, empty=inside.empty)
 
     def _escaped(self) -> _Piece:
         character = self._next()

@@ -6,6 +6,7 @@ so that `NOT` turns one into the other. The environment comes first in every loo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from domain.tenant import Tenant
@@ -128,15 +129,33 @@ class _Writer:
                 return f"({' OR '.join(map(self._chain, ways))})" if ways else "false"
 
     def _chain(self, steps: tuple[Compound, ...]) -> str:
-        """A chain begins with the innermost element, so a step that stands inside another has a smaller place."""
-        sources = [f"{_CHAIN} WITH ORDINALITY x{place}(el, place)" for place in range(len(steps))]
-        conditions = [part for place, step in enumerate(steps) for part in self._compound(f"x{place}.el", step)]
-        for place, step in enumerate(steps[1:], start=1):
-            inside = (
-                f"x{place}.place = x{place - 1}.place - 1" if step.child else f"x{place}.place < x{place - 1}.place"
-            )
-            conditions.append(inside)
-        return f"EXISTS (SELECT FROM {', '.join(sources)} WHERE {' AND '.join(conditions) or 'true'})"
+        """A chain begins with the innermost element, so what stands around another has a larger place.
+
+        Steps right inside one another are looked for together, at the innermost place that fits, and the next ones
+        around that place: the innermost leaves the most room, so no other needs to be tried and an event costs
+        steps times elements. A join of the steps would try every combination.
+        """
+        inner, rows = None, ""
+        for group in _groups(steps):
+            rows, conditions = self._together(group)
+            conditions += [] if inner is None else [f"x.place > {inner}"]
+            rows += f" WHERE {' AND '.join(conditions) or 'true'}"
+            inner = f"(SELECT min(x.place) + {len(group) - 1} FROM {rows})"  # noqa: S608 - text of our own
+        return f"EXISTS (SELECT FROM {rows})"
+
+    def _together(self, group: Sequence[Compound]) -> tuple[str, list[str]]:
+        """Elements `x.el` with those around them, and what steps right inside one another, innermost first, ask."""
+        innermost, *around = group
+        conditions = self._compound("x.el", innermost)
+        if not around:
+            return f"{_CHAIN} WITH ORDINALITY x(el, place)", conditions
+        for number, step in enumerate(around, start=1):
+            conditions += [f"x.up{number} IS NOT NULL", *self._compound(f"x.up{number}", step)]
+        ups = ", ".join(f"lead(c.el, {number}) OVER w AS up{number}" for number in range(1, len(group)))
+        return (
+            f"(SELECT c.el, c.place, {ups} FROM {_CHAIN} WITH ORDINALITY c(el, place) "  # noqa: S608 - of our own
+            "WINDOW w AS (ORDER BY c.place)) x"
+        ), conditions
 
     def _compound(self, element: str, step: Compound) -> list[str]:
         found = list[str]()
@@ -255,3 +274,14 @@ class _Writer:
             name = self._names.setdefault(value, name)
         self.values[name] = value
         return f"%({name})s"
+
+
+def _groups(steps: tuple[Compound, ...]) -> list[list[Compound]]:
+    """Steps that stand right inside one another, together; everything innermost first."""
+    groups = list[list[Compound]]()
+    for step in steps:
+        if step.child and groups:
+            groups[-1].insert(0, step)
+        else:
+            groups.append([step])
+    return groups[::-1]
