@@ -6,6 +6,7 @@ Times are ms since the first event. ``window`` is an index in order of first app
 from array import array
 from dataclasses import dataclass, field
 
+from consumers.scanning.evidence.mirror import Room
 from consumers.scanning.evidence.naming import Target
 from consumers.scanning.evidence.reading import PageText
 
@@ -115,12 +116,14 @@ class Story:
     """Everything that happened, each list in order of time.
 
     ``changes``, ``scrolled`` (per window) and ``activity`` (over all) are times; ``removed_groups`` says when a field
-    of a form (window, url, group) left the page, ``cleared_groups`` when a script emptied one.
+    of a form (window, url, group) left the page, ``cleared_groups`` when a script emptied one. ``room`` is for reading
+    pages while the story is made.
     """
 
     started_at_ms: int = 0
     duration: int = 0
     windows: int = 0
+    room: Room = field(default_factory=Room)
     pages: list[Page] = field(default_factory=list)
     clicks: list[Click] = field(default_factory=list)
     typings: list[Typing] = field(default_factory=list)

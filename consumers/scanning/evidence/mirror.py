@@ -6,6 +6,9 @@ from typing import Any, Final
 
 MAX_NODES: Final = 50_000
 """Nodes kept per window, as Mixpanel's analyser caps its tracker (capture 6). Nodes beyond it are not mirrored."""
+MAX_DEPTH: Final = 1_000
+"""Levels of a page, about twice what a browser's parser nests (512): scripts may nest deeper. What lies below is not
+mirrored, so that looking at everything above a node costs little, whatever a page holds."""
 MAX_CHILDREN_WALK: Final = 200_000
 MAX_TEXT_CHARS: Final = 4_000
 MAX_STYLE_CHARS: Final = 500_000
@@ -15,18 +18,50 @@ SHORT_CHARS: Final = 200
 MAX_ATTRIBUTES: Final = 200
 """Of one element."""
 
+MAX_READ: Final = 50_000_000
+"""Nodes looked at for their text in one recording, half a minute's work. An hour of busy pages takes a fiftieth. What
+changes after that is still seen to change, without its words."""
+
 ELEMENT: Final = 2
 TEXT: Final = 3
 _TYPES: Final = (0, 1, 2, 3, 4, 5)
 
 
+class Room:
+    """How many nodes may still be looked at for their text: changes are many, and so is what lies below each."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int = MAX_READ) -> None:
+        self.left = left
+
+    def take(self, nodes: int) -> bool:
+        """False when there is no more."""
+        self.left -= nodes
+        return self.left >= 0
+
+
 class Node:
     """A mirrored node. Children are a linked list, so that inserting before a sibling does not walk."""
 
-    __slots__ = ("attributes", "first", "id", "last", "next", "parent", "previous", "tag", "text", "type", "words")
+    __slots__ = (
+        "attributes",
+        "depth",
+        "first",
+        "id",
+        "last",
+        "next",
+        "parent",
+        "previous",
+        "tag",
+        "text",
+        "type",
+        "words",
+    )
 
     def __init__(self, node_id: int, node_type: int, tag: str, attributes: dict[str, Any], text: str) -> None:
         self.id = node_id
+        self.depth = 0
         self.type = node_type
         self.tag = tag
         self.attributes = attributes
@@ -117,7 +152,7 @@ class Mirror:
 
     def _add_one(self, entry: Any) -> Node | None:
         parent = self.node(entry.get("parentId"))
-        node = self._grow(entry["node"]) if parent is not None else None
+        node = self._grow(entry["node"], parent.depth + 1) if parent is not None else None
         if node is None or parent is None or parent.id not in self.nodes:
             return None  # a node that replaces one above its own parent takes the parent with it
         self._place(node, parent, self.node(entry.get("nextId")))
@@ -179,9 +214,9 @@ class Mirror:
             self.chars += len(kept)
         return kept
 
-    def _grow(self, snapshot: object) -> Node | None:
+    def _grow(self, snapshot: object, depth: int = 0) -> Node | None:
         """Mirror a serialised node and its children without recursion; pages nest deeper than Python does."""
-        top = self._make(snapshot)
+        top = self._make(snapshot, depth)
         if top is None or not isinstance(snapshot, dict) or not snapshot.get("childNodes"):
             return top
         stack: list[tuple[Node, Any]] = [(top, snapshot)]
@@ -191,14 +226,14 @@ class Mirror:
             if not isinstance(children, list):
                 continue
             for child_data in children:
-                child = self._make(child_data)
+                child = self._make(child_data, parent.depth + 1)
                 if child is not None:
                     self._append(child, parent)
                     if child.type != TEXT:
                         stack.append((child, child_data))
         return top
 
-    def _make(self, data: object) -> Node | None:
+    def _make(self, data: object, depth: int) -> Node | None:
         if not isinstance(data, dict):
             return None
         node_id, node_type = data.get("id"), data.get("type")
@@ -207,6 +242,9 @@ class Mirror:
         if node_id in self.nodes:
             self.remove(node_id)
         elif len(self.nodes) >= MAX_NODES:
+            self.truncated = True
+            return None
+        if depth > MAX_DEPTH:
             self.truncated = True
             return None
         attributes, tag, text = data.get("attributes"), data.get("tagName"), data.get("textContent")
@@ -221,6 +259,7 @@ class Mirror:
             kept,
             self._kept(text, MAX_STYLE_CHARS if data.get("isStyle") else MAX_TEXT_CHARS),
         )
+        node.depth = depth
         self.nodes[node_id] = node
         return node
 

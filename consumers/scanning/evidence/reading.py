@@ -1,13 +1,13 @@
 """Reading a mirrored page: what is visible, what it says, and where it says it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from consumers.scanning.evidence.masking import MASKED, clean, looks_like_name
-from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, walk
+from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room, walk
 
 UNSEEN: Final = frozenset(
     {"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas", "iframe"}
@@ -56,6 +56,8 @@ PLACE_LEVELS: Final = 5
 BLOCK_CHARS: Final = 160
 MAIN_CHARS: Final = 400
 MAX_BLOCKS: Final = 80
+MAX_HIDING_CHARS: Final = 10_000
+"""Of an attribute that may hide its element: each change of one reads it twice."""
 
 _HIDDEN_CLASSES: Final = frozenset({"hidden", "hide", "d-none", "is-hidden", "invisible", "sr-only", "visually-hidden"})
 _HIDING = re.compile(
@@ -100,14 +102,40 @@ def hidden(node: Node) -> bool:
     if node.attribute("aria-hidden") == "true" or (node.tag == "input" and node.attribute("type") == "hidden"):
         return True
     classes = attributes.get("class")
-    if isinstance(classes, str) and not _HIDDEN_CLASSES.isdisjoint(classes.split()):
+    if isinstance(classes, str) and not _HIDDEN_CLASSES.isdisjoint(classes[:MAX_HIDING_CHARS].split()):
         return True
     style = attributes.get("style")
-    return isinstance(style, str) and bool(_HIDING.search(style))
+    return isinstance(style, str) and bool(_HIDING.search(style, 0, MAX_HIDING_CHARS))
 
 
-def visible(node: Node) -> bool:
-    return not any(above.tag in UNSEEN or hidden(above) for above in node.ancestors())
+def visible(node: Node, known: dict[Node, bool] | None = None) -> bool:
+    """Whether neither the node nor anything above it hides it; ``known`` as for ``under``."""
+    return not under(node, _hides, known)
+
+
+def under(node: Node, holds: Callable[[Node], bool], known: dict[Node, bool] | None = None) -> bool:
+    """Whether something holds for the node or anything above it.
+
+    ``known`` is what the same question found before, while the page stays as it is: with it, asking for many nodes
+    looks at each node once, however deep they lie.
+    """
+    if known is None:
+        return any(holds(above) for above in node.ancestors())
+    below: list[Node] = []
+    found = False
+    for above in node.ancestors():
+        if above in known:
+            found = known[above]
+            break
+        below.append(above)
+    for each in reversed(below):
+        found = found or holds(each)
+        known[each] = found
+    return found
+
+
+def _hides(node: Node) -> bool:
+    return node.tag in UNSEEN or hidden(node)
 
 
 def tokens(node: Node) -> tuple[str, ...]:
@@ -147,11 +175,11 @@ def _own_place(node: Node) -> str:
     return next((place for place, holds in rules if holds), "")
 
 
-def text_of(node: Node, limit: int = BLOCK_CHARS) -> str:
-    """The visible text below ``node`` as one run."""
+def text_of(node: Node, limit: int = BLOCK_CHARS, room: Room | None = None) -> str:
+    """The visible text below ``node`` as one run, as far as there is room for reading."""
     parts: list[str] = []
     size = 0
-    for piece in _visible_texts(node):
+    for piece in _visible_texts(node, room):
         parts.append(piece.text)
         size += len(piece.text)
         if size > limit * 4:
@@ -159,10 +187,10 @@ def text_of(node: Node, limit: int = BLOCK_CHARS) -> str:
     return clean(" ".join(parts), limit)
 
 
-def blocks_of(node: Node, limit: int = MAX_BLOCKS) -> list[Block]:
-    """Visible text below ``node``, one block per block-level element, in document order."""
+def blocks_of(node: Node, limit: int = MAX_BLOCKS, room: Room | None = None) -> list[Block]:
+    """Visible text below ``node``, one block per block-level element, in document order, as far as there is room."""
     grouped: dict[int, tuple[Node, list[str]]] = {}
-    for piece in _visible_texts(node):
+    for piece in _visible_texts(node, room):
         owner = owner_of(piece.parent or piece, node)
         grouped.setdefault(owner.id, (owner, []))[1].append(piece.text)
         if len(grouped) > limit:
@@ -191,17 +219,21 @@ def without_names(blocks: list[Block]) -> list[Block]:
     return kept
 
 
-def read_page(mirror: Mirror) -> PageText:
-    """Title, headings, messages and main text of the whole page; navigation, header and footer are left out."""
-    if mirror.root is None:
+def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
+    """Title, headings, messages and main text of the whole page; navigation, header and footer are left out.
+
+    Nothing when there is no room for reading any more.
+    """
+    if mirror.root is None or not (room is None or room.take(len(mirror.nodes))):
         return PageText()
     title, body, main = "", None, None
+    known: dict[Node, bool] = {}
     for node in walk(mirror.root):
         if node.tag == "title" and not title:
             title = clean(" ".join(child.text for child in node.children()), BLOCK_CHARS)
         elif node.tag == "body" and body is None:
             body = node
-        elif main is None and (node.tag == "main" or node.attribute("role") == "main") and visible(node):
+        elif main is None and (node.tag == "main" or node.attribute("role") == "main") and visible(node, known):
             main = node
     top = body or mirror.root
     # Messages are looked for in the whole body: toasts and banners stand outside of the main part.
@@ -225,9 +257,9 @@ def owner_of(node: Node, top: Node | None = None) -> Node:
     return node
 
 
-def _visible_texts(top: Node) -> Iterator[Node]:
+def _visible_texts(top: Node, room: Room | None) -> Iterator[Node]:
     stack = [top]
-    while stack:
+    while stack and (room is None or room.take(1)):
         node = stack.pop()
         if node.type == TEXT:
             if node.text and not node.text.isspace():

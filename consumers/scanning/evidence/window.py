@@ -16,6 +16,7 @@ from consumers.scanning.evidence.reading import (
     place_of,
     read_page,
     text_of,
+    under,
     visible,
 )
 from consumers.scanning.evidence.vocabulary import error_tone
@@ -81,7 +82,7 @@ class Window:
         draft, self.draft = self.draft, None
         if draft is None:
             return
-        text = read_page(self.mirror)
+        text = read_page(self.mirror, self.story.room)
         if draft.how == "view" and text.headings == self.last_text.headings:
             return
         self.last_text = text
@@ -104,7 +105,7 @@ class Window:
             for below in walk(self.mirror.root):
                 self._read_styles(below)
         if same_page:
-            text = read_page(self.mirror)
+            text = read_page(self.mirror, self.story.room)
             if text.headings != self.last_text.headings or text.title != self.last_text.title:
                 self.open(t, self.url, "view")
         else:
@@ -130,7 +131,11 @@ class Window:
         """Apply one mutation and note what it made visible."""
         own_doing = t - self.acted_at > ACT_MS and self.draft is None
         touched: list[Node] = []
-        removed = [self._remove(t, entry) for entry in _list(data, "removes")]
+        before = len(self.mirror.nodes)
+        removed = [self._remove(entry) for entry in _list(data, "removes")]
+        if len(self.mirror.nodes) < before:
+            for field_id in [f for f in self.fields if self.mirror.node(f) is None]:
+                self._field_gone(t, field_id)
         touched += [node for node in removed if node is not None]
         roots = self.mirror.add(_list(data, "adds"))
         for root in roots:
@@ -149,14 +154,12 @@ class Window:
             self.open(t, self.url, "view")
         self._show(t, blocks)
 
-    def _remove(self, t: int, entry: object) -> Node | None:
+    def _remove(self, entry: object) -> Node | None:
         node = self.mirror.node(_get(entry, "id"))
         if node is None:
             return None
         parent = node.parent
         self.mirror.remove(node.id)
-        for field_id in [f for f in self.fields if self.mirror.node(f) is None]:
-            self._field_gone(t, field_id)
         return parent
 
     def _field_gone(self, t: int, node_id: int) -> None:
@@ -173,16 +176,18 @@ class Window:
         before, classes = hidden(node), set(node.attribute("class").split())
         self.mirror.set_attributes(node.id, changes)
         added = set(node.attribute("class").split()) - classes
-        marked = any(map(errorish, added)) and bool(error_tone(text_of(node)))
+        marked = any(map(errorish, added)) and bool(error_tone(text_of(node, room=self.story.room)))
         opened = not _OPENING.isdisjoint(added) and place_of(node) in ("error", "alert", "status", "notice")
         shows = before and not hidden(node)
-        return node if (shows or opened or marked) and visible(node) else None
+        may = (shows or opened or marked) and self.story.room.take(node.depth)
+        return node if may and visible(node) else None
 
     def _answers(self, touched: list[Node], *, own_doing: bool) -> bool:
         """Whether any touched element is one that does not keep changing by itself."""
         answered = False
+        known: dict[Node, bool] = {}
         for node in touched:
-            if node.tag in UNSEEN or any(above.tag == "head" for above in node.ancestors()):
+            if node.tag in UNSEEN or under(node, _is_head, known):
                 continue
             if own_doing:
                 if len(self.by_itself) >= MAX_BY_ITSELF:
@@ -194,15 +199,16 @@ class Window:
     def _blocks(self, nodes: list[Node]) -> list[Block]:
         """Visible text of what came or changed, one block per element that holds text."""
         found: dict[int, Block] = {}
-        for node in nodes:
-            if not visible(node):
+        known: dict[Node, bool] = {}
+        for node in {id(node): node for node in nodes}.values():
+            if not visible(node, known):
                 continue
             if node.type == TEXT:
                 owner = owner_of(node.parent or node)
                 if owner.type == ELEMENT:
-                    found[owner.id] = Block(text_of(owner), place_of(owner), owner.id)
+                    found[owner.id] = Block(text_of(owner, room=self.story.room), place_of(owner), owner.id)
             else:
-                for block in blocks_of(node, 24):
+                for block in blocks_of(node, 24, self.story.room):
                     found[block.node] = block
         return [block for block in found.values() if block.text]
 
@@ -223,13 +229,18 @@ class Window:
 
     def message_in_view(self) -> bool:
         """Whether a message shown earlier still stands on the page."""
+        known: dict[Node, bool] = {}
         for node_id in list(self.error_nodes):
             node = self.mirror.node(node_id)
             if node is None:
                 self.error_nodes.discard(node_id)
-            elif visible(node) and text_of(node):
+            elif visible(node, known) and text_of(node, room=self.story.room):
                 return True
         return False
+
+
+def _is_head(node: Node) -> bool:
+    return node.tag == "head"
 
 
 def _list(data: dict[str, Any], key: str) -> list[Any]:

@@ -3,8 +3,8 @@
 import time
 from typing import Any
 
-from consumers.scanning.evidence.mirror import MAX_CHARS, MAX_NODES, Mirror, walk
-from consumers.scanning.evidence.reading import read_page, text_of
+from consumers.scanning.evidence.mirror import MAX_CHARS, MAX_DEPTH, MAX_NODES, Mirror, Room, walk
+from consumers.scanning.evidence.reading import blocks_of, read_page, text_of
 
 
 def element(node_id: int, tag: str, *children: dict[str, Any], **attributes: str) -> dict[str, Any]:
@@ -127,9 +127,14 @@ def test_a_page_says_its_title_headings_messages_and_main_text_without_navigatio
 
 def test_very_deep_pages_are_read() -> None:
     deep: dict[str, Any] = text(3, "bottom")
-    for n in range(4, 5_000):
+    for n in range(4, MAX_DEPTH):
         deep = element(n, "div", deep)
-    assert said(mirror(deep)) == "bottom"
+    page = mirror(deep)
+    assert (said(page), page.truncated) == ("bottom", False)
+    for n in range(5_000, 5_010):
+        deep = element(n, "div", deep)
+    page = mirror(deep)
+    assert (said(page), page.truncated, len(page.nodes)) == ("", True, MAX_DEPTH + 1)
 
 
 def test_long_texts_of_a_page_share_a_bound() -> None:
@@ -143,3 +148,11 @@ def test_long_texts_of_a_page_share_a_bound() -> None:
     page.set_attributes(2, {"title": "y" * 500})
     page.set_attributes(2, {"title": "z"})
     assert page.chars == 0
+
+
+def test_reading_ends_when_there_is_no_room_for_it() -> None:
+    page = mirror(*(element(10 + 2 * n, "p", text(11 + 2 * n, f"t{n}")) for n in range(10)))
+    assert page.root is not None
+    assert text_of(page.root, room=Room(8)) == "t0 t1 t2"
+    assert [block.text for block in blocks_of(page.root, room=Room(8))] == ["t0", "t1", "t2"]
+    assert (read_page(page, Room(21)).blocks, len(read_page(page, Room(100)).blocks)) == ((), 10)

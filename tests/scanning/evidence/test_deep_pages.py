@@ -1,0 +1,72 @@
+"""What a page costs to read grows with its nodes, however they are nested and however often they change."""
+
+import time
+from typing import Any
+
+import pytest
+
+from consumers.scanning.evidence import build_evidence
+from consumers.scanning.evidence.mirror import Mirror
+from consumers.scanning.evidence.reading import visible
+
+BASE = 1_800_000_000_000
+SECONDS = 20
+"""Of a busy machine: each of these took minutes, or never came to an end."""
+MANY = 49_000
+
+
+OPENED = {"type": 4, "timestamp": BASE, "data": {"href": "https://shop.test/", "width": 800, "height": 600}}
+
+
+def page() -> dict[str, Any]:
+    body = {"type": 2, "id": 2, "tagName": "body", "attributes": {}, "childNodes": []}
+    return {"type": 2, "timestamp": BASE, "data": {"node": {"type": 0, "id": 1, "childNodes": [body]}}}
+
+
+def mutation(at: int, **data: list[Any]) -> dict[str, Any]:
+    return {"type": 3, "timestamp": BASE + at, "data": {"source": 0, **data}}
+
+
+def added(node_id: int, parent: int, tag: str = "div", **attributes: str) -> dict[str, Any]:
+    node = {"type": 2, "id": node_id, "tagName": tag, "attributes": attributes, "childNodes": []}
+    return {"parentId": parent, "nextId": None, "node": node}
+
+
+def chain(tag: str) -> list[dict[str, Any]]:
+    return [added(n, n - 1, tag) for n in range(3, MANY)]
+
+
+def flat() -> list[dict[str, Any]]:
+    return [added(n, 2) for n in range(3, MANY)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [mutation(10, adds=[added(3, 2, hidden=""), *chain("main")[1:]])],
+        [mutation(10, adds=chain("span")), mutation(5_000, texts=[{"id": n, "value": "x"} for n in range(3, MANY)])],
+        [
+            mutation(10, adds=flat()),
+            mutation(900, attributes=[{"id": 2, "attributes": {"hidden": n % 2 or None}} for n in range(9_001)]),
+        ],
+        [
+            mutation(10, adds=[added(3, 2, style="color:red;" * 40_000)]),
+            mutation(5_000, attributes=[{"id": 3, "attributes": {"x": "y"}} for _ in range(5_000)]),
+        ],
+    ],
+    ids=["hidden mains", "texts far below", "shown again and again", "a long style"],
+)
+def test_large_and_deep_pages_are_read_in_good_time(changes: list[dict[str, Any]]) -> None:
+    started = time.process_time()
+    assert build_evidence([("w", event) for event in [OPENED, page(), *changes]]).text
+    assert time.process_time() - started < SECONDS
+
+
+def test_what_is_known_to_be_hidden_is_not_asked_again() -> None:
+    mirror = Mirror()
+    mirror.replace(page()["data"]["node"])
+    mirror.add([added(3, 2), added(4, 3, hidden=""), added(5, 4), added(6, 3)])
+    known: dict[Any, bool] = {}
+    for node in mirror.nodes.values():
+        assert visible(node, known) == visible(node)
+    assert [node.id for node, hides in known.items() if hides] == [4, 5]
