@@ -256,6 +256,8 @@ def pool(database_url: str) -> Iterator[ConnectionPool]:
         database_url, min_size=1, max_size=POOL_CONNECTIONS, kwargs={"autocommit": True}, open=True
     )
     try:
+        # A connection that is made later rolls dice in a thread of its own, which generated tests take for theirs.
+        connections.wait()
         yield connections
     finally:
         connections.close()

@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 from consumers.capture.analytics.elements import elements_of
 from domain.tenant import Tenant
 from projections.queries import in_time, session_list
-from projections.queries.matching import NONE, Condition, condition
+from projections.queries.matching import NONE, Condition, Definitions, condition
 from projections.queries.session_list import SessionFilters
 from tests.matching.worlds import COUNTS, fill
 
@@ -52,6 +52,24 @@ def test_a_deep_chain_costs_its_elements_and_not_their_combinations(hostile: Any
     with hostile.transaction():
         hostile.execute("SET LOCAL statement_timeout = '5s'")
         assert hostile.execute(statement.encode(), made.values).fetchall() == []
+
+
+def test_the_parts_of_a_querys_selectors_are_bounded_together(hostile: Any) -> None:
+    """The database plans each step: thousands take it seconds and gigabytes."""
+    named = ["selectors of more than 300 steps, classes and attributes together"]
+    many = [", ".join(f"a{number}" for number in range(40))] * 50
+    assert condition(TENANT, by_selector(many), NONE).unsupported == named
+    several = {"properties": by_selector("div div div div div div")["properties"] * 51}
+    assert condition(TENANT, several, NONE).unsupported == named
+    actions = Definitions([], {"5": [{"event": "x", "selector": "a b c d e f"}] * 51})
+    assert condition(TENANT, {"actions": [{"id": 5}]}, actions).unsupported == named
+    assert condition(TENANT, by_selector("a" + ".b[c]" * 150), NONE).unsupported == named
+    made = condition(TENANT, by_selector(["div > div div div > a.buy"] * 50), NONE)
+    assert made.unsupported == []
+    statement = f"SELECT s.session_id FROM capture.session s WHERE {made.sql}"
+    with hostile.transaction():
+        hostile.execute("SET LOCAL statement_timeout = '2s'")
+        assert hostile.execute(f"EXPLAIN {statement}".encode(), made.values).fetchall()
 
 
 TOO_COMPLEX = "(?:a?b?c?d?e?f?g?){255}"

@@ -202,7 +202,7 @@ def _calls(file: Path) -> Iterator[ast.Call]:
 
 def _is_of_a_loop(argument: ast.expr, module: str) -> bool:
     name = argument.id if isinstance(argument, ast.Name) else ""
-    return module == "api.http.routes.capture.posting" and name == "topic"
+    return module == "consumers.capture.posts" and name == "topic"
 
 
 def _constant(argument: ast.expr, module: str) -> str:

@@ -29,7 +29,7 @@ from projections.queries.matching.filters import (
     session_part,
     shown,
 )
-from projections.queries.matching.selectors import selectors
+from projections.queries.matching.selectors import MOST_OF_QUERY, selectors, size_of_selectors
 from projections.queries.matching.terms import (
     All,
     Element,
@@ -70,6 +70,8 @@ def read(query: Mapping[str, Any], definitions: Definitions) -> Reading:
     """Any object is read: what cannot be understood is among the unanswered."""
     reader = _Reader(query, definitions)
     part = reader.read()
+    if size_of_selectors(part) > MOST_OF_QUERY:
+        reader.unanswered.append(f"selectors of more than {MOST_OF_QUERY} steps, classes and attributes together")
     return Reading(part, tuple(dict.fromkeys(reader.unanswered)))
 
 

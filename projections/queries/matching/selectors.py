@@ -11,13 +11,26 @@ from __future__ import annotations
 import re
 from typing import Literal, cast
 
-from projections.queries.matching.terms import Attribute, Compound, Unanswered
+from projections.queries.matching.terms import (
+    All,
+    Attribute,
+    Compound,
+    Happened,
+    Not,
+    Part,
+    Selected,
+    Some,
+    Unanswered,
+)
 
 LONGEST = 1_000
 """Characters of a selector."""
 
 MOST_STEPS = 6
 """Steps of one alternative."""
+
+MOST_OF_QUERY = 300
+"""Steps, classes and attributes of a query's selectors together: the database plans each, in time and memory."""
 
 _NAME = r"-?[A-Za-z_\u0080-\uffff](?:[\w\u0080-\uffff-]|\\[^0-9A-Fa-f\n])*"
 _PART = re.compile(
@@ -47,6 +60,20 @@ def selectors(text: str) -> tuple[tuple[Compound, ...], ...]:
     if at < len(text):
         raise Unanswered("a selector with more than tags, ids, classes and attributes")
     return tuple(alternatives)
+
+
+def size_of_selectors(part: Part) -> int:
+    """How many steps, classes and attributes the selectors in a condition have."""
+    match part:
+        case All(parts) | Some(parts):
+            return sum(map(size_of_selectors, parts))
+        case Not(inner):
+            return size_of_selectors(inner)
+        case Happened(_, tests):
+            ways = [way for test in tests if isinstance(test, Selected) for way in test.selectors]
+            return sum(1 + len(step.classes) + len(step.attributes) for way in ways for step in way)
+        case _:
+            return 0
 
 
 def _steps(text: str, at: int) -> tuple[tuple[Compound, ...], int]:
