@@ -71,7 +71,7 @@ class AnalyticsHandler:
                 undecoded.append(Undecoded(record, refusal))
             except READING_FAULTS as fault:
                 undecoded.append(Undecoded(record, unhandled(fault)))
-        undecoded += self._store_all(conn, sorted(heard, key=lambda one: (one.environment_id, one.event.key)))
+        undecoded += self._store_all(conn, heard)
         if undecoded:
             self._keep(conn, sorted(undecoded, key=lambda one: one.record.offset))
 
