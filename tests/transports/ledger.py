@@ -11,7 +11,8 @@ import psycopg
 
 from consumers.transports.port import Handler, Outgoing, Record, Transport, Unavailable
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 60.0
+"""A worker that lost its group without noticing joins it anew within 30 s (ADR 9): that is no loss."""
 
 
 class Entry(NamedTuple):
