@@ -4,10 +4,15 @@ Whoever sends such a thing must not stop a partition for everybody, so what rais
 cannot be decoded is, kept to be looked at, and logged as an error. An outage is none of them and still raises.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
 import psycopg
 from psycopg import errors
 
 from consumers.capture.refusals import CaptureRefused, Unhandled
+
+T = TypeVar("T")
 
 READING_FAULTS: tuple[type[Exception], ...] = (
     ValueError,
@@ -40,3 +45,27 @@ def unhandled(fault: Exception) -> Unhandled:
 def first_fault(refusals: list[CaptureRefused]) -> Unhandled | None:
     """For the log: one trace of many, as strangers decide how many there are."""
     return next((one for one in refusals if isinstance(one, Unhandled)), None)
+
+
+def store_in_halves(
+    conn: psycopg.Connection, found: Sequence[T], store: Callable[[Sequence[T]], None]
+) -> Iterator[tuple[T, Unhandled]]:
+    """Stores things together; when that fails with one, in halves, until it stands alone. Yields what is not stored.
+
+    Each try is a savepoint, so that nothing is left of one that failed.
+    """
+    if not found:
+        return
+    try:
+        with conn.transaction():
+            store(found)
+    except STORING_FAULTS as fault:
+        refusal = unhandled(fault)
+    else:
+        return
+    if len(found) == 1:
+        yield found[0], refusal
+        return
+    middle = len(found) // 2
+    yield from store_in_halves(conn, found[:middle], store)
+    yield from store_in_halves(conn, found[middle:], store)

@@ -14,14 +14,14 @@ from psycopg_pool import ConnectionPool
 from consumers.capture import console, deletions, sessions
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
-from consumers.capture.faults import READING_FAULTS, STORING_FAULTS, first_fault, unhandled
+from consumers.capture.faults import READING_FAULTS, store_in_halves, unhandled
 from consumers.capture.held import BlobGone, resolved
 from consumers.capture.held import drop as drop_held
 from consumers.capture.limits import GENEROUS, Admission, CaptureLimits
 from consumers.capture.parts import Part, part_of
 from consumers.capture.refusals import CaptureRefused, Malformed, UnknownToken
 from consumers.capture.snapshot import SESSION_ID, environment_in, from_held, from_message
-from consumers.capture.undecodable import Undecoded, drop_old, keep
+from consumers.capture.undecodable import Undecoded, drop_old, pass_over
 from consumers.transports.port import Record
 
 log = logging.getLogger("replay_vision.capture")
@@ -97,8 +97,7 @@ class SnapshotHandler:
         for portion in self._portions(conn, records, refused, late):
             refused += self._store_all(conn, portion, admission, now, late)
         admission.save()
-        if refused:
-            self._keep(conn, sorted(refused, key=lambda one: one.record.offset))
+        pass_over(conn, self._blobs, refused, self._clock(), log)
         if late:
             log.info("passed over batches of deleted sessions", extra={"batches": late.total()})
             deletions.note_dropped(conn, late)
@@ -145,20 +144,6 @@ class SnapshotHandler:
         if environment_id is None:
             raise UnknownToken("The message belongs to no environment.")
         return Arrived(part_of(snapshot, environment_id), record, len(whole.value))
-
-    def _keep(self, conn: psycopg.Connection, undecoded: list[Undecoded]) -> None:
-        kept = keep(conn, self._blobs, undecoded, self._clock())
-        first = undecoded[0].record
-        log.warning(
-            "passed over messages",
-            extra={
-                "codes": dict(Counter(one.refusal.code for one in undecoded)),
-                "kept": kept,
-                "partition": first.partition,
-                "offset": first.offset,
-            },
-            exc_info=first_fault([one.refusal for one in undecoded]),
-        )
 
     def _drop_old(self) -> None:
         """Now and then; a failure is logged and tried again at the next turn, as it must not hold recordings back."""
@@ -223,23 +208,14 @@ class SnapshotHandler:
         before: sessions.State,
         now: datetime,
     ) -> Iterator[Undecoded]:
-        """Stores batches together; when that fails with one, in halves, until it stands alone; yields what is not."""
-        if not found:
-            return
-        try:
-            with conn.transaction():
-                self._store(conn, session, [one.part for one in found], before, now)
-        except STORING_FAULTS as fault:
-            refusal = unhandled(fault)
-        else:
-            return
-        if len(found) == 1:
-            yield Undecoded(found[0].record, refusal)
-            return
-        middle = len(found) // 2
-        yield from self._store_fitting(conn, session, found[:middle], before, now)
-        before = sessions.lock(conn, [session])[session]
-        yield from self._store_fitting(conn, session, found[middle:], before, now)
+        """Stores new batches of a session; yields what cannot be."""
+
+        def store(some: Sequence[Arrived]) -> None:
+            # What was stored before of the same batches has moved the session on.
+            state = before if len(some) == len(found) else sessions.lock(conn, [session])[session]
+            self._store(conn, session, [one.part for one in some], state, now)
+
+        yield from (Undecoded(one.record, fault) for one, fault in store_in_halves(conn, found, store))
 
     def _store(
         self,

@@ -4,6 +4,7 @@ Whoever has a project token (they are public) may cause them, so what is kept ha
 (architecture 9, 10). Beyond the limit they are counted only.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import psycopg
 
 from consumers.capture.blobs import Blobs
 from consumers.capture.deletions import deleted
+from consumers.capture.faults import first_fault
 from consumers.capture.refusals import CaptureRefused, OverLimit, UnknownToken
 from consumers.capture.snapshot import MAX_ENVIRONMENT_DIGITS, SESSION_ID, TOPIC
 from consumers.transports.port import Record
@@ -123,6 +125,27 @@ def keep(conn: psycopg.Connection, blobs: Blobs, found: Sequence[Undecoded], at:
     for environment_id, members in groupby(sorted(fresh, key=_environment), key=_environment):
         kept += _kept(conn, blobs, environment_id, list(members), at)
     return kept
+
+
+def pass_over(
+    conn: psycopg.Connection, blobs: Blobs, found: Sequence[Undecoded], at: datetime, log: logging.Logger
+) -> None:
+    """`keep` for messages of one partition in any order, none of them too, told in one line of the log."""
+    if not found:
+        return
+    in_order = sorted(found, key=lambda one: one.record.offset)
+    kept = keep(conn, blobs, in_order, at)
+    first = in_order[0].record
+    log.warning(
+        "passed over messages",
+        extra={
+            "codes": dict(Counter(one.refusal.code for one in in_order)),
+            "kept": kept,
+            "partition": first.partition,
+            "offset": first.offset,
+        },
+        exc_info=first_fault([one.refusal for one in in_order]),
+    )
 
 
 def drop_old(conn: psycopg.Connection, blobs: Blobs, now: datetime) -> int:

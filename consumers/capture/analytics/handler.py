@@ -1,8 +1,7 @@
 """The consumer of the topic `analytics`: events to their sessions, what they say to visitors and persons, once each."""
 
 import logging
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
 
@@ -13,11 +12,11 @@ from consumers.capture.analytics.event import AnalyticsEvent, from_message
 from consumers.capture.analytics.visitors import Sayings
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
-from consumers.capture.faults import READING_FAULTS, STORING_FAULTS, first_fault, unhandled
+from consumers.capture.faults import READING_FAULTS, store_in_halves, unhandled
 from consumers.capture.handler import TokenLookup
 from consumers.capture.limits import GENEROUS, Amount, CaptureLimits, add, room_for_events
 from consumers.capture.refusals import CaptureRefused, UnknownToken
-from consumers.capture.undecodable import Undecoded, keep
+from consumers.capture.undecodable import Undecoded, pass_over
 from consumers.transports.port import Record
 
 log = logging.getLogger("replay_vision.capture.analytics")
@@ -71,9 +70,9 @@ class AnalyticsHandler:
                 undecoded.append(Undecoded(record, refusal))
             except READING_FAULTS as fault:
                 undecoded.append(Undecoded(record, unhandled(fault)))
-        undecoded += self._store_all(conn, heard)
-        if undecoded:
-            self._keep(conn, sorted(undecoded, key=lambda one: one.record.offset))
+        faulty = store_in_halves(conn, heard, lambda some: self._store(conn, some))
+        undecoded += [Undecoded(one.record, fault) for one, fault in faulty]
+        pass_over(conn, self._blobs, undecoded, self._clock(), log)
 
     def _environment(self, conn: psycopg.Connection, event: AnalyticsEvent) -> int:
         environment_id = event.environment_id
@@ -82,24 +81,6 @@ class AnalyticsHandler:
         if environment_id is None:
             raise UnknownToken("The message belongs to no environment.")
         return environment_id
-
-    def _store_all(self, conn: psycopg.Connection, heard: Sequence[Heard]) -> Iterator[Undecoded]:
-        """Stores events together; when that fails with one of them, in halves, until it stands alone and is yielded."""
-        if not heard:
-            return
-        try:
-            with conn.transaction():
-                self._store(conn, heard)
-        except STORING_FAULTS as fault:
-            refusal = unhandled(fault)
-        else:
-            return
-        if len(heard) == 1:
-            yield Undecoded(heard[0].record, refusal)
-            return
-        middle = len(heard) // 2
-        yield from self._store_all(conn, heard[:middle])
-        yield from self._store_all(conn, heard[middle:])
 
     def _store(self, conn: psycopg.Connection, heard: Sequence[Heard]) -> None:
         """Stores what was heard, and counts it beside the bytes of its messages."""
@@ -120,20 +101,6 @@ class AnalyticsHandler:
         for environment_id, amount in sorted(taken.items()):
             amount.events, amount.event_sessions = stored.fresh[environment_id], stored.sessions[environment_id]
             add(conn, day, environment_id, amount)
-
-    def _keep(self, conn: psycopg.Connection, undecoded: list[Undecoded]) -> None:
-        kept = keep(conn, self._blobs, undecoded, self._clock())
-        first = undecoded[0].record
-        log.warning(
-            "passed over messages that are no analytics events",
-            extra={
-                "codes": dict(Counter(one.refusal.code for one in undecoded)),
-                "kept": kept,
-                "partition": first.partition,
-                "offset": first.offset,
-            },
-            exc_info=first_fault([one.refusal for one in undecoded]),
-        )
 
 
 def _sayings(found: list[tuple[int, AnalyticsEvent]]) -> dict[int, Sayings]:
