@@ -230,6 +230,29 @@ class DeafOnce(Clients):
         return consumer
 
 
+FORGOTTEN = 4
+
+
+class Forgetful(Clients):
+    """Its member is told nothing about its topics by the first answers, as by one that was on its way before."""
+
+    answers = 0
+
+    def member(self, group: str) -> Any:
+        consumer: Any = super().member(group)
+        cluster = consumer._cluster  # noqa: SLF001
+        update = cluster.update_metadata
+
+        def updated(answer: Any) -> None:
+            self.answers += 1
+            if self.answers <= FORGOTTEN:
+                answer.topics = []
+            update(answer)
+
+        cluster.update_metadata = updated
+        return consumer
+
+
 class Curious(Clients):
     """Asks for what there is every second, where the client asks every five minutes."""
 
@@ -270,6 +293,15 @@ def test_a_group_that_stands_still_is_joined_anew(kafka: KafkaBroker) -> None:
     with working(kafka, clients, settings):
         wait_until(lambda: len(entries(kafka.database_url, "g")) == 50)
     assert clients.members == 2
+
+
+def test_topics_that_the_client_was_not_told_of_are_asked_for_again(kafka: KafkaBroker) -> None:
+    settings = replace(kafka.settings(), stuck_seconds=3600)
+    kafka.transport().publish("facts", messages(50))
+    clients = Forgetful(settings, suite_settings(kafka.prefix))
+    with working(kafka, clients, settings):
+        wait_until(lambda: len(entries(kafka.database_url, "g")) == 50)
+    assert clients.answers > FORGOTTEN
 
 
 def test_a_partition_that_is_added_while_workers_run_is_read(kafka: KafkaBroker) -> None:

@@ -43,6 +43,7 @@ class Producer(Protocol):
 
 class Consumer(Protocol):
     _fetcher: Any
+    _cluster: Any
 
     def subscribe(self, topics: Sequence[str], *, listener: ConsumerRebalanceListener) -> None: ...
     def unsubscribe(self) -> None: ...

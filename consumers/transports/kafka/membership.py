@@ -52,6 +52,18 @@ class Noted(ConsumerRebalanceListener):
         return gone, new
 
 
+def ask_for_missing(consumer: Consumer, topics: Collection[str]) -> None:
+    """Asks the brokers about topics that the client does not know, and does not wait for the answer.
+
+    A question that was on its way when the client subscribed is taken for the answer about the subscription
+    (``set_topics`` of 3.0.12 says so itself). A member that leads its group then gives its partitions to nobody, and
+    asks again after five minutes. When the answer comes, the client joins anew by itself.
+    """
+    cluster = consumer._cluster  # noqa: SLF001
+    if any(cluster.partitions_for_topic(topic) is None for topic in topics):
+        cluster.request_update()
+
+
 def broken_off(consumer: Consumer) -> TopicPartition | None:
     """The partition in whose messages the client was reading when ``poll`` raised; None if it was not."""
     reading = consumer._fetcher._next_partition_records  # noqa: SLF001

@@ -28,7 +28,7 @@ from consumers.transports.housekeeping import Housekeeping, trim_log
 from consumers.transports.kafka import standing
 from consumers.transports.kafka.client_types import Consumer, Fetched
 from consumers.transports.kafka.clients import Clients
-from consumers.transports.kafka.membership import Noted, broken_off, go_on, reached_by
+from consumers.transports.kafka.membership import Noted, ask_for_missing, broken_off, go_on, reached_by
 from consumers.transports.kafka.records import record_of, size_of
 from consumers.transports.kafka.topics import OLDEST, Topic, Topics
 from consumers.transports.kafka.watching import Bounds, bounds_of, is_empty
@@ -257,6 +257,7 @@ class Worker:
         resting = any(owned.resting for owned in self._owned.values())
         self._look_at = now + (LOOK_SOON_SECONDS if resting else LOOK_SECONDS)
         self._replaying = False
+        ask_for_missing(consumer, self._names)
         by_place = {owned.place: (partition, owned) for partition, owned in self._owned.items()}
         for state in standing.look(work, self._handling.group, list(by_place), self._settings.prefix):
             partition, owned = by_place[state.place]
