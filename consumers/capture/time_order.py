@@ -89,8 +89,9 @@ def in_time_order(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Ite
 def moments_of(batches: Iterable[Batch]) -> Iterator[int]:
     """The times of all events, in any order."""
     for batch in batches:
+        room = Room()
         for text in batch.lines.splitlines():
-            if (at := _time(text)) is not None:
+            if (at := _time(text, room)) is not None:
                 yield at
 
 
@@ -159,21 +160,22 @@ def _read(file: BufferedReader) -> Iterator[_Line]:
 
 
 def _lines(batch: Batch) -> list[_Line]:
+    room = Room()
     return [
         _Line(at, batch.arrival, place, text)
         for place, text in enumerate(batch.lines.splitlines())
-        if (at := _time(text)) is not None
+        if (at := _time(text, room)) is not None
     ]
 
 
-def _time(text: bytes) -> int | None:
-    """Of an event; None for what is none."""
+def _time(text: bytes, room: Room) -> int | None:
+    """Of an event; None for what is none. `room` is for unpacking all of a batch."""
     if (found := _TIME_AT_THE_END.search(text, max(0, len(text) - _TAIL))) is not None:
         at = int(found[1])
         return at if at <= LAST_MOMENT_MS else None
     match parse(text, 2 * MAX_VALUES):
         case [str(), item]:
-            event = readable(item)
+            event = readable(item, room)
             return None if event is None else event[0]
         case _:
             return None

@@ -2,6 +2,7 @@
 
 import gzip
 import tracemalloc
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -45,6 +46,14 @@ def batches_of(drawn: list[list[Any]]) -> tuple[list[Batch], list[tuple[int, int
             batches.append(Batch(min(found)[0], arrival, b"".join(orjson.dumps(["w", m]) + b"\n" for m in made)))
             events += found
     return sorted(batches), sorted(events)
+
+
+def test_what_is_packed_in_a_batch_shares_its_room_when_times_are_looked_for() -> None:
+    events = [{"type": 4, "timestamp": at, "data": "0" * 20_000_000} for at in range(1, 10)]
+    lines = [orjson.dumps(["w", zlib.compress(orjson.dumps(event)).decode("latin-1")]) for event in events]
+    batch = Batch(1, 1, b"\n".join(lines))
+    assert list(moments_of([batch])) == [1, 2, 3, 4, 5, 6]
+    assert len(list(in_time_order([batch]))) == 6
 
 
 @given(
