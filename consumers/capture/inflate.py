@@ -16,9 +16,9 @@ MAX_PART_BYTES = 128 * 1024 * 1024
 
 LEAST_ROOM = 8 * 1024 * 1024
 MOST_RATIO = 100
-"""What a body may unpack to beside its bytes as sent: what is packed once packs no further, so that a body of packed
-events is about as long as they are. Pages pack to a tenth or a thirtieth. Packing bombs once more makes next to nothing
-of them, and 26 KB were a minute of work."""
+"""What a body, or a batch in its blob, may unpack to beside its packed bytes: what is packed once packs no further, so
+that a body of packed events is about as long as they are. Pages pack to a tenth or a thirtieth. Packing bombs once more
+makes next to nothing of them, and 26 KB were a minute of work."""
 
 _DEFLATE_RATIO = 1_032
 """The most that deflate can make of a byte."""
@@ -32,7 +32,7 @@ _PACKED_STARTS = ("\x1f\x8b", "\x78")
 
 
 class Room:
-    """How many bytes may still be unpacked for one batch."""
+    """How many bytes may still be unpacked: of a batch, of a body, or of a recording."""
 
     def __init__(self, left: int = MAX_PART_BYTES) -> None:
         self.left = left
@@ -41,6 +41,10 @@ class Room:
     def of_body(cls, wire_bytes: int) -> "Room":
         """For everything in one body that was sent as so many bytes."""
         return cls(min(MAX_PART_BYTES, max(LEAST_ROOM, MOST_RATIO * wire_bytes)))
+
+    def grow(self, more: int) -> None:
+        """Up to MAX_PART_BYTES."""
+        self.left = max(self.left, min(MAX_PART_BYTES, self.left + more))
 
     def unpack(self, text: str) -> Json:
         """The JSON document that was gzipped (`cv`) or zlibbed (`packFn`) into a text.

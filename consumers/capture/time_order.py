@@ -10,7 +10,6 @@ import struct
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from gzip import GzipFile
 from heapq import heappop, heappush, heapreplace
 from io import BufferedReader
@@ -58,32 +57,20 @@ class _Line(NamedTuple):
     text: bytes
 
 
-@dataclass(slots=True)
-class _Open:
-    """A batch of which some lines are still to come; `room` is for unpacking all of them."""
-
-    left: int
-    room: Room = field(default_factory=Room)
-
-
-def in_time_order(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[tuple[bytes, Room]]:
-    """The lines that are events, in order of (time, arrival, place in the batch), each with its batch's room.
+def in_time_order(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[bytes]:
+    """The lines that are events, in order of (time, arrival, place in the batch).
 
     `batches` must come in order of (first, arrival). Holds `held_bytes` of lines and one batch; may write as much as
     overlaps, gzipped, to the folder for temporary files (TMPDIR). Raises OSError when that is full.
     """
     with ExitStack() as files:
         held = _Held(files)
-        rooms: dict[int, _Open] = {}
         for batch in batches:
-            yield from _given(held.before(batch.first), rooms)
-            lines = _lines(batch)
-            if lines:
-                rooms[batch.arrival] = _Open(len(lines))
-            held.add(lines)
+            yield from (line.text for line in held.before(batch.first))
+            held.add(_lines(batch))
             if held.size > held_bytes:
                 held.put_aside()
-        yield from _given(held.before(None), rooms)
+        yield from (line.text for line in held.before(None))
 
 
 def moments_of(batches: Iterable[Batch]) -> Iterator[int]:
@@ -179,12 +166,3 @@ def _time(text: bytes, room: Room) -> int | None:
             return None if event is None else event[0]
         case _:
             return None
-
-
-def _given(lines: Iterator[_Line], rooms: dict[int, _Open]) -> Iterator[tuple[bytes, Room]]:
-    for line in lines:
-        batch = rooms[line.arrival]
-        batch.left -= 1
-        if not batch.left:
-            del rooms[line.arrival]
-        yield line.text, batch.room
