@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from domain.recordings_query import PropertyFilter
 from domain.tenant import Tenant
 from projections.queries.matching import Definitions, condition
 from projections.queries.matching.facts import FACTS
-from tests.matching.worlds import BEGAN, COUNTS, fill
+from tests.matching.worlds import BEGAN, COUNTS, OPERATORS, fill
 
 TENANT = Tenant(1, UUID(int=7))
 ANN = UUID(int=1)
@@ -73,7 +74,8 @@ SESSIONS = [
         distinct_ids=["anonymous"], start_url=HOME, urls=[HOME], mouse_activity_count=7, last=BEGAN + 600_000,
         lines=[{"level": "warn", "message": "Failed: slow"}], console_warn_count=1,
     ),
-    session("silent", snapshot_source="mobile", snapshot_library="posthog-ios", active=5_000, last=BEGAN + 20_000),
+    session("silent", snapshot_source="mobile", snapshot_library="posthog-ios", active=5_000, first=BEGAN + 5_000,
+            last=BEGAN + 25_000),
 ]  # fmt: skip
 PERSONS = [
     {"id": ANN, "distinct_ids": ["ann"],
@@ -92,6 +94,8 @@ DEFINITIONS = Definitions(
     },
 )
 ALL, NONE = {"buyer", "browser", "silent"}, set[str]()
+ANSWERED = {*PropertyFilter.model_json_schema()["properties"]["operator"]["anyOf"][0]["enum"]} - {"flag_evaluates_to"}
+"""Operators of the contract that are evaluated."""
 
 
 def one(kind: str, key: str, operator: str | None = None, value: Any = None) -> Row:
@@ -198,6 +202,7 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("event_metadata", "event", "exact", "$autocapture"), {"buyer"}),
     (one("event_metadata", "distinct_id", "is_set"), {"buyer", "browser"}),
     (one("event_metadata", "timestamp", "is_date_after", "2026-01-01"), {"buyer", "browser"}),
+    (one("event_metadata", "timestamp", "is_date_after", "2026-09-21T14:13:20.003Z"), {"buyer"}),
     # elements
     (one("element", "text", "icontains", "buy"), {"buyer"}),
     (one("element", "tag_name", "is_not", "button"), {"browser", "silent"}),
@@ -236,6 +241,7 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("session", "$autocapture_count", "exact", 0), {"browser", "silent"}),
     (one("session", "$start_timestamp", "is_date_before", "2026-01-01"), NONE),
     (one("session", "$start_timestamp", "is_date_exact", "2026-09-21"), ALL),
+    (one("session", "$start_timestamp", "is_date_before", "2026-09-21T14:13:25Z"), {"buyer", "browser"}),
     (one("session", "$end_timestamp", "is_date_after", "2026-09-21T14:14:00Z"), {"buyer", "browser"}),
     (one("session", "$entry_pathname", "exact", "/"), {"buyer", "browser"}),
     (one("session", "$exit_pathname", "exact", "/cart/"), {"buyer"}),
@@ -248,6 +254,7 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("session", "$entry_utm_term", "is_set"), {"buyer"}),
     (one("session", "$entry_utm_content", "is_not_set"), {"browser", "silent"}),
     (one("recording", "start_time", "is_date_before", "2026-09-21T14:13:20Z"), NONE),
+    (one("recording", "start_time", "is_date_after", "2026-09-21T14:13:20Z"), {"silent"}),
     (one("recording", "end_time", "is_date_before", "2026-09-21T14:14:00Z"), {"silent"}),
     (one("recording", "distinct_id", "exact", "anonymous"), {"browser"}),
     (having("recording_duration", "exact", 600), {"browser"}),
@@ -311,11 +318,26 @@ def selected(connection: psycopg.Connection[TupleRow], query: Row) -> set[str]:
     return {row[0] for row in connection.execute(statement.encode(), made.values)}
 
 
-def test_every_fact_has_a_case() -> None:
+def test_every_condition_has_a_case_that_tells_sessions_apart() -> None:
+    """One that all sessions pass, or none, would go unnoticed when it read something else."""
+    telling = [query for query, expected in CASES if expected not in (ALL, NONE)]
     filters = [
-        each for query, _ in CASES for name in ("properties", "having_predicates") for each in query.get(name, [])
+        each
+        for query in telling
+        for name in ("properties", "having_predicates", "console_log_filters")
+        for each in query.get(name, [])
     ]
-    assert {each.get("key") for each in filters if each.get("type") in ("recording", "session")} == FACTS.keys()
+    keys = {(each["type"], each["key"]) for each in filters}
+    assert {key for kind, key in keys if kind in ("recording", "session")} == FACTS.keys()
+    assert {key for kind, key in keys if kind == "event_metadata"} == {"event", "distinct_id", "timestamp"}
+    assert {key for kind, key in keys if kind == "element"} == {"tag_name", "text", "href", "selector"}
+    assert {key for kind, key in keys if kind == "log_entry"} == {"level", "message"}
+    assert {"event", "feature", "person"} <= {kind for kind, _ in keys}
+    assert {each["operator"] for each in filters} >= ANSWERED == OPERATORS.keys(), "also in random queries"
+    assert {name for query in telling for name in query} >= {
+        "events", "actions", "properties", "console_log_filters", "having_predicates", "filter_test_accounts",
+        "operand", "session_ids", "distinct_ids", "person_uuid",
+    }  # fmt: skip
 
 
 @pytest.mark.rule("3.3/evaluated", "trap/43")
