@@ -125,7 +125,7 @@ def programs_of(place: Place, binaries: Binaries, state: Path = STATE_FOLDER) ->
 
 
 def forsaken(state: Path = STATE_FOLDER) -> list[Path]:
-    """As root: folders of databases whose home exists no more, the latest first. They stay until somebody removes them."""
+    """As root: folders of databases whose home exists no more, the latest first. They stay until they are removed."""
     homes = state / "homes"
     if os.geteuid() != 0 or not homes.is_dir():
         return []
