@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from projections.queries.matching.facts import FACTS
 from tests.matching.worlds import BEGAN, COUNTS, OPERATORS, fill
 
 TENANT = Tenant(1, UUID(int=7))
+NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
 ANN = UUID(int=1)
 
 Row = dict[str, Any]
@@ -193,6 +195,16 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("event", "at", "is_date_before", "2026-11-01"), {"browser"}),
     (one("event", "at", "is_date_after", "2026-10-31"), {"buyer"}),
     (one("event", "at", "is_date_after", "2026-10-30T23:59:59"), {"buyer", "browser"}),
+    # so long before now
+    (one("event", "at", "is_date_after", "-7d"), {"buyer"}),
+    (one("event", "at", "is_date_after", "123h"), {"buyer"}),
+    (one("event", "at", "is_date_after", "122h"), NONE),
+    (one("event", "at", "is_date_before", "-1w"), {"browser"}),
+    (one("event", "at", "is_date_exact", "-5d"), {"buyer"}),
+    (one("event", "at", "is_date_after", "-1m"), {"buyer", "browser"}),
+    (one("event", "at", "is_date_after", "-9999y"), {"buyer", "browser"}),
+    (one("event", "at", "is_date_before", "-9999y"), NONE),
+    (one("session", "$start_timestamp", "is_date_after", "-1y"), ALL),
     (one("event", "$current_url", "is_cleaned_path_exact", "https://shop.example/cart"), {"buyer"}),
     (one("event", "$lib", "exact", "posthog-ios"), {"silent"}),
     ({"events": [entity("bought", ("event", "$lib", "exact", "js"))]}, {"buyer"}),
@@ -312,7 +324,7 @@ def filled(connection: psycopg.Connection[TupleRow]) -> psycopg.Connection[Tuple
 
 
 def selected(connection: psycopg.Connection[TupleRow], query: Row) -> set[str]:
-    made = condition(TENANT, query, DEFINITIONS)
+    made = condition(TENANT, query, DEFINITIONS, NOW)
     assert made.unsupported == []
     statement = f"SELECT s.session_id FROM capture.session s WHERE {made.sql}"
     return {row[0] for row in connection.execute(statement.encode(), made.values)}
@@ -362,7 +374,8 @@ UNSUPPORTED: list[tuple[Row, list[str] | None]] = [
     (one("event", "plan", "flag_evaluates_to", "x"), ["properties: event plan (operator flag_evaluates_to)"]),
     (one("event", "plan", "gt", "many"), ["properties: event plan (not a number)"]),
     (one("event", "plan", "between", [1]), ["properties: event plan (between needs two numbers)"]),
-    (one("event", "plan", "is_date_after", "-7d"), ["properties: event plan (not a date)"]),
+    (one("event", "plan", "is_date_after", "-7x"), ["properties: event plan (not a date)"]),
+    (one("event", "plan", "is_date_after", "-7dStart"), ["properties: event plan (not a date)"]),
     (one("event", "plan", "is_date_exact", "2026-02-31"), ["properties: event plan (not a date)"]),
     (one("event", "plan", "exact", float("inf")), ["properties: event plan (its value)"]),
     (one("event", "plan", "exact", {"a": 1}), ["properties: event plan (its value)"]),
@@ -386,7 +399,7 @@ UNSUPPORTED: list[tuple[Row, list[str] | None]] = [
 @pytest.mark.rule("3.3/evaluated")
 @pytest.mark.parametrize(("query", "named"), UNSUPPORTED, ids=[ascii(query)[:90] for query, _ in UNSUPPORTED])
 def test_what_cannot_be_answered_is_named_and_selects_nothing(filled: Any, query: Row, named: list[str] | None) -> None:
-    made = condition(TENANT, {**query, "operand": "OR"}, DEFINITIONS)
+    made = condition(TENANT, {**query, "operand": "OR"}, DEFINITIONS, NOW)
     assert named is None or made.unsupported == named
     assert made.unsupported
     assert all(len(text) < 200 and text.encode() and text.isprintable() for text in made.unsupported)
