@@ -113,7 +113,7 @@ def test_the_list_is_a_filter_and_a_sort(
     offset: int,
 ) -> None:
     tenant = Tenant(next(ENVIRONMENTS), uuid4())
-    asked = replace(asked, matching=condition(tenant, query, NONE) if query else None)
+    asked = replace(asked, matching=condition(tenant, query, NONE, NOW) if query else None)
     with pool.connection() as connection:
         insert(connection, tenant, sessions)
         insert(connection, Tenant(next(ENVIRONMENTS), uuid4()), sessions)

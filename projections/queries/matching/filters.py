@@ -22,6 +22,7 @@ from projections.queries.matching.terms import (
     Person,
     Present,
     Property,
+    Relative,
     Selected,
     Some,
     Test,
@@ -147,7 +148,7 @@ def _column(filter_: Filter) -> tuple[bool, EventTest]:
 
 
 def _check_time(is_time: bool, test: Test) -> None:  # noqa: FBT001 - the question itself
-    if is_time and not isinstance(test, Within | Present):
+    if is_time and not isinstance(test, Within | Relative | Present):
         raise Unanswered("a time needs is_date_exact, is_date_before or is_date_after")
 
 
