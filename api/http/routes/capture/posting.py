@@ -21,8 +21,8 @@ from api.http.line import Full, Line
 from api.http.routes.capture.cross_origin import allowed
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.held import Holding, content_bytes
-from consumers.capture.posts import Post
+from consumers.capture.held import Holding
+from consumers.capture.posts import Post, Taken
 from consumers.capture.posts import take as take_posts
 from consumers.capture.refusals import CaptureRefused, OverDay
 from consumers.capture.wire import Accepted
@@ -39,7 +39,7 @@ Accepting = Callable[..., Accepted]
 Endpoint = Callable[[Request], Awaitable[Response]]
 """A function of the framework."""
 
-Together = Batches[Post, Accepted]
+Together = Batches[Post, Taken]
 """Small bodies that are posted at the same moment."""
 
 SMALL_BYTES = 256 * 1024
@@ -95,9 +95,8 @@ def taking(accepting: Accepting, line: Line, together: Together) -> Answering:
             _with_room(services),
         )
         found = await (together.run(post) if len(body) <= SMALL_BYTES else line.run(partial(_alone, post, services)))
-        for messages in found.by_topic.values():
-            for message in messages:
-                services.allowance.count(int(message.headers["environment_id"]), content_bytes(message))
+        for environment_id, size in found.bytes.items():
+            services.allowance.count(environment_id, size)
         for refused in found.refused:
             measures.CAPTURED.labels(refused.code).inc()
         measures.CAPTURED.labels("accepted").inc(found.snapshots)
@@ -112,7 +111,7 @@ def publisher_of(services: Services) -> Holding:
     return Holding(services.transport, services.blobs, services.pool, services.clock)
 
 
-def _alone(post: Post, services: Services) -> Accepted:
+def _alone(post: Post, services: Services) -> Taken:
     """A body that takes long to read keeps no other waiting."""
     (outcome,) = take_posts([post], publisher_of(services))
     if isinstance(outcome, Exception):
