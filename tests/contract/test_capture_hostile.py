@@ -96,6 +96,17 @@ def test_what_grows_is_refused_in_bounded_memory(bare: httpx.Client, name: str) 
     assert memory("VmHWM") - before < 800
 
 
+@pytest.mark.parametrize("first", [[], [{"type": 4, "timestamp": 1, "data": {}}]], ids=["alone", "behind an event"])
+def test_bombs_in_many_batches_of_one_body_share_its_room(site: Site, bare: httpx.Client, first: list[Any]) -> None:
+    """26 KB that would be 2.5 GB, here and once more in the consumer."""
+    bomb = zlib.compress(b'{"a":"' + b"0" * (31 * MEGABYTE) + b'"}', 9).decode("latin-1")
+    batch = snapshot(site.project_token, f"{uuid4()}")
+    batch["properties"]["$snapshot_data"] = [*first, *[bomb] * 4]
+    body = gzip.compress(json.dumps([batch] * 20, ensure_ascii=False).encode(), 9)
+    assert len(body) < 30_000
+    assert refused(bare.post("/s/", content=body, headers=PAGE), 413) == "too_large"
+
+
 JUNK = {
     "noise": bytes(range(256)) * 40,
     "a picture": b"\x89PNG\r\n\x1a\n" + b"\x00" * 1000,
