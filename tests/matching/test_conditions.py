@@ -31,8 +31,9 @@ def event(name: str, at: int, who: str | None, elements: list[Row] | None = None
         "at": BEGAN + at,
         "distinct_id": who,
         "current_url": url,
-        "properties": properties,
+        "properties": {key: value for key, value in properties.items() if key != "$window_id"},
         "elements": elements,
+        "window_id": properties.get("$window_id"),
     }
 
 
@@ -71,7 +72,7 @@ SESSIONS = [
     session(
         "browser",
         event("$pageview", 1, "bob", **{"$current_url": HOME}),
-        event("bought", 2, "bob", plan="free", amount="9.5", at="2026-10-31"),
+        event("bought", 2, "bob", plan="free", amount="9.5", at="2026-10-31", **{"$window_id": "w"}),
         event("$screen", 3, "bob"),
         distinct_ids=["anonymous"], start_url=HOME, urls=[HOME], mouse_activity_count=7, last=BEGAN + 600_000,
         lines=[{"level": "warn", "message": "Failed: slow"}], console_warn_count=1,
@@ -209,6 +210,12 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("event", "$lib", "exact", "posthog-ios"), {"silent"}),
     ({"events": [entity("bought", ("event", "$lib", "exact", "js"))]}, {"buyer"}),
     (one("event", "it's %s {}", "is_not_set"), ALL),
+    # properties that every event has, and that are kept as its columns
+    (one("event", "distinct_id", "exact", "ann"), {"buyer"}),
+    (one("event", "$session_id", "is_not", "buyer"), {"browser", "silent"}),
+    (one("event", "$window_id", "is_set"), {"browser"}),
+    (one("event", "$group_type", "is_set"), NONE),
+    ({"events": [entity("bought", ("event", "$window_id", "exact", "w"))]}, {"browser"}),
     (one("feature", "new", "exact", "b"), {"buyer"}),
     (one("feature", "$feature/new", "is_not_set"), {"browser", "silent"}),
     (one("event_metadata", "event", "exact", "$autocapture"), {"buyer"}),
@@ -370,6 +377,13 @@ UNSUPPORTED: list[tuple[Row, list[str] | None]] = [
     (one("element", "nth_child", "exact", "x"), ["properties: element nth_child"]),
     (one("element", "selector", "exact", "a:hover"),
      ["properties: element selector (a selector with more than tags, ids, classes and attributes)"]),
+    *((one("event", key, "is_not", "x"), [f"properties: event {key} (a property that is not kept)"])
+      for key in ("token", "$elements_chain", "$set", "$sdk_debug_retry_queue_size")),
+    *((one(kind, key, "is_not", "x"), [f"properties: {kind} {key} (a property that no SDK sends)"])
+      for kind, key in (("event", "$geoip_country_code"), ("person", "$geoip_country_code"),
+                        ("person", "$virt_mrr"), ("event", "$group_0"))),
+    ({"events": [entity("bought", ("event", "token", "is_set", None))]},
+     ["events: bought (event token: a property that is not kept)"]),
     (one("event", "plan", "exact", []), ["properties: event plan (no value)"]),
     (one("event", "plan", "flag_evaluates_to", "x"), ["properties: event plan (operator flag_evaluates_to)"]),
     (one("event", "plan", "gt", "many"), ["properties: event plan (not a number)"]),

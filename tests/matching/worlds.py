@@ -253,10 +253,12 @@ def fill(connection: Connection, environment: int, world: Row, first_number: int
         )  # fmt: skip
         cursor.executemany(
             "INSERT INTO capture.analytics_event (environment_id, session_id, uuid, name, at, distinct_id, current_url,"
-            " properties, elements, received_at, arrived_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " properties, elements, window_id, received_at, arrived_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (environment, each["id"], event["uuid"], event["name"], event["at"], event["distinct_id"],
-                 event["current_url"], Jsonb(event["properties"]), _jsonb(event["elements"]), _NOW, _NOW)
+                 event["current_url"], Jsonb(event["properties"]), _jsonb(event["elements"]),
+                 event.get("window_id"), _NOW, _NOW)
                 for each in sessions
                 for event in each["events"]
             ],

@@ -98,7 +98,7 @@ class Property:
 class Column:
     """What every event has."""
 
-    name: Literal["name", "distinct_id", "at"]
+    name: Literal["name", "distinct_id", "at", "session_id", "window_id"]
     test: Test
 
 

@@ -58,7 +58,13 @@ _CHAIN = "jsonb_array_elements(CASE jsonb_typeof(e.elements) WHEN 'array' THEN e
 _OWN = {"id": "attr_id", "href": "href", ":nth-child": "nth_child", ":nth-of-type": "nth_of_type"}
 """Attributes of an element that the chain has as fields of their own."""
 
-_COLUMNS = {"name": "e.name", "distinct_id": "e.distinct_id", "at": "e.at"}
+_COLUMNS = {
+    "name": "e.name",
+    "distinct_id": "e.distinct_id",
+    "at": "e.at",
+    "session_id": "e.session_id",
+    "window_id": "e.window_id",
+}
 
 
 def written(tenant: Tenant, part: Part, now: datetime) -> tuple[str, dict[str, Any]]:
