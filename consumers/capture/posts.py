@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ from consumers.transports.port import Outgoing, Unavailable
 
 BYTES_IN_HAND = 16 * 1024 * 1024
 """Of messages that are read and not published yet: a post of 200 KB can be 60 MB of them, and thirty come together."""
+
+SECONDS = 1.0
+"""Of reading, after which those who are not read yet go into another batch: thirty hostile posts take a minute, and
+whoever came among them would wait for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +48,15 @@ def take(posts: Sequence[Post], publisher: Publisher) -> list[Taken | Exception]
 
     One call of the publisher for each topic, so that a commit or a broker's answer serves all; one more whenever
     BYTES_IN_HAND are read. An outage is everybody's; what is wrong with the records of one post is told to no other:
-    then each is published alone.
+    then each is published alone. After SECONDS, what became of the first ones only, at least of one.
     """
+    until = time.monotonic() + SECONDS
     outcomes: list[Taken | Exception] = []
     waiting: dict[int, Accepted] = {}
     size = 0
     for place, post in enumerate(posts):
+        if place and time.monotonic() > until:
+            break
         found = _read(post)
         if isinstance(found, Exception):
             outcomes.append(found)

@@ -104,3 +104,11 @@ def test_refusals_that_wait_for_their_batch_hold_no_documents() -> None:
     outcomes = take(posted, Publisher())
     assert {type(outcome) for outcome in outcomes} == {Malformed}
     assert sum(len(each) == 1_000 for each in gc.get_objects() if type(each) is list) <= before + 1
+
+
+def test_after_a_while_the_rest_is_for_another_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posts, "SECONDS", -1.0)
+    publisher = Publisher()
+    assert len(taken(publisher, "junk", "1", "2")) == 1
+    assert len(taken(publisher, "1", "2")) == 1
+    assert publisher.calls == [(SNAPSHOTS, ["1"])]

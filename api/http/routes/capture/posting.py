@@ -10,6 +10,7 @@ from functools import cache, partial
 from http import HTTPStatus
 
 from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 
 from api.http import measures
 from api.http.answers import Answer
@@ -64,6 +65,8 @@ def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> E
                 if body is None:
                     return _refused(too_large(limit))
                 return await answering(request, body)
+        except ClientDisconnect:
+            raise  # nobody is there to be answered, and strangers may leave as often as they like: no error of ours
         except Full:
             return _refused(unavailable("Too many recordings are being taken in."))
         except Exception as error:  # noqa: BLE001 - answered, and logged where nobody foresaw it

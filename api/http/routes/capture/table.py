@@ -34,7 +34,7 @@ TOGETHER = 32
 BATCHES = 2
 """While one waits for its commit, the next is read."""
 BYTES_IN_HAND = 128 * 1024 * 1024
-"""Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
+"""Bodies that arrive, wait or are being taken, together: four of the largest, and thousands of common ones."""
 
 
 @dataclass(frozen=True, slots=True)
