@@ -77,8 +77,9 @@ def create_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
-    app.add_middleware(Entrance)
     capture.mount(app, services)
+    app.add_middleware(Entrance)
+    capture.open_to_pages(app, services)
     mount(app, OPERATIONS, services.public_url)
     health.mount(app)
     return app

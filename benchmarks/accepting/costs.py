@@ -43,8 +43,7 @@ def of_process(pid: int) -> Seconds:
 def of_postgres(conninfo: str) -> Seconds:
     """CPU time of a PostgreSQL on this machine, all its processes together, also those that have ended."""
     with psycopg.connect(conninfo) as conn:
-        backend = psutil.Process(conn.info.backend_pid)
-    postmaster = backend.parent()
+        postmaster = psutil.Process(conn.info.backend_pid).parent()
     assert postmaster is not None
     return lambda: sum(
         sum(process.cpu_times()[:4] if process == postmaster else process.cpu_times()[:2])

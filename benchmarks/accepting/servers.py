@@ -23,6 +23,7 @@ from api.bootstrap import Runtime, now, prepare, runtime
 from api.bounded_headers import BoundedHeaders
 from api.cli.serve import CONNECTIONS
 from api.http.app import create_app
+from api.serving import spare_the_collector
 from api.settings import Settings
 from api.wiring import services_for
 from commands.store.event_log import EventLog
@@ -101,6 +102,7 @@ def _serve_ours(listening: socket.socket, conninfo: str, home: str) -> None:
 
 def _serve(app: Any, listening: socket.socket) -> None:
     """With the product's settings (api.serving)."""
+    spare_the_collector()
     config = uvicorn.Config(
         app, http=BoundedHeaders, log_config=None, access_log=False, proxy_headers=False, server_header=False
     )
