@@ -76,8 +76,9 @@ def create_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
-    app.add_middleware(Entrance)
     capture.mount(app, services)
+    app.add_middleware(Entrance)
+    capture.open_to_pages(app, services)
     mount(app, OPERATIONS, services.public_url)
     health.mount(app)
     reference_page.mount(app)

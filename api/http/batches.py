@@ -53,7 +53,7 @@ class Batches(Generic[I, O]):
         if len(self._waiting) >= self._most:
             raise Full
         loop = asyncio.get_running_loop()
-        call = _Call[I, O](item, loop.time(), loop.create_future())
+        call = _Call(item, loop.time(), loop.create_future())
         self._waiting.append(call)
         self._begin(loop)
         return await call.outcome

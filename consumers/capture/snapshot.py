@@ -266,14 +266,19 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
         properties[LEFT_OUT] = snapshot.left_out
     # The items are JSON already: put in as text, not parsed and written a second time.
     data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
-    outer = _outer(snapshot)
-    if exceeds(MAX_MESSAGE_VALUES, data, dump(outer)):
+    outer = dump(_outer(snapshot))
+    if exceeds(MAX_MESSAGE_VALUES, data, outer):
         raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
     if len(data) <= MAX_TEXT_BYTES:
-        value = _packed(dump({**outer, "data": data.decode()}))
+        value = _packed(b'%s,"data":"%s"}' % (outer[:-1], _as_text(data)))
         if len(value) <= MAX_MESSAGE_BYTES:
             return _outgoing(snapshot, value)
     return _held(snapshot, data)
+
+
+def _as_text(document: bytes) -> bytes:
+    """The inside of the JSON string that says a JSON document, which has no control characters to escape."""
+    return document.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
 def _outer(snapshot: Snapshot) -> dict[str, Json]:
