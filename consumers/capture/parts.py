@@ -41,7 +41,8 @@ class Part:
 
 def part_of(snapshot: Snapshot, environment_id: int) -> Part:
     """Raises Undecodable when no item is an event, TooLarge when one is nested too deeply."""
-    lines = b"".join(dump([snapshot.window_id, item], MAX_NESTING + 1) + b"\n" for item in snapshot.items)
+    window_id = snapshot.window_id
+    lines = b"\n".join([*[dump([window_id, item], MAX_NESTING + 1) for item in snapshot.items], b""])
     found = facts_of(snapshot, len(lines))
     if found is None:
         raise Undecodable("No item of the message is an rrweb event.")
