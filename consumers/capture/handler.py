@@ -29,8 +29,11 @@ log = logging.getLogger("replay_vision.capture")
 
 GROUP = "capture"
 
+BATCH_RECORDS = 500
+"""Messages handled at once, at most: the statements and the commit of a batch are its price, whatever its size."""
+
 BYTES_IN_HAND = 64 * 1024 * 1024
-"""Packed bytes of parts that wait to be stored: a batch may name blobs that are much larger than its messages."""
+"""Bytes of lines that wait to be stored: a batch may name blobs that are much larger than its messages."""
 
 DROP_EVERY = timedelta(minutes=10)
 """How often a handler looks for undecodable and held messages that need not be kept any longer."""
@@ -125,7 +128,7 @@ class SnapshotHandler:
                 refused.append(Undecoded(record, unhandled(fault)))
                 continue
             portion.setdefault((*arrived.part.session, arrived.part.uuid), arrived)
-            room -= len(arrived.part.packed)
+            room -= len(arrived.part.lines)
             if room < 0:
                 yield portion
                 portion, room = {}, BYTES_IN_HAND

@@ -1,7 +1,8 @@
 """Where the bytes of new batches go: one blob a session, some of them written at the same time.
 
 Writing a small blob is waiting: for the disk to have it safely, or for a store to answer. File systems make many such
-waits one, so several threads write several blobs in the time of one. The database works meanwhile.
+waits one, so several threads write several blobs in the time of one. They pack the lines too, outside the interpreter's
+lock, and the database works meanwhile.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from itertools import groupby
 from typing import Self
 
 from consumers.capture.blobs import Blobs
+from consumers.capture.packing import pack
 from consumers.capture.parts import Part
 from consumers.capture.sessions import Placed
 
@@ -20,7 +22,7 @@ AT_ONCE = 8
 """Sessions whose blobs are written at the same time by one consumer."""
 
 SMALL_BYTES = 1024 * 1024
-"""Sessions with more are written one after the other: there the time goes into bytes, and each is a copy in memory."""
+"""Sessions with more lines are written one after the other: there the time goes into bytes, and each is copied."""
 
 
 class Writing:
@@ -53,32 +55,32 @@ class Placing:
         self._large = ThreadPoolExecutor(1, thread_name_prefix="large blobs")
 
     def begin(self, parts: Sequence[Part]) -> Writing:
-        """Begins to store the packed bytes of parts, those of a session beside each other."""
+        """Begins to pack and to store the lines of parts, those of a session beside each other."""
         members = [list(each) for _, each in groupby(parts, key=lambda part: part.session)]
         return Writing([self._threads_for(each).submit(self._put, each) for each in members])
 
     def _threads_for(self, parts: Sequence[Part]) -> ThreadPoolExecutor:
-        return self._threads if sum(len(part.packed) for part in parts) <= SMALL_BYTES else self._large
+        return self._threads if sum(len(part.lines) for part in parts) <= SMALL_BYTES else self._large
 
     def _put(self, parts: Sequence[Part]) -> list[Placed]:
         """Of one session, in order: so nobody makes its folder at the same time."""
         placed: list[Placed] = []
-        for group in _by_size(parts):
-            key = self._blobs.put(*group[0].session, b"".join(part.packed for part in group))
-            offset = 0
-            for part in group:
-                placed.append(Placed(part, key, offset))
-                offset += len(part.packed)
+        waiting: list[bytes] = []
+        size = 0
+        for part in parts:
+            packed = pack(part.lines)
+            if waiting and size + len(packed) > BLOB_TARGET_BYTES:
+                self._write(parts[len(placed) :], waiting, placed)
+                waiting, size = [], 0
+            waiting.append(packed)
+            size += len(packed)
+        self._write(parts[len(placed) :], waiting, placed)
         return placed
 
-
-def _by_size(parts: Sequence[Part]) -> list[list[Part]]:
-    groups: list[list[Part]] = [[]]
-    room = BLOB_TARGET_BYTES
-    for part in parts:
-        if groups[-1] and len(part.packed) > room:
-            groups.append([])
-            room = BLOB_TARGET_BYTES
-        groups[-1].append(part)
-        room -= len(part.packed)
-    return groups
+    def _write(self, parts: Sequence[Part], packed: Sequence[bytes], placed: list[Placed]) -> None:
+        """The first of the parts, one blob of them all, and notes where each lies."""
+        key = self._blobs.put(*parts[0].session, b"".join(packed))
+        offset = 0
+        for part, each in zip(parts, packed, strict=False):
+            placed.append(Placed(part, key, offset, len(each)))
+            offset += len(each)

@@ -126,6 +126,7 @@ class Placed:
     part: Part
     blob: str
     offset: int
+    length: int
 
 
 def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, State]:
@@ -175,7 +176,7 @@ def insert_parts(conn: psycopg.Connection, placed: Sequence[Placed], arrived_at:
             "window_id": part.window_id,
             "blob": where.blob,
             "blob_offset": where.offset,
-            "blob_length": len(part.packed),
+            "blob_length": where.length,
             "size": part.facts.counts["size"],
             "event_count": part.facts.counts["event_count"],
             "unreadable_count": part.unreadable_count,
