@@ -190,7 +190,7 @@ def from_message(record: Record) -> Snapshot:
     if not isinstance(outer, dict):
         raise Undecodable("The message is not an object.")
     data = outer.get("data")
-    inner = parse(data.encode("utf-8", "replace"), MAX_MESSAGE_VALUES) if isinstance(data, str) else data
+    inner = parse(data, MAX_MESSAGE_VALUES) if isinstance(data, str) else data
     properties = inner.get("properties") if isinstance(inner, dict) and inner.get("event") == EVENT else None
     if not isinstance(properties, dict):
         raise Undecodable(f"The message is not a {EVENT}.")
