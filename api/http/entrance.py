@@ -26,6 +26,7 @@ log = logging.getLogger("replay_vision.http")
 CORRELATION = "Replay-Vision-Correlation-Id"
 """Header of every answer; the same id is on the log lines and the events of the request."""
 
+_CORRELATION = CORRELATION.lower().encode()
 _VISIT = "replay_vision.visit"
 _KEY = b"personal_api_key"
 
@@ -94,7 +95,7 @@ class _WayOut:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            extra = (CORRELATION.lower().encode(), str(self._here.correlation_id).encode())
+            extra = (_CORRELATION, str(self._here.correlation_id).encode())
             message = {**message, "headers": [*message.get("headers", ()), extra]}
         elif message["type"] == "http.response.body" and self._bodiless:
             message = {**message, "body": b""}

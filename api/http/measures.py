@@ -24,7 +24,9 @@ def answered(route: str, method: str, status: int, seconds: float) -> None:
 
 def captured(outcome: str, number: int = 1) -> None:
     """Counts what was posted. `outcome` is one of ours: accepted, or why not."""
-    _captured(outcome).inc(number)
+    counter = _captured(outcome)
+    if number:
+        counter.inc(number)
 
 
 @cache

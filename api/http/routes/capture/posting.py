@@ -6,7 +6,7 @@ transport has made the data durable.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache, partial
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import Request, Response
@@ -18,6 +18,7 @@ from api.http.batches import Batches
 from api.http.body import read_bounded
 from api.http.entrance import visit
 from api.http.errors import ErrorType, Refusal, denied, envelope, refusal_of, server_error, too_large, unavailable
+from api.http.heads import header_of
 from api.http.line import Full, Line
 from api.http.routes.capture.cross_origin import allowed
 from api.http.services import Services, services_of
@@ -96,7 +97,7 @@ def taking(accepting: Accepting, line: Line, together: Together) -> Answering:
             accepting,
             body,
             dict(request.headers.items()),
-            dict(request.query_params),
+            dict(request.query_params) if request.scope["query_string"] else {},
             services.clock(),
             _with_room(services),
         )
@@ -127,13 +128,15 @@ def _alone(post: Post, services: Services) -> Taken:
 
 def _with_room(services: Services) -> Callable[[str], int | None]:
     """Looks up whose a token is; raises OverDay for an environment that has taken in enough today."""
+    told: dict[str, int | None] = {}  # of this request: many unknown tokens in a body are one question each
 
-    @cache  # of this request: many unknown tokens in a body are one question each
     def found(token: str) -> int | None:
-        environment_id = services.tokens.environment_of(token)
-        if environment_id is not None:
-            services.allowance.check(environment_id)
-        return environment_id
+        if token not in told:
+            environment_id = services.tokens.environment_of(token)
+            if environment_id is not None:
+                services.allowance.check(environment_id)
+            told[token] = environment_id
+        return told[token]
 
     return found
 
@@ -143,7 +146,7 @@ def _check_origin(request: Request) -> None:
 
     CORS alone would only keep the answer from it: a browser sends such a post without asking first.
     """
-    origin = request.headers.get("origin")
+    origin = header_of(request.scope, b"origin")
     if request.method != "POST" or origin is None or allowed(origin, services_of(request).capture_origins):
         return
     raise denied("Pages of this origin may not send recordings.")

@@ -31,10 +31,10 @@ WAITING = 250
 """Requests that wait for a thread: what a crowd of browsers posts at the same moment."""
 WAITING_SECONDS = 10.0
 """Browsers give up later than that."""
-TOGETHER = 32
-"""Small bodies that are taken in one go."""
+TOGETHER = 64
+"""Small bodies that are taken in one go: all that came while the batch before them was on its way."""
 BATCHES = 1
-"""While one waits for its commit, the next is read."""
+"""At a time. A second would be read in turn with the first and the event loop anyway, and commit for fewer each."""
 BYTES_IN_HAND = 128 * 1024 * 1024
 """Bodies that arrive, wait or are being taken, together: four of the largest, and thousands of common ones."""
 
