@@ -228,7 +228,7 @@ class SnapshotHandler:
                 sessions.save(conn, new, before, now)
                 console.index(conn, [(part.session, part.uuid, part.console) for part in parts])
                 here = {id(part) for part in parts}
-                sessions.insert_parts(conn, [one for one in writing.placed() if id(one.part) in here], now)
+                sessions.insert_parts(conn, [one for one in writing.placed(new) if id(one.part) in here], now)
 
             yield from store_in_halves(conn, found, store)
 
