@@ -12,6 +12,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from consumers.capture import console, deletions, sessions
+from consumers.capture.anew import begin_anew
 from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
 from consumers.capture.faults import READING_FAULTS, store_in_halves, unhandled
@@ -183,6 +184,10 @@ class SnapshotHandler:
         if just_gone:
             sessions.unmake(conn, [session for session in just_gone if states[session] is None])
         gone |= just_gone
+        received: dict[sessions.Session, datetime] = {}
+        for part in (arrived.part for arrived in portion.values()):
+            received[part.session] = max(part.received_at, received.get(part.session, part.received_at))
+        states = begin_anew(conn, states, received, now)
         known = sessions.known_parts(conn, list(portion))
         fresh = sorted(
             (one for name, one in portion.items() if name not in known and one.part.session not in gone),
@@ -223,7 +228,7 @@ class SnapshotHandler:
                 sessions.save(conn, new, before, now)
                 console.index(conn, [(part.session, part.uuid, part.console) for part in parts])
                 here = {id(part) for part in parts}
-                sessions.insert_parts(conn, [one for one in writing.placed() if id(one.part) in here], now)
+                sessions.insert_parts(conn, [one for one in writing.placed(new) if id(one.part) in here], now)
 
             yield from store_in_halves(conn, found, store)
 

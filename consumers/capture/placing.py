@@ -5,15 +5,18 @@ waits one, so several threads write several blobs in the time of one. They pack 
 lock, and the database works meanwhile.
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from functools import partial
 from itertools import groupby
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Self
 
 from consumers.capture.blobs import Blobs
 from consumers.capture.packing import pack
 from consumers.capture.parts import Part
-from consumers.capture.sessions import Placed
+from consumers.capture.sessions import Placed, Session
 
 BLOB_TARGET_BYTES = 32 * 1024 * 1024
 """New batches of one session share a blob up to this many packed bytes."""
@@ -28,22 +31,23 @@ SMALL_BYTES = 1024 * 1024
 class Writing:
     """Blobs under way. Leave it, as a context, only when none is any more: whatever else went wrong meanwhile."""
 
-    def __init__(self, under_way: Sequence[Future[list[Placed]]]) -> None:
+    def __init__(self, under_way: Mapping[Session, Future[list[Placed]]]) -> None:
         self._under_way = under_way
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        wait(self._under_way)
+        wait(self._under_way.values())
 
-    def placed(self) -> Iterator[Placed]:
-        """Where every part lies, in order, once all would survive a power failure.
+    def placed(self, wanted: Collection[Session]) -> Iterator[Placed]:
+        """Where every part of some sessions lies, in order, once all would survive a power failure.
 
         Raises OSError when the store is away or full.
         """
-        for each in self._under_way:
-            yield from each.result()
+        for session, placed in self._under_way.items():
+            if session in wanted:
+                yield from placed.result()
 
 
 class Placing:
@@ -51,16 +55,17 @@ class Placing:
 
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="blobs")
-        self._large = ThreadPoolExecutor(1, thread_name_prefix="large blobs")
+        self._small = _Threads(AT_ONCE)
+        self._large = _Threads(1)
 
     def begin(self, parts: Sequence[Part]) -> Writing:
         """Begins to pack and to store the lines of parts, those of a session beside each other."""
-        members = [list(each) for _, each in groupby(parts, key=lambda part: part.session)]
-        return Writing([self._threads_for(each).submit(self._put, each) for each in members])
-
-    def _threads_for(self, parts: Sequence[Part]) -> ThreadPoolExecutor:
-        return self._threads if sum(len(part.lines) for part in parts) <= SMALL_BYTES else self._large
+        under_way: dict[Session, Future[list[Placed]]] = {}
+        for session, members in groupby(parts, key=lambda part: part.session):
+            each = list(members)
+            is_small = sum(len(part.lines) for part in each) <= SMALL_BYTES
+            under_way[session] = (self._small if is_small else self._large).submit(partial(self._put, each))
+        return Writing(under_way)
 
     def _put(self, parts: Sequence[Part]) -> list[Placed]:
         """Of one session, in order: so nobody makes its folder at the same time."""
@@ -84,3 +89,34 @@ class Placing:
         for part, each in zip(parts, packed, strict=False):
             placed.append(Placed(part, key, offset, len(each)))
             offset += len(each)
+
+
+class _Threads:
+    """Up to so many threads that end with the process, whatever they wait for: what they write was not acknowledged.
+
+    Those of the standard library's pool are waited for, and a store that does not answer would hold up the end.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._started = 0
+        self._starting = Lock()
+        self._waiting: SimpleQueue[tuple[Future[list[Placed]], Callable[[], list[Placed]]]] = SimpleQueue()
+
+    def submit(self, work: Callable[[], list[Placed]]) -> Future[list[Placed]]:
+        future: Future[list[Placed]] = Future()
+        self._waiting.put((future, work))
+        with self._starting:
+            if self._started < self._most:
+                self._started += 1
+                Thread(target=self._run, name="blobs", daemon=True).start()
+        return future
+
+    def _run(self) -> None:
+        while True:
+            future, work = self._waiting.get()
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the result raises it
+                future.set_exception(error)
+            del future, work

@@ -25,7 +25,7 @@ _MAKE = """
 """
 
 _LOCK = f"""
-    SELECT environment_id, session_id, state, active_milliseconds, {", ".join(_COUNTED)}
+    SELECT environment_id, session_id, state, active_milliseconds, last_received_at, {", ".join(_COUNTED)}
     FROM capture.session
     JOIN unnest(%s::integer[], %s::text[]) AS wanted (environment_id, session_id) USING (environment_id, session_id)
     ORDER BY environment_id, session_id
@@ -113,6 +113,7 @@ class Known:
 
     facts: Facts
     active_milliseconds: int
+    last_received_at: datetime
 
 
 State = Known | None
@@ -149,6 +150,7 @@ def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, S
                 row["first_timestamp"], row["last_timestamp"], {name: row[name] for name in COUNTS}, row["state"]
             ),
             row["active_milliseconds"],
+            row["last_received_at"],
         )
         for row in rows
     }

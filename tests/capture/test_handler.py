@@ -143,7 +143,7 @@ def test_facts_merge_in_any_order(given_batches: list[tuple[list[Json], str, str
 
     shuffled = [*found]
     random.shuffle(shuffled)
-    assert merged(shuffled) == merged([*found])
+    assert merged(shuffled) == merged([*found]) == found[0].merge(*found[1:])
 
 
 def test_console_levels_and_clicks_by_the_rule(capture: Capture) -> None:

@@ -320,11 +320,11 @@ def walk(node: Node) -> Iterator[Node]:
         if not stack:
             return
         current = stack.pop()
+        if current.next is not None and current is not node:
+            stack.append(current.next)
         yield current
-        child = current.last
-        while child is not None:
-            stack.append(child)
-            child = child.previous
+        if current.first is not None:
+            stack.append(current.first)
 
 
 def _declarations(style: object) -> Iterator[tuple[str, str]]:

@@ -261,16 +261,16 @@ def _visible_texts(top: Node, room: Room | None) -> Iterator[Node]:
     stack = [top]
     while stack and (room is None or room.take(1)):
         node = stack.pop()
+        if node.next is not None and node is not top:
+            stack.append(node.next)
         if node.type == TEXT:
             if node.text and not node.text.isspace():
                 yield node
             continue
         if node.type == ELEMENT and (node.tag in UNSEEN or hidden(node) or node.tag == "select"):
             continue
-        child = node.last
-        while child is not None:
-            stack.append(child)
-            child = child.previous
+        if node.first is not None:
+            stack.append(node.first)
 
 
 def _in_chrome(mirror: Mirror, node_id: int) -> bool:
