@@ -2,7 +2,6 @@
 
 import binascii
 import codecs
-import gzip
 import json
 import math
 import re
@@ -12,6 +11,7 @@ from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 import orjson
+from isal import isal_zlib
 
 from consumers.capture import lz_string
 from consumers.capture.refusals import TooLarge, Undecodable
@@ -135,9 +135,13 @@ def dump(value: Json, max_nesting: int = MAX_NESTING) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def compress(data: bytes, level: int = 6) -> bytes:
-    """Gzip without a time stamp, so that the same bytes always give the same digest."""
-    return gzip.compress(data, level, mtime=0)
+def compress(data: bytes) -> bytes:
+    """Gzip without a time stamp, so that the same bytes give the same digest on the same kind of processor.
+
+    By ISA-L, at a seventh of zlib's time for the same size (ADR 19). Only for what is ours: what strangers have
+    compressed is read by zlib.
+    """
+    return isal_zlib.compress(data, 1, _GZIP)
 
 
 def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:

@@ -298,7 +298,7 @@ def _outer(snapshot: Snapshot) -> dict[str, Json]:
 
 
 def _packed(value: bytes) -> bytes:
-    return compress(value, level=1) if len(value) >= GZIP_FROM_BYTES else value
+    return compress(value) if len(value) >= GZIP_FROM_BYTES else value
 
 
 def _outgoing(snapshot: Snapshot, value: bytes) -> Outgoing:
