@@ -35,7 +35,11 @@ def begin_anew(
     `received` says when the newest new batch of each came. Where that is past the retention too, the session stays as
     it is, shown to nobody, until it is removed.
     """
-    old = {name: known for name, known in states.items() if known and known.last_received_at < now - LEAST_KEPT}
+    old = {
+        name: known
+        for name, known in states.items()
+        if known and known.last_received_at < min(received[name], now - LEAST_KEPT)
+    }
     if not old:
         return dict(states)
     since = {environment_id: now - timedelta(days=days) for environment_id, days in kept_days(conn)}
