@@ -14,7 +14,7 @@ from domain.errors import Invalid
 from domain.scanner_types import classifier, monitor, scorer, summarizer
 from domain.scanner_types.citations import Segment, citation, cut, outside, unreadable
 from domain.scanner_types.defang import defang
-from domain.scanner_types.findings import Finding, findings, join_findings, split_findings
+from domain.scanner_types.findings import Finding, ProblemType, findings, join_findings, split_findings
 from domain.scanner_types.private import PRIVATE_KEYS, join_private, split_private
 from domain.scanner_types.rules import ClosedAnswer, as_object
 
@@ -22,6 +22,7 @@ __all__ = [
     "PRIVATE_KEYS",
     "SCANNER_TYPES",
     "Finding",
+    "ProblemType",
     "Segment",
     "answer_schema",
     "check_config",
