@@ -14,11 +14,13 @@ from domain.errors import Invalid
 from domain.scanner_types import classifier, monitor, scorer, summarizer
 from domain.scanner_types.citations import Segment, citation, cut, outside, unreadable
 from domain.scanner_types.defang import defang
+from domain.scanner_types.findings import KEY as FINDINGS
 from domain.scanner_types.findings import Finding, ProblemType, findings, join_findings, split_findings
 from domain.scanner_types.private import PRIVATE_KEYS, join_private, split_private
 from domain.scanner_types.rules import ClosedAnswer, as_object
 
 __all__ = [
+    "FINDINGS",
     "PRIVATE_KEYS",
     "SCANNER_TYPES",
     "Finding",

@@ -14,7 +14,6 @@ from pydantic_ai.capabilities import Hooks
 from pydantic_ai.exceptions import OutputTokenLimitExceeded
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model
-from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RequestUsage, UsageLimits
 
 from consumers.scanning.checks import check_answer, refusal
@@ -55,12 +54,10 @@ class Told:
 class Conversation:
     """Asks one question about one session's evidence. For one use."""
 
-    def __init__(self, model: Model, question: Question, evidence: Evidence, max_tokens: int) -> None:
-        """`max_tokens` bounds what the model writes in one answer, its thinking with it."""
+    def __init__(self, model: Model, question: Question, evidence: Evidence) -> None:
         self._model = model
         self._question = question
         self._evidence = evidence
-        self._settings = ModelSettings(max_tokens=max_tokens)
         self._told = Told()
         self._corrections = CORRECTIONS
 
@@ -84,7 +81,6 @@ class Conversation:
             output_type=self._output(),
             instructions=instructions(self._question),
             deps_type=type(None),
-            model_settings=self._settings,
             retries={"output": self._corrections, "tools": 0},
             capabilities=[Hooks(after_model_request=self._keep, output_validate_error=self._unreadable)],
         )

@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 TRY_SECONDS: Final = 1200.0
 """A whole try, with its correction (engine 1.3, step 6)."""
 
-MAX_OUTPUT_TOKENS: Final = 16_384
-"""Of one answer. An answer has some hundred; the rest is for models that think before they write."""
-
-_SHARE_OF_CONTEXT: Final = 4
-"""A model with a small window gets at most a quarter of it for its answer, as the prompt must fit in too."""
-
 
 class ModelProvider:
     """Asks the models of one vendor. Thread-safe: each try has an event loop and a connection of its own."""
@@ -45,9 +39,8 @@ class ModelProvider:
         from consumers.scanning.providers.models.conversation import Conversation  # noqa: PLC0415 - takes seconds
         from consumers.scanning.providers.models.failures import provider_error  # noqa: PLC0415 - likewise
 
-        most = min(MAX_OUTPUT_TOKENS, (entry.context or MAX_OUTPUT_TOKENS * _SHARE_OF_CONTEXT) // _SHARE_OF_CONTEXT)
         try:
-            conversation = Conversation(self._model(entry), question, evidence, most)
+            conversation = Conversation(self._model(entry), question, evidence)
             told = asyncio.run(asyncio.wait_for(conversation.hold(), TRY_SECONDS))
         except TimeoutError as error:
             raise ProviderError("provider_transient", "The model did not finish its answer in time.") from error
