@@ -19,6 +19,7 @@ from commands.context import Context
 from commands.observations import Lease, Observations, Success
 from commands.store.application import STORE_OUTAGES
 from consumers.capture.blobs import Blobs, MissingBlob
+from consumers.scanning.checks import check_answer, refusal
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.jobs import Job
 from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
@@ -27,7 +28,7 @@ from domain.eligibility import NO_RECORDING, EligibilityLimits, Ineligible, inel
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
 from domain.observation import Observation
-from domain.scanner_types import answer_schema, check_output, model_output, split_private
+from domain.scanner_types import FINDINGS, model_output, split_findings, split_private
 from domain.session_facts import SessionFacts
 from domain.tenant import Tenant
 from projections.queries.people import person_of_session
@@ -114,10 +115,7 @@ class Scanning:
         if isinstance(found, Ineligible):
             self._observations.judge_ineligible(self._context(job), lease, kind=found.kind, message=found.message)
             return None
-        question = Question(
-            scanner_type=str(observation.scanner_snapshot["scanner_type"]),
-            scanner_config=_config(observation),
-        )
+        question = _question(observation)
         try:
             if isinstance(found, ProviderError):
                 raise found
@@ -130,7 +128,7 @@ class Scanning:
         return None
 
     def _ask(self, observation: Observation, question: Question, evidence: Evidence) -> Answer:
-        """Raises ProviderError, also for an answer that breaks the type's rules: checks fail closed."""
+        """Raises ProviderError, also for an answer that breaks a rule: checks fail closed, whoever answered."""
         name = str(observation.scanner_snapshot["provider"])
         provider = self._providers.get(name)
         if provider is None:
@@ -138,14 +136,9 @@ class Scanning:
             raise ProviderError("provider_rejected", message)
         with _breaking("The analysis"):
             answer = provider.analyse(question, evidence)
-        problems = check_output(
-            question.scanner_type, question.scanner_config, answer.output, duration_ms=evidence.duration_ms
-        )
+            problems = check_answer(question, evidence, answer.output)
         if problems:
-            # Only which field of ours is wrong: the rest, and keys of its own making, are the answer's private text.
-            named = problems[0].partition(":")[0].partition(".")[0]
-            part = named if named in answer_schema(question.scanner_type).model_fields else "form"
-            raise ProviderError("validation_failed", f"The answer breaks a rule about its {part}.")
+            raise refusal(question, problems)
         return answer
 
     def _failed(self, job: Job, lease: Lease, error: ProviderError) -> Retry | None:
@@ -225,9 +218,16 @@ def _tenant(job: Job) -> Tenant:
     return Tenant(job.environment_id, job.organization_id)
 
 
-def _config(observation: Observation) -> dict[str, object]:
-    config = observation.scanner_snapshot["scanner_config"]
-    return dict(config) if isinstance(config, dict) else {}
+def _question(observation: Observation) -> Question:
+    """From the snapshot, which later edits of the scanner leave as it is."""
+    snapshot = observation.scanner_snapshot
+    config = snapshot["scanner_config"]
+    return Question(
+        scanner_type=str(snapshot["scanner_type"]),
+        scanner_config=dict(config) if isinstance(config, dict) else {},
+        model=str(snapshot["model"]),
+        emits_signals=bool(snapshot["emits_signals"]),
+    )
 
 
 def _success(
@@ -235,15 +235,19 @@ def _success(
 ) -> Success:
     document = model_output(question.scanner_type, question.scanner_config, answer.output, evidence.duration_ms)
     result, private = split_private(document)
+    told, texts = split_findings(answer.findings)
+    if told:
+        result[FINDINGS], private[FINDINGS] = told, texts
     asked = orjson.dumps([question.scanner_type, question.scanner_config], option=orjson.OPT_SORT_KEYS)
+    raw = orjson.dumps(answer.output, option=orjson.OPT_SORT_KEYS)
     return Success(
         result=orjson.loads(orjson.dumps(result)),
         private=private,
         subject=facts.distinct_id if facts else None,
-        signals_count=0,
+        signals_count=len(answer.findings),
         evidence_digest=evidence.digest,
-        prompt_digest=sha256(asked).hexdigest(),
-        answer_digest=sha256(orjson.dumps(answer.output, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        prompt_digest=answer.prompt_digest or sha256(asked).hexdigest(),
+        answer_digest=answer.answer_digest or sha256(raw).hexdigest(),
         provider=answer.provider,
         model=answer.model,
         input_tokens=answer.input_tokens,
