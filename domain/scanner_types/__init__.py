@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.errors import Invalid
+from domain.plain_text import plain_text
 from domain.scanner_types import classifier, monitor, scorer, summarizer
 from domain.scanner_types.citations import Segment, citation, cut, outside, unreadable
 from domain.scanner_types.defang import defang
@@ -92,7 +93,8 @@ def check_output(
         return [_broken(item) for item in error.errors(include_url=False, include_context=False, include_input=False)]
     found = _problems(config, answer)
     found += [f"{key}: must not be blank" for key in _PROSE[scanner_type] if not defang(getattr(answer, key))]
-    for key, text in free_text(answer.model_dump()):
+    for key, told in free_text(answer.model_dump()):
+        text = plain_text(told)
         found += [f"{key}: a citation is not of the form (t 12)"] * bool(unreadable(text))
         if duration_ms is not None:
             found += [f"{key}: second {second:g} is outside the recording" for second in outside(text, duration_ms)]
