@@ -14,7 +14,7 @@ from tests.servers.vendors.server import VendorServer
 
 PROTOCOLS: tuple[Protocol, ...] = (GenerateContent(), Responses(), ChatCompletions(), Messages())
 
-KEY = "key-canary-0451"
+KEY = "sk-8472"
 
 
 def entry(protocol: Protocol, **fields: object) -> CatalogueModel:

@@ -24,8 +24,8 @@ class Messages(Protocol):
     name = "anthropic"
     provider = "anthropic"
     model = "claude-haiku-4-5"
-    key_header = "x-api-key"
-    path = "/v1/messages?beta=true"
+    key_header = "authorization"
+    path = "/v1/messages"
     retry_hint: ClassVar[dict[str, str]] = {"x-should-retry": "true"}
 
     def tools(self, request: Any) -> list[str]:

@@ -54,7 +54,7 @@ class Protocol(ABC):
         return lambda seen: Reply(self.called(tool, dict(arguments), tokens, seen.document))
 
     def output_tool(self, request: Any) -> str | None:
-        """The name of the tool that stands for the output, as pydantic-ai calls it; None when it is asked for as text."""
+        """The name of the tool that stands for the output, as pydantic-ai calls it; None: it is asked for as text."""
         return next((name for name in self.tools(request) if name.startswith("final_result")), None)
 
     @abstractmethod

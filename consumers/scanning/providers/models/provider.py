@@ -1,12 +1,13 @@
 """A vendor's models as a provider: one conversation per try, judged before anybody sees the answer."""
 
-import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from consumers.scanning.checks import check_findings
 from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers import calls
+from consumers.scanning.providers.calls import GivenUp
 from consumers.scanning.providers.models.catalogue import CatalogueModel
 from consumers.scanning.providers.models.form import filled
 from consumers.scanning.providers.models.prices import cost_usd
@@ -41,7 +42,9 @@ class ModelProvider:
 
         try:
             conversation = Conversation(self._model(entry), question, evidence)
-            told = asyncio.run(asyncio.wait_for(conversation.hold(), TRY_SECONDS))
+            told = calls.run(conversation.hold(), TRY_SECONDS)
+        except GivenUp:
+            raise
         except TimeoutError as error:
             raise ProviderError("provider_transient", "The model did not finish its answer in time.") from error
         except Exception as error:

@@ -59,8 +59,11 @@ class Wire(httpx2.AsyncBaseTransport):
             # Also when the call was cancelled: the connection must not outlive it.
             with anyio.CancelScope(shield=True):
                 await transport.aclose()
-        if response.is_success and not _is_object(content):
+        document = _object(content)
+        if response.is_success and document is None:
             raise Unreadable("no JSON object")
+        if response.is_error and (document is None or not isinstance(document.get("error"), dict)):
+            return _plain_error(response)
         return httpx2.Response(response.status_code, headers=response.headers, content=content)
 
     async def _content(self, response: httpx2.Response) -> bytes:
@@ -75,11 +78,19 @@ class Wire(httpx2.AsyncBaseTransport):
         return bytes(found)
 
 
-def _is_object(content: bytes) -> bool:
+def _object(content: bytes) -> dict[str, object] | None:
     try:
-        return isinstance(orjson.loads(content), dict)
+        found = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return False
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _plain_error(response: httpx2.Response) -> httpx2.Response:
+    """The same status in a form that every vendor's SDK reads: some break over the error page of a proxy."""
+    error = {"code": response.status_code, "type": "error", "status": "UNKNOWN", "message": "no message"}
+    headers = {name: value for name, value in response.headers.items() if name.startswith("retry-after")}
+    return httpx2.Response(response.status_code, headers=headers, json={"type": "error", "error": error})
 
 
 @cache
