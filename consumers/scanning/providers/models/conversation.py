@@ -60,6 +60,7 @@ class Conversation:
         self._evidence = evidence
         self._told = Told()
         self._corrections = CORRECTIONS
+        self._cut_off = False
 
     async def hold(self) -> Told:
         """Raises ProviderError (``validation_failed``) for answers that stay wrong, and what pydantic-ai raises."""
@@ -109,6 +110,8 @@ class Conversation:
         """In our words: pydantic's would send the whole answer back, and with it what it repeats of a page."""
         if isinstance(error, ModelRetry):
             raise error
+        if self._cut_off:
+            raise OutputTokenLimitExceeded(_NO_FORM) from error
         raise self._correction(
             _UNREADABLE, ProviderError("validation_failed", "The answer is not of the form asked for.")
         )
@@ -121,6 +124,7 @@ class Conversation:
         return ModelRetry(told)
 
     async def _keep(self, _: RunContext[None], *, response: ModelResponse, **__: object) -> ModelResponse:
+        self._cut_off = response.finish_reason == "length"
         self._told.usages.append(response.usage)
         said = [part.content for part in response.parts if isinstance(part, TextPart)]
         called = [part.args_as_json_str() for part in response.parts if isinstance(part, ToolCallPart)]
