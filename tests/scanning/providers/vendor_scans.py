@@ -18,7 +18,7 @@ from tests.servers.vendors.all import access, entry
 from tests.servers.vendors.protocol import Protocol
 from tests.servers.vendors.server import VendorServer
 
-ANSWER = {"reasoning": "The visitor looked around (3 seconds).", "verdict": "no", "confidence": 0.9}
+ANSWER = {"reasoning": "The visitor looked around (t 3).", "verdict": "no", "confidence": 0.9}
 """Of a monitor."""
 
 
