@@ -11,7 +11,7 @@ import orjson
 from pydantic import ValidationError
 from pydantic_ai import Agent, ModelRetry, NativeOutput, RunContext, StructuredDict, ToolOutput
 from pydantic_ai.capabilities import Hooks
-from pydantic_ai.exceptions import OutputTokenLimitExceeded
+from pydantic_ai.exceptions import OutputTokenLimitExceeded, UnexpectedModelBehavior
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.usage import RequestUsage, UsageLimits
@@ -30,6 +30,7 @@ MAX_REQUESTS: Final = 1 + CORRECTIONS
 """Requests of one run of the agent; a run that was cut off is repeated once, with what is left of the corrections."""
 
 _UNREADABLE: Final = "The answer is not one JSON object of the form that was asked for. Answer again with nothing else."
+_SILENT: Final = "The model provider gave no answer, twice."
 _NO_FORM: Final = "The answer has no form that can be read."
 _WRONG: Final = "The answer breaks these rules:\n{problems}\nAnswer again, with the whole answer put right."
 _BRIEF: Final = """
@@ -72,9 +73,19 @@ class Conversation:
             return await self._run(asked + _BRIEF)
 
     async def _run(self, asked: str) -> Told:
-        result = await self._agent().run(asked, usage_limits=UsageLimits(request_limit=MAX_REQUESTS))
+        try:
+            result = await self._agent().run(asked, usage_limits=UsageLimits(request_limit=MAX_REQUESTS))
+        except UnexpectedModelBehavior as error:
+            if type(error) is UnexpectedModelBehavior and self._silent:
+                raise ProviderError("provider_rejected", _SILENT) from error
+            raise
         self._told.answer = result.output
         return self._told
+
+    @property
+    def _silent(self) -> bool:
+        """Whether there was not a word in several answers: engine 1.6 takes that for a refusal."""
+        return len(self._told.usages) > CORRECTIONS and not self._told.raw
 
     def _agent(self) -> Agent[None, dict[str, Any]]:
         agent: Agent[None, dict[str, Any]] = Agent(
