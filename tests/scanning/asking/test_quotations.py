@@ -1,6 +1,7 @@
 """What counts as a quotation, and that each must stand in the evidence or in the operator's words."""
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,11 @@ def test_marks_inside_are_escaped_in_the_evidence_and_may_be_quoted_plainly() ->
     line = next(line for line in about.text.splitlines() if '\\"' in line and "We looked" in line)
     words = line[line.index("We looked") :].split('"')[0].rstrip("\\ ")
     assert Sources(CONFIG, about).missing(f'"{words}"') == []
+
+
+def test_signs_that_are_changed_in_a_prompt_may_be_quoted_as_they_were_told() -> None:
+    about = replace(ABOUT, text='[ 1s] screen shows "Use <b> or [OK] to go on"\n')
+    assert Sources(CONFIG, about).missing('"use <b> or [OK]", "Use ‹b> or (OK) to go on", "Use <i>"') == [3]
 
 
 @pytest.mark.parametrize("piece", ['"', "'", "'a ", '"a', "‘ab", '\\"', "“", "'ab '", "“a", "«a "])
