@@ -1,9 +1,10 @@
 """Making page text safe to hand on: normalised, one line, without personal data (architecture 10, anchors D.4, D.5)."""
 
 import re
-import unicodedata
 from typing import Final
 from urllib.parse import urlsplit
+
+from consumers.scanning.evidence.plain_text import plain
 
 MAX_URL_CHARS: Final = 200
 """Length of a URL in the navigation timeline (engine 4.1)."""
@@ -35,18 +36,6 @@ _BESIDE_EMAIL = re.compile(
 _SUSPECT = re.compile(r"[@:?]|\d(?:.{0,3}\d){5}|[\w-]{24}|eyJ|AKIA|Bearer|(?:sk|pk|gh[po]|xox[abp]|ph[cx])[-_]")
 """Text without any of this holds nothing to mask, which is most text."""
 MASKED: Final = re.compile(r"\[(?:email|phone|card)\]")
-_ODD = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
-    "\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
-)
-_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-
-
-def plain(text: str) -> str:
-    """NFKC, without tag, zero-width, bidi and control characters or lone surrogates, white space as single spaces."""
-    if text.isascii():
-        return _SPACE.sub(" ", text).strip()
-    return _SPACE.sub(" ", _ODD.sub("", unicodedata.normalize("NFKC", text))).strip()
 
 
 def mask(text: str) -> str:
