@@ -9,6 +9,7 @@ from consumers.capture.recording import Recording
 from consumers.scanning.evidence import readout
 from consumers.scanning.evidence.arrival import Arrived, ordered
 from consumers.scanning.evidence.evidence import Captured, Evidence
+from consumers.scanning.evidence.masking import masking
 from consumers.scanning.evidence.observe import observe
 from consumers.scanning.evidence.scene import Scene
 from consumers.scanning.evidence.signals import detect
@@ -16,15 +17,22 @@ from consumers.scanning.evidence.site_events import SiteEvent, event_lines
 from consumers.scanning.evidence.timeline import timeline
 
 
-def build_evidence(recording: Recording | Iterable[tuple[str, Any]], events: Iterable[SiteEvent] = ()) -> Evidence:
+def build_evidence(
+    recording: Recording | Iterable[tuple[str, Any]], events: Iterable[SiteEvent] = (), *, masked: bool = True
+) -> Evidence:
     """The evidence of a recording: ``(window id, rrweb event)`` pairs, inflated.
 
     Either a Recording, which is in order of time and read once in bounded memory, or pairs in order of arrival that fit
     into memory. ``events`` are the site's analytics events of the session, in order of time; they add what the
     recording does not tell (site_events). Deterministic: the same events give the same text and digest, and without
     analytics events the text is as if there were no analytics. Never raises for what a recording holds; what cannot be
-    read is counted in ``skipped_events``. Personal data is masked (masking.mask).
+    read is counted in ``skipped_events``. Personal data is masked (masking.mask) unless ``masked`` is False.
     """
+    with masking(on=masked):
+        return _built(recording, events)
+
+
+def _built(recording: Recording | Iterable[tuple[str, Any]], events: Iterable[SiteEvent]) -> Evidence:
     timed = recording if isinstance(recording, Recording) else ordered(recording)
     story = observe(Arrived(timed))
     scene = Scene(story)

@@ -1,7 +1,9 @@
 """The page as the browser had it: one mirror per window, replaced at each full snapshot (capture 3, 4)."""
 
+import re
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 MAX_NODES: Final = 50_000
@@ -25,6 +27,9 @@ changes after that is still seen to change, without its words."""
 ELEMENT: Final = 2
 TEXT: Final = 3
 _TYPES: Final = (0, 1, 2, 3, 4, 5)
+_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9:._-]{0,60}")
+_NONE: Final[dict[str, Any]] = {}
+"""The attributes of all nodes without any: most nodes are text."""
 
 
 class Room:
@@ -42,7 +47,10 @@ class Room:
 
 
 class Node:
-    """A mirrored node. Children are a linked list, so that inserting before a sibling does not walk."""
+    """A mirrored node. Children are a linked list, so that inserting before a sibling does not walk.
+
+    ``words`` and ``place`` are what reading.py makes of the attributes, until those change.
+    """
 
     __slots__ = (
         "attributes",
@@ -52,6 +60,7 @@ class Node:
         "last",
         "next",
         "parent",
+        "place",
         "previous",
         "tag",
         "text",
@@ -67,6 +76,7 @@ class Node:
         self.attributes = attributes
         self.text = text
         self.words: tuple[str, ...] | None = None
+        self.place: str | None = None
         self.parent: Node | None = None
         self.previous: Node | None = None
         self.next: Node | None = None
@@ -92,17 +102,22 @@ class Node:
 
 
 class Mirror:
-    """A window's page. Every method takes data of unknown shape and ignores what it cannot read."""
+    """A window's page. Every method takes data of unknown shape and ignores what it cannot read.
+
+    ``styled`` are the nodes with a style sheet that were mirrored since its reader last emptied it.
+    """
 
     def __init__(self) -> None:
         self.nodes: dict[int, Node] = {}
         self.root: Node | None = None
+        self.styled: list[Node] = []
         self.chars = 0
         self.truncated = False
 
     def replace(self, snapshot: object) -> None:
         """Start again from the node tree of a full snapshot."""
         self.nodes = {}
+        self.styled = []
         self.chars = 0
         self.root = self._grow(snapshot)
 
@@ -144,11 +159,10 @@ class Mirror:
 
     def _missing(self, entry: Any) -> int | None:
         """The id of a parent or next sibling that is not there (yet)."""
-        for key in ("parentId", "nextId"):
-            other = entry.get(key)
-            if isinstance(other, int) and other not in self.nodes:
-                return other
-        return None
+        parent, following = entry.get("parentId"), entry.get("nextId")
+        if isinstance(parent, int) and parent not in self.nodes:
+            return parent
+        return following if isinstance(following, int) and following not in self.nodes else None
 
     def _add_one(self, entry: Any) -> Node | None:
         parent = self.node(entry.get("parentId"))
@@ -182,7 +196,9 @@ class Mirror:
         node = self.node(node_id)
         if node is None or not isinstance(changes, dict):
             return None
-        node.words = None
+        node.words = node.place = None
+        if node.attributes is _NONE:
+            node.attributes = {}
         for name, value in changes.items():
             before = node.attributes.pop(name, None)
             self.chars -= _long(before)
@@ -219,25 +235,32 @@ class Mirror:
         top = self._make(snapshot, depth)
         if top is None or not isinstance(snapshot, dict) or not snapshot.get("childNodes"):
             return top
-        stack: list[tuple[Node, Any]] = [(top, snapshot)]
+        stack: list[tuple[Node, Any]] = [(top, snapshot["childNodes"])]
         while stack:
-            parent, data = stack.pop()
-            children = data.get("childNodes")
+            parent, children = stack.pop()
             if not isinstance(children, list):
                 continue
+            depth = parent.depth + 1
             for child_data in children:
-                child = self._make(child_data, parent.depth + 1)
-                if child is not None:
-                    self._append(child, parent)
-                    if child.type != TEXT:
-                        stack.append((child, child_data))
+                child = self._make(child_data, depth)
+                if child is None:
+                    continue
+                child.parent, child.previous = parent, parent.last
+                if parent.last is None:
+                    parent.first = child
+                else:
+                    parent.last.next = child
+                parent.last = child
+                if child.type != TEXT and child_data.get("childNodes"):
+                    stack.append((child, child_data["childNodes"]))
         return top
 
     def _make(self, data: object, depth: int) -> Node | None:
         if not isinstance(data, dict):
             return None
-        node_id, node_type = data.get("id"), data.get("type")
-        if not isinstance(node_id, int) or isinstance(node_id, bool) or node_type not in _TYPES:
+        read: Any = data.get  # each node of a recording comes by here: what is written out below saves calls
+        node_id, node_type = read("id"), read("type")
+        if type(node_id) is not int or node_type not in _TYPES:
             return None
         if node_id in self.nodes:
             self.remove(node_id)
@@ -247,21 +270,26 @@ class Mirror:
         if depth > MAX_DEPTH:
             self.truncated = True
             return None
-        attributes, tag, text = data.get("attributes"), data.get("tagName"), data.get("textContent")
+        attributes, tag, text = read("attributes"), read("tagName"), read("textContent")
+        kept = self._kept_of(attributes) if attributes else _NONE
+        if text is None or type(text) is not str or len(text) > SHORT_CHARS:
+            text = self._kept(text, MAX_STYLE_CHARS if read("isStyle") else MAX_TEXT_CHARS)
+        tag = _tag(tag) if type(tag) is str and tag else ""
+        node = self.nodes[node_id] = Node(node_id, node_type, tag, kept, text)
+        node.depth = depth
+        if tag == "style" or "_cssText" in kept:
+            self.styled.append(node)
+        return node
+
+    def _kept_of(self, attributes: object) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         if isinstance(attributes, dict):
             for name, value in attributes.items():
-                self._set(kept, name, value)
-        node = Node(
-            node_id,
-            node_type,
-            tag.lower()[:SHORT_CHARS] if isinstance(tag, str) else "",
-            kept,
-            self._kept(text, MAX_STYLE_CHARS if data.get("isStyle") else MAX_TEXT_CHARS),
-        )
-        node.depth = depth
-        self.nodes[node_id] = node
-        return node
+                if type(value) is str and len(value) <= SHORT_CHARS and len(kept) < MAX_ATTRIBUTES:
+                    kept[name] = value
+                else:
+                    self._set(kept, name, value)
+        return kept
 
     def _place(self, node: Node, parent: Node, before: Node | None) -> None:
         node.parent = parent
@@ -278,15 +306,6 @@ class Mirror:
         else:
             node.next.previous = node
 
-    def _append(self, node: Node, parent: Node) -> None:
-        """Put a node that was just made at the end of its parent."""
-        node.parent, node.previous = parent, parent.last
-        if parent.last is None:
-            parent.first = node
-        else:
-            parent.last.next = node
-        parent.last = node
-
     def _detach(self, node: Node) -> None:
         parent = node.parent
         if parent is None:
@@ -300,6 +319,12 @@ class Mirror:
         else:
             node.next.previous = node.previous
         node.parent = node.previous = node.next = None
+
+
+@lru_cache(maxsize=512)
+def _tag(name: str) -> str:
+    """A tag's name in lower case; one that no element has is no text of ours either."""
+    return name.lower() if _TAG.fullmatch(name) else "unknown"
 
 
 def _declared(value: object) -> str:

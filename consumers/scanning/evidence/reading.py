@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-from consumers.scanning.evidence.masking import MASKED, clean, looks_like_name
+from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room, walk
 
 UNSEEN: Final = frozenset(
@@ -59,6 +60,10 @@ MAX_BLOCKS: Final = 80
 MAX_HIDING_CHARS: Final = 10_000
 """Of an attribute that may hide its element: each change of one reads it twice."""
 
+MAX_NAME_CHARS: Final = 2_000
+"""Of class, id and data-testid together: what is read of them to find out what an element is for."""
+
+_NAMED_BY: Final = ("class", "id", "data-testid")
 _HIDDEN_CLASSES: Final = frozenset({"hidden", "hide", "d-none", "is-hidden", "invisible", "sr-only", "visually-hidden"})
 _HIDING = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:!|;|$))", re.IGNORECASE
@@ -141,9 +146,16 @@ def _hides(node: Node) -> bool:
 def tokens(node: Node) -> tuple[str, ...]:
     """Lower-case words of the element's class, id and data-testid."""
     if node.words is None:
-        raw = " ".join(node.attribute(name) for name in ("class", "id", "data-testid") if name in node.attributes)
-        node.words = tuple(word.lower() for word in _TOKENS.findall(raw)) if raw else ()
+        attributes = node.attributes
+        raw = " ".join(node.attribute(name) for name in _NAMED_BY if name in attributes) if attributes else ""
+        node.words = _words(raw[:MAX_NAME_CHARS]) if raw else ()
     return node.words
+
+
+@lru_cache(maxsize=2_048)
+def _words(raw: str) -> tuple[str, ...]:
+    """Elements of a page, and pages of a site, share their classes."""
+    return tuple(word.lower() for word in _TOKENS.findall(raw))
 
 
 def errorish(word: str) -> bool:
@@ -155,7 +167,9 @@ def place_of(node: Node) -> str:
     """Where a text stands: its element and up to four above it decide, the nearest first."""
     cell = False
     for above in islice(node.ancestors(), PLACE_LEVELS):
-        place = _own_place(above) if above.type == ELEMENT else ""
+        place = above.place
+        if place is None:
+            place = above.place = _own_place(above) if above.type == ELEMENT else ""
         if place:
             return place
         cell |= above.tag in CELLS
@@ -164,15 +178,24 @@ def place_of(node: Node) -> str:
 
 def _own_place(node: Node) -> str:
     role, live, words = node.attribute("role"), node.attribute("aria-live"), tokens(node)
-    rules = (
-        ("heading", node.tag in HEADINGS or role == "heading"),
-        ("control", node.tag in ("button", "option", "select") or role == "button"),
-        ("error", bool(words) and any(map(_ERRORISH.match, words))),
-        ("alert", role in ("alert", "alertdialog") or live == "assertive"),
-        ("status", role == "status" or live == "polite" or not _STATUSISH.isdisjoint(words)),
-        ("notice", not _ALERTISH.isdisjoint(words)),
-    )
-    return next((place for place, holds in rules if holds), "")
+    if node.tag in HEADINGS or role == "heading":
+        return "heading"
+    if node.tag in ("button", "option", "select") or role == "button":
+        return "control"
+    named = _place_named(words) if words else ""
+    if named != "error" and (role in ("alert", "alertdialog") or live == "assertive"):
+        return "alert"
+    return "status" if named != "error" and (role == "status" or live == "polite") else named
+
+
+@lru_cache(maxsize=2_048)
+def _place_named(words: tuple[str, ...]) -> str:
+    """The place that the words of an element's class and ids name."""
+    if any(map(_ERRORISH.match, words)):
+        return "error"
+    if not _STATUSISH.isdisjoint(words):
+        return "status"
+    return "" if _ALERTISH.isdisjoint(words) else "notice"
 
 
 def text_of(node: Node, limit: int = BLOCK_CHARS, room: Room | None = None) -> str:
@@ -235,6 +258,8 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
             body = node
         elif main is None and (node.tag == "main" or node.attribute("role") == "main") and visible(node, known):
             main = node
+            if title and body is not None:
+                break
     top = body or mirror.root
     # Messages are looked for in the whole body: toasts and banners stand outside of the main part.
     everything = blocks_of(top, MAX_BLOCKS * 3)
@@ -244,7 +269,7 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
         headings=tuple(dict.fromkeys(b.text for b in inside if b.place == "heading"))[:4],
         messages=tuple(b for b in everything if b.place in ("error", "alert", "status", "notice"))[:8],
         blocks=tuple(inside[:MAX_BLOCKS]),
-        main=clean(" | ".join(b.text for b in inside if b.place in ("text", "cell", "notice")), MAIN_CHARS),
+        main=cut(" | ".join(b.text for b in inside if b.place in ("text", "cell", "notice")), MAIN_CHARS),
     )
 
 

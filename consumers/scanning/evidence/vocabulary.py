@@ -5,10 +5,14 @@ No word here belongs to one site; each list holds what interfaces of any kind sa
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 ERRORS: Final = frozenset({"declined", "denied", "server", "missing_page", "validation", "error"})
 """The tones that make an error message."""
+
+MAX_KNOWN: Final = 2_000
+"""Texts remembered with their tone: pages of a site say much the same again and again."""
 
 _EMPTY = re.compile(
     r"\b(?:no|0|zero) (?:\w+ ){0,3}(?:results?|match(?:es)?|hits?|items?|products?|entries|records?|rows|articles?|"
@@ -160,6 +164,7 @@ _INSTRUCTION = re.compile(
 )
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def tone(text: str) -> str:
     """The kind of message a text is: one of ``ERRORS``, ``empty``, ``progress``, ``success``, ``step``, or "" (none).
 
@@ -179,6 +184,7 @@ def tone(text: str) -> str:
     return failed or ("success" if good else "")
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def error_tone(text: str) -> str:
     """The kind of error message, or ""."""
     for name, pattern in _ERROR_TONES:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from consumers.scanning.evidence.happenings import Page, Shown, Story, Typing, moments
-from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, walk
+from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node
 from consumers.scanning.evidence.naming import Pointers
 from consumers.scanning.evidence.reading import (
     UNSEEN,
@@ -101,9 +101,7 @@ class Window:
         self.error_nodes.clear()
         self.by_itself.clear()
         self.pointers = Pointers()
-        if self.mirror.root is not None:
-            for below in walk(self.mirror.root):
-                self._read_styles(below)
+        self._read_styles()
         if same_page:
             text = read_page(self.mirror, self.story.room)
             if text.headings != self.last_text.headings or text.title != self.last_text.title:
@@ -117,13 +115,15 @@ class Window:
         self.mirror = Mirror()
         self.pointers = Pointers()
 
-    def _read_styles(self, node: Node) -> None:
-        if node.tag == "style":
-            for child in node.children():
-                self.pointers.read(child.text)
-        css = node.attributes.get("_cssText")
-        if isinstance(css, str):
-            self.pointers.read(css)
+    def _read_styles(self) -> None:
+        for node in self.mirror.styled:
+            if node.tag == "style":
+                for child in node.children():
+                    self.pointers.read(child.text)
+            css = node.attributes.get("_cssText")
+            if isinstance(css, str):
+                self.pointers.read(css)
+        self.mirror.styled.clear()
 
     # -- changes
 
@@ -138,9 +138,7 @@ class Window:
                 self._field_gone(t, field_id)
         touched += [node for node in removed if node is not None]
         roots = self.mirror.add(_list(data, "adds"))
-        for root in roots:
-            for below in walk(root) if root.first is not None or root.tag == "link" else ():
-                self._read_styles(below)
+        self._read_styles()
         texts = [self.mirror.set_text(_get(e, "id"), _get(e, "value")) for e in _list(data, "texts")]
         changed_texts = [node for node in texts if node is not None]
         revealed = [node for e in _list(data, "attributes") if (node := self._reveal(e)) is not None]
