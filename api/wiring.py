@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from api.bootstrap import CATALOGUE, OUTAGES, PROVIDERS, Runtime
+from api.bootstrap import OUTAGES, Runtime
 from api.http.services import Readiness, Services
 from api.http.tokens import Tokens
+from api.providers import lacking
 from commands.accounts import hash_key
 from commands.store.event_log import EventLog
 from consumers.capture.allowance import Allowance
@@ -65,8 +66,8 @@ def services_for(running: Runtime) -> Services:
         key_use=KeyUse(),
         hash_key=partial(hash_key, running.secret),
         readiness=partial(_readiness, running),
-        catalogue=CATALOGUE,
-        providers=frozenset(PROVIDERS),
+        catalogue=running.models.ids,
+        providers=lacking(running.settings.vendors),
         patience=timedelta(seconds=max(PATIENCE_SECONDS, PATIENCE_SWEEPS * running.settings.sweep_seconds)),
         public_url=running.settings.links,
         outages=OUTAGES,
