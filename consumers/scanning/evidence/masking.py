@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from consumers.scanning.evidence.masked_numbers import mask_cards, mask_ibans, mask_phones
 from consumers.scanning.evidence.masked_tokens import TOKEN_CHARS, mask_tokens
-from consumers.scanning.evidence.plain_text import plain
+from domain.plain_text import one_line
 
 MAX_URL_CHARS: Final = 200
 """Length of a URL in the navigation timeline (engine 4.1)."""
@@ -130,9 +130,9 @@ def clean(text: str, limit: int) -> str:
 def _cleaned(text: str, limit: int) -> str:
     read = text[: limit * READ_TIMES]
     if len(read) == len(text):
-        return cut(mask(plain(read)), limit)
+        return cut(mask(one_line(read)), limit)
     read = read.rpartition(" ")[0] or read[:-limit]  # the last word may be half an address, which none would know
-    return cut(mask(plain(read)) + " …", limit)
+    return cut(mask(one_line(read)) + " …", limit)
 
 
 def cut(text: str, limit: int) -> str:
@@ -165,7 +165,7 @@ def clean_url(url: object) -> str:
 
 def _cleaned_url(url: str) -> str:
     try:
-        parts = urlsplit(plain(url[:MAX_URL_READ]))
+        parts = urlsplit(one_line(url[:MAX_URL_READ]))
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
@@ -183,7 +183,7 @@ def _masked_path(path: str) -> str:
 
 def _masked_segment(segment: str) -> str:
     """A part of a path, as it is unless it holds personal data when its escapes are read."""
-    read = plain(unquote(segment))
+    read = one_line(unquote(segment))
     masked = mask(read) if not read.isdigit() else mask_cards(read) if _MASKING.get().on else read
     return segment if masked == read else masked.replace(" ", "%20")
 
