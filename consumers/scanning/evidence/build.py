@@ -8,7 +8,7 @@ from typing import Any
 from consumers.capture.recording import Recording
 from consumers.scanning.evidence import readout
 from consumers.scanning.evidence.arrival import Arrived, ordered
-from consumers.scanning.evidence.evidence import Captured, Evidence
+from consumers.scanning.evidence.evidence import Evidence
 from consumers.scanning.evidence.masking import masking
 from consumers.scanning.evidence.observe import observe
 from consumers.scanning.evidence.scene import Scene
@@ -38,11 +38,10 @@ def _built(recording: Recording | Iterable[tuple[str, Any]], events: Iterable[Si
     scene = Scene(story)
     signals = detect(scene)
     shown = readout.kept_signals(signals)
-    captured = Captured(console=story.console_captured, network=story.network_captured)
     lines = timeline(story, event_lines(events, story, timed.windows))
-    head = readout.header(story.duration, story.windows, captured, len(lines), story.skipped)
-    kept = readout.fit(head, shown, lines)
-    head = readout.header(story.duration, story.windows, captured, len(lines) - len(kept), story.skipped)
+    kept = readout.fit(shown, lines)
+    captured = readout.captured(story)
+    head = readout.header(story, captured, len(lines) - len(kept), readout.left_of(signals, shown))
     text = readout.render(head, shown, kept)
     counts = Counter(signal.kind for signal in signals)
     return Evidence(

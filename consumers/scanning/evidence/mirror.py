@@ -28,6 +28,7 @@ ELEMENT: Final = 2
 TEXT: Final = 3
 _TYPES: Final = (0, 1, 2, 3, 4, 5)
 _TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9:._-]{0,60}")
+_NOTED: Final = frozenset({"style", "iframe", "frame", "canvas"})
 _NONE: Final[dict[str, Any]] = {}
 """The attributes of all nodes without any: most nodes are text."""
 
@@ -104,20 +105,20 @@ class Node:
 class Mirror:
     """A window's page. Every method takes data of unknown shape and ignores what it cannot read.
 
-    ``styled`` are the nodes with a style sheet that were mirrored since its reader last emptied it.
+    ``noted`` are style sheets, frames and canvases that were mirrored since its reader last emptied it.
     """
 
     def __init__(self) -> None:
         self.nodes: dict[int, Node] = {}
         self.root: Node | None = None
-        self.styled: list[Node] = []
+        self.noted: list[Node] = []
         self.chars = 0
         self.truncated = False
 
     def replace(self, snapshot: object) -> None:
         """Start again from the node tree of a full snapshot."""
         self.nodes = {}
-        self.styled = []
+        self.noted = []
         self.chars = 0
         self.root = self._grow(snapshot)
 
@@ -277,8 +278,8 @@ class Mirror:
         tag = _tag(tag) if type(tag) is str and tag else ""
         node = self.nodes[node_id] = Node(node_id, node_type, tag, kept, text)
         node.depth = depth
-        if tag == "style" or "_cssText" in kept:
-            self.styled.append(node)
+        if tag in _NOTED or "_cssText" in kept:
+            self.noted.append(node)
         return node
 
     def _kept_of(self, attributes: object) -> dict[str, Any]:

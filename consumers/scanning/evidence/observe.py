@@ -113,23 +113,27 @@ class _Observer:
         elif tag == "$session_options" and isinstance(payload, dict):
             plugins = payload.get("activePlugins")
             for name in plugins if isinstance(plugins, list) else []:
-                self.story.console_captured |= name == console.PLUGIN
-                self.story.network_captured |= name in network.PLUGINS
-        elif tag not in _QUIET_TAGS and tag not in _HREF_TAGS and len(self.story.marks) < MAX_MARKS:
+                if name == console.PLUGIN:
+                    self.story.console_windows.add(item.window)
+                elif name in network.PLUGINS:
+                    self.story.network_windows.add(item.window)
+        elif tag in _QUIET_TAGS or tag in _HREF_TAGS:
+            return
+        elif self.story.keeps("notes of the recorder", self.story.marks, MAX_MARKS):
             self.story.marks.append(Mark(item.t, item.window, "custom", clean(tag.lstrip("$"), 60)))
 
     def _plugin(self, item: Item) -> None:
         plugin, payload = item.data.get("plugin"), item.data.get("payload")
         if plugin == console.PLUGIN:
-            self.story.console_captured = True
+            self.story.console_windows.add(item.window)
             line = console.logged(payload, item.t, item.window)
-            if line is not None and len(self.story.logged) < console.MAX_LINES:
+            if line is not None and self.story.keeps("console lines", self.story.logged, console.MAX_LINES):
                 self.story.logged.append(line)
         elif plugin in network.PLUGINS:
-            self.story.network_captured = True
+            self.story.network_windows.add(item.window)
             for request in network.requests(payload, item.t, item.window, self.story.started_at_ms):
                 room = network.MAX_REQUESTS + request.failed * network.MAX_FAILED
-                if len(self.story.requests) < room:
+                if self.story.keeps("requests", self.story.requests, room):
                     self.story.requests.append(request)
 
     def _incremental(self, item: Item, window: Window) -> None:
@@ -158,7 +162,12 @@ class _Observer:
                 self.story.marks.append(Mark(item.t, item.window, "focus", str(node.id)))
             return
         self.story.activity.append(item.t)
-        if kind != _CLICK or node is None or len(self.story.clicks) >= MAX_CLICKS:
+        if kind != _CLICK:
+            return
+        if node is None:
+            self.story.unnamed_clicks += 1
+            return
+        if not self.story.keeps("clicks", self.story.clicks, MAX_CLICKS):
             return
         window.settle()
         target = describe(node, window.pointers)
@@ -178,7 +187,9 @@ class _Observer:
     def _input(self, item: Item, window: Window) -> None:
         node = window.mirror.node(item.data.get("id"))
         text, checked = item.data.get("text"), item.data.get("isChecked")
-        if node is None or not isinstance(text, str) or len(self.story.typings) >= MAX_TYPINGS:
+        if node is None or not isinstance(text, str):
+            return
+        if not self.story.keeps("inputs", self.story.typings, MAX_TYPINGS):
             return
         if not text and window.typing is None and node.id in window.fields:
             if len(self.story.cleared_groups) < MAX_GROUPS:

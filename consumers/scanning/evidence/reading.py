@@ -10,9 +10,7 @@ from typing import Final
 from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room, walk
 
-UNSEEN: Final = frozenset(
-    {"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas", "iframe"}
-)
+UNSEEN: Final = frozenset({"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas"})
 INLINE: Final = frozenset(
     [
         "a",
@@ -111,6 +109,16 @@ def hidden(node: Node) -> bool:
         return True
     style = attributes.get("style")
     return isinstance(style, str) and bool(_HIDING.search(style, 0, MAX_HIDING_CHARS))
+
+
+def encloses(node: Node) -> bool:
+    """Whether an element that a person sees shows what no recording holds: a canvas, or a frame of another site."""
+    sized = not any(node.attribute(side) in ("0", "1") for side in ("width", "height"))
+    return sized and (node.tag == "canvas" or node.first is None) and not under(node, _hides_frame)
+
+
+def _hides_frame(node: Node) -> bool:
+    return node.tag != "canvas" and _hides(node)
 
 
 def visible(node: Node, known: dict[Node, bool] | None = None) -> bool:

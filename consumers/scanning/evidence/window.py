@@ -10,6 +10,7 @@ from consumers.scanning.evidence.reading import (
     Block,
     PageText,
     blocks_of,
+    encloses,
     errorish,
     hidden,
     owner_of,
@@ -25,6 +26,7 @@ MAX_SHOWN: Final = 5_000
 MAX_PAGES: Final = 2_000
 MAX_FORMS: Final = 20_000
 MAX_BY_ITSELF: Final = 50_000
+MAX_ENCLOSING: Final = 100
 MAX_TENTATIVE: Final = 5_000
 """Nodes remembered since the last full snapshot for changing by themselves, and fields for an input that may be a
 script's: past it they are forgotten, at worst one reaction or one typing goes missing."""
@@ -59,6 +61,7 @@ class Window:
         self.fields: dict[int, tuple[int, str, int]] = {}
         self.error_nodes: set[int] = set()
         self.typing: Typing | None = None
+        self.enclosing: list[Node] = []
         self.tentative: dict[int, Typing] = {}
         self.by_itself: dict[int, int] = {}
         self.last_click: tuple[int, int] = (-1_000_000, 0)
@@ -86,7 +89,9 @@ class Window:
         if draft.how == "view" and text.headings == self.last_text.headings:
             return
         self.last_text = text
-        if len(self.story.pages) >= MAX_PAGES:
+        self.story.enclosed |= any(encloses(node) for node in self.enclosing)
+        self.enclosing.clear()
+        if not self.story.keeps("pages", self.story.pages, MAX_PAGES):
             return
         self.error_nodes.update(block.node for block in text.messages if block.place in ("error", "alert"))
         self.story.pages.append(Page(draft.t, self.index, draft.url, draft.how, text))
@@ -97,11 +102,14 @@ class Window:
             self._field_gone(t, gone)
         same_page = self.draft is None and t - self.loaded_at > LOAD_MS
         self.mirror.replace(node)
+        if self.mirror.root is not None:
+            self.story.page_windows.add(self.index)
         self.reached.clear()
         self.error_nodes.clear()
         self.by_itself.clear()
         self.pointers = Pointers()
-        self._read_styles()
+        self.enclosing.clear()
+        self._read_noted()
         if same_page:
             text = read_page(self.mirror, self.story.room)
             if text.headings != self.last_text.headings or text.title != self.last_text.title:
@@ -115,15 +123,17 @@ class Window:
         self.mirror = Mirror()
         self.pointers = Pointers()
 
-    def _read_styles(self) -> None:
-        for node in self.mirror.styled:
+    def _read_noted(self) -> None:
+        for node in self.mirror.noted:
+            if node.tag in ("iframe", "frame", "canvas") and len(self.enclosing) < MAX_ENCLOSING:
+                self.enclosing.append(node)
             if node.tag == "style":
                 for child in node.children():
                     self.pointers.read(child.text)
             css = node.attributes.get("_cssText")
             if isinstance(css, str):
                 self.pointers.read(css)
-        self.mirror.styled.clear()
+        self.mirror.noted.clear()
 
     # -- changes
 
@@ -138,7 +148,7 @@ class Window:
                 self._field_gone(t, field_id)
         touched += [node for node in removed if node is not None]
         roots = self.mirror.add(_list(data, "adds"))
-        self._read_styles()
+        self._read_noted()
         texts = [self.mirror.set_text(_get(e, "id"), _get(e, "value")) for e in _list(data, "texts")]
         changed_texts = [node for node in texts if node is not None]
         revealed = [node for e in _list(data, "attributes") if (node := self._reveal(e)) is not None]
@@ -219,7 +229,7 @@ class Window:
         rank = {"error": 0, "alert": 1, "status": 2, "notice": 3, "heading": 4, "text": 5, "control": 6, "cell": 7}
         fresh = self.draft is not None
         for block in sorted(blocks, key=lambda b: rank[b.place])[:MAX_SHOWN_PER_CHANGE]:
-            if len(self.story.shown) >= MAX_SHOWN:
+            if not self.story.keeps("texts", self.story.shown, MAX_SHOWN):
                 return
             self.story.shown.append(Shown(t, self.index, block.text, block.place, block.node, self.url, fresh))
             if block.place in ("error", "alert", "status"):
