@@ -50,13 +50,14 @@ class Room:
 class Node:
     """A mirrored node. Children are a linked list, so that inserting before a sibling does not walk.
 
-    ``words`` and ``place`` are what reading.py makes of the attributes, until those change.
+    ``words``, ``place`` and ``hides`` are what reading.py makes of the attributes, until those change.
     """
 
     __slots__ = (
         "attributes",
         "depth",
         "first",
+        "hides",
         "id",
         "last",
         "next",
@@ -78,6 +79,7 @@ class Node:
         self.text = text
         self.words: tuple[str, ...] | None = None
         self.place: str | None = None
+        self.hides: bool | None = None
         self.parent: Node | None = None
         self.previous: Node | None = None
         self.next: Node | None = None
@@ -197,7 +199,7 @@ class Mirror:
         node = self.node(node_id)
         if node is None or not isinstance(changes, dict):
             return None
-        node.words = node.place = None
+        node.words = node.place = node.hides = None
         if node.attributes is _NONE:
             node.attributes = {}
         for name, value in changes.items():

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room, walk
 
 UNSEEN: Final = frozenset({"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas"})
+_UNREAD: Final = UNSEEN | {"select"}
 INLINE: Final = frozenset(
     [
         "a",
@@ -97,9 +98,14 @@ class PageText:
 
 def hidden(node: Node) -> bool:
     """Whether the element itself hides what is below it, as far as attributes tell; style sheets are not applied."""
-    attributes = node.attributes
-    if not attributes:
-        return False
+    if node.hides is None:
+        node.hides = node.tag == "dialog" and "open" not in node.attributes
+        if node.attributes and not node.hides:
+            node.hides = _hidden_by(node, node.attributes)
+    return node.hides
+
+
+def _hidden_by(node: Node, attributes: dict[str, Any]) -> bool:
     if "hidden" in attributes and attributes["hidden"] is not False:
         return True
     if node.attribute("aria-hidden") == "true" or (node.tag == "input" and node.attribute("type") == "hidden"):
@@ -298,7 +304,7 @@ def _visible_texts(top: Node, room: Room | None) -> Iterator[Node]:
             if node.text and not node.text.isspace():
                 yield node
             continue
-        if node.type == ELEMENT and (node.tag in UNSEEN or hidden(node) or node.tag == "select"):
+        if node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides)):
             continue
         child = node.last
         while child is not None:
