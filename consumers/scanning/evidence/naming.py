@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
+from consumers.scanning.evidence.languages import words
 from consumers.scanning.evidence.masking import clean, clean_url
 from consumers.scanning.evidence.mirror import ELEMENT, Node, walk
 from consumers.scanning.evidence.reading import FIELDS, text_of, tokens
@@ -28,11 +29,14 @@ _CLICKABLE_WORDS: Final = frozenset(
 _FILE: Final = re.compile(
     r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.IGNORECASE
 )
-_SEARCH_WORDS: Final = re.compile(r"\b(?:search|find|filter|query|look ?up|keywords?)\b|^q$", re.IGNORECASE)
+_SEARCH_WORDS: Final = re.compile(
+    rf"\b(?:search|find|filter|query|look ?up|keywords?|{words('search')})\b|^q$", re.IGNORECASE
+)
 _SUBMIT_WORDS: Final = re.compile(
     r"\b(?:submit|save|send|create|confirm|continue|next|finish|done|apply|update|add|place|pay|buy|order|book|reserve|"
     r"sign|log ?in|register|join|upgrade|subscribe|start|checkout|check out|complete|publish|post|invite|request|"
-    r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go|copy|duplicate|rename|change|edit|assign|approve|reject|move|restore|print|generate|connect|enable|disable|cancel)\b",
+    r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go|copy|duplicate|rename|change|edit|assign|approve|reject|move|restore|print|generate|connect|enable|disable|cancel|"
+    rf"{words('submit')})\b",
     re.IGNORECASE,
 )
 

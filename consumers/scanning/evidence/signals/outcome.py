@@ -75,8 +75,7 @@ class Outcome:
         )
 
     def _asks_card(self, page: Page) -> bool:
-        text = page.text.main.lower()
-        return "card number" in text or "cvc" in text or "cvv" in text
+        return words.asks_card(page.text.main)
 
     def _sign_up_began(self) -> int | None:
         for form in self.forms:
