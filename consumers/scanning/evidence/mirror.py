@@ -12,6 +12,8 @@ MAX_DEPTH: Final = 1_000
 """Levels of a page, about twice what a browser's parser nests (512): scripts may nest deeper. What lies below is not
 mirrored, so that looking at everything above a node costs little, whatever a page holds."""
 MAX_CHILDREN_WALK: Final = 200_000
+MAX_GONE: Final = 2_000
+"""Texts remembered of what one mutation removed."""
 MAX_TEXT_CHARS: Final = 4_000
 MAX_STYLE_CHARS: Final = 500_000
 MAX_CHARS: Final = 20_000_000
@@ -107,7 +109,7 @@ class Node:
 class Mirror:
     """A window's page. Every method takes data of unknown shape and ignores what it cannot read.
 
-    ``noted`` are style sheets, frames and canvases that were mirrored since its reader last emptied it.
+    ``noted`` are style sheets, frames, canvases and editable texts that were mirrored since its reader last emptied it.
     """
 
     def __init__(self) -> None:
@@ -175,8 +177,8 @@ class Mirror:
         self._place(node, parent, self.node(entry.get("nextId")))
         return node
 
-    def remove(self, node_id: object) -> Node | None:
-        """Take a node and all below it out of the page; returns it, still readable."""
+    def remove(self, node_id: object, texts: set[str] | None = None) -> Node | None:
+        """Take a node and all below it out of the page; returns it, still readable. ``texts`` gets what it said."""
         node = self.node(node_id)
         if node is None:
             return None
@@ -184,6 +186,8 @@ class Mirror:
         for below in walk(node):
             self.nodes.pop(below.id, None)
             self.chars -= _long(below.text) + sum(map(_long, below.attributes.values()))
+            if texts is not None and below.type == TEXT and len(texts) < MAX_GONE:
+                texts.add(below.text)
         return node
 
     def set_text(self, node_id: object, value: object) -> Node | None:
@@ -280,7 +284,7 @@ class Mirror:
         tag = _tag(tag) if type(tag) is str and tag else ""
         node = self.nodes[node_id] = Node(node_id, node_type, tag, kept, text)
         node.depth = depth
-        if tag in _NOTED or "_cssText" in kept:
+        if tag in _NOTED or "_cssText" in kept or "contenteditable" in kept:
             self.noted.append(node)
         return node
 

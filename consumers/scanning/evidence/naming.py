@@ -9,7 +9,7 @@ from typing import Final
 from consumers.scanning.evidence.languages import words
 from consumers.scanning.evidence.masking import clean, clean_url
 from consumers.scanning.evidence.mirror import ELEMENT, Node, walk
-from consumers.scanning.evidence.reading import FIELDS, text_of, tokens
+from consumers.scanning.evidence.reading import FIELDS, editable, text_of, tokens
 
 NAME_CHARS: Final = 60
 OWNER_LEVELS: Final = 9
@@ -19,6 +19,7 @@ MAX_SELECTORS: Final = 400
 MAX_CSS_CHARS: Final = 500_000
 
 BUTTON_INPUTS: Final = frozenset({"submit", "button", "reset", "image"})
+FIELD_ROLES: Final = ("field", "file", "select", "checkbox")
 CHECKS: Final = frozenset({"checkbox", "radio"})
 _ROLES: Final = frozenset(
     {"button", "link", "tab", "menuitem", "option", "switch", "checkbox", "radio", "menuitemcheckbox", "treeitem"}
@@ -45,8 +46,9 @@ _SUBMIT_WORDS: Final = re.compile(
 class Target:
     """The element of a click or an input.
 
-    ``role`` is button, link, field, checkbox, select or text; ``group`` the id of the form (or what stands for one);
-    ``search`` whether it looks for or filters something; ``clickable`` whether it looks as if a click did something.
+    ``role`` is button, link, field, file, checkbox, select, row or text; ``group`` the id of the form, or what stands
+    for one; ``search`` whether it looks for or filters something; ``clickable`` whether it looks as if a click did
+    something.
     """
 
     node: int
@@ -61,17 +63,18 @@ class Target:
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.role}" if self.name else self.role
+        kind = "file field" if self.role == "file" else self.role
+        return f"{self.name} {kind}" if self.name else kind
 
     @property
     def field(self) -> bool:
-        return self.role in ("field", "select", "checkbox")
+        return self.role in FIELD_ROLES
 
 
 def describe(node: Node, pointers: "Pointers") -> Target:
     """Name the nearest meaningful element at or above ``node``."""
     owner, role = _owner(node, pointers)
-    name = _field_name(owner) if role in ("field", "select", "checkbox") else _control_name(owner)
+    name = _field_name(owner) if role in FIELD_ROLES else _control_name(owner)
     form = _form(owner)
     group = form or _panel(owner)
     href = owner.attribute("href")
@@ -160,10 +163,10 @@ def _own_role(node: Node, height: int) -> str:
     """What an element is by itself; classes that name a control count up to two levels above the click."""
     kind, role = node.attribute("type").lower(), node.attribute("role")
     if node.tag == "input":
-        return "button" if kind in BUTTON_INPUTS else "checkbox" if kind in CHECKS else "field"
+        return "button" if kind in BUTTON_INPUTS else _field_role(node)
     if node.tag in ("select", "option") or role in ("combobox", "listbox"):
         return "select"
-    if node.tag == "textarea" or node.attributes.get("contenteditable") in ("true", ""):
+    if node.tag == "textarea" or editable(node):
         return "field"
     if node.tag == "label" or (node.tag == "a" and "href" in node.attributes):
         return "label" if node.tag == "label" else "link"
@@ -176,7 +179,8 @@ def _field_role(field: Node | None) -> str:
         return "field"
     if field.tag == "select":
         return "select"
-    return "checkbox" if field.attribute("type").lower() in CHECKS else "field"
+    kind = field.attribute("type").lower()
+    return "checkbox" if kind in CHECKS else "file" if kind == "file" else "field"
 
 
 def _control_name(node: Node) -> str:

@@ -1,7 +1,7 @@
 """Reading a mirrored page: what is visible, what it says, and where it says it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -70,6 +70,7 @@ _HIDING = re.compile(
 _TOKENS = re.compile(r"[A-Za-z][a-z]*")
 _ERRORISH = re.compile(r"^(?:\w*err|\w*error|errors|errmsg|invalid|danger|fail|failed|failure|bad|negative|critical)$")
 _ALERTISH = frozenset({"alert", "warning", "warn", "flash", "notice", "message", "msg", "feedback", "hint", "banner"})
+LAYERS: Final = frozenset({"modal", "dialog", "drawer", "popup", "popover", "lightbox", "overlay", "sheet"})
 _STATUSISH = frozenset({"toast", "snackbar", "notification", "status", "success", "confirmation"})
 
 
@@ -115,6 +116,11 @@ def _hidden_by(node: Node, attributes: dict[str, Any]) -> bool:
         return True
     style = attributes.get("style")
     return isinstance(style, str) and bool(_HIDING.search(style, 0, MAX_HIDING_CHARS))
+
+
+def editable(node: Node) -> bool:
+    """Whether a person writes into the element's own text."""
+    return node.attributes.get("contenteditable") in ("", "true", "plaintext-only")
 
 
 def encloses(node: Node) -> bool:
@@ -224,8 +230,17 @@ def text_of(node: Node, limit: int = BLOCK_CHARS, room: Room | None = None) -> s
     return clean(" ".join(parts), limit)
 
 
-def blocks_of(node: Node, limit: int = MAX_BLOCKS, room: Room | None = None) -> list[Block]:
-    """Visible text below ``node``, one block per block-level element, in document order, as far as there is room."""
+def blocks_of(
+    node: Node,
+    limit: int = MAX_BLOCKS,
+    room: Room | None = None,
+    gone: Collection[str] = (),
+    again: Collection[str] = (),
+) -> list[Block]:
+    """Visible text below ``node``, one block per block-level element, in document order, as far as there is room.
+
+    Blocks that say nothing but what is in ``gone`` are left out, unless they stand at one of the places ``again``.
+    """
     grouped: dict[int, tuple[Node, list[str]]] = {}
     for piece in _visible_texts(node, room):
         owner = owner_of(piece.parent or piece, node)
@@ -235,8 +250,9 @@ def blocks_of(node: Node, limit: int = MAX_BLOCKS, room: Room | None = None) -> 
     found: list[Block] = []
     for owner, parts in list(grouped.values())[:limit]:
         text = clean(" ".join(parts), BLOCK_CHARS)
-        if text:
-            found.append(Block(text, place_of(owner), owner.id))
+        place = place_of(owner)
+        if text and not (gone and place not in again and all(part in gone for part in parts)):
+            found.append(Block(text, place, owner.id))
     return without_names(found)
 
 
