@@ -30,13 +30,13 @@ _IBAN_REST: Final = re.compile(r"(?:[ -]?[A-Z0-9])*", re.IGNORECASE)
 
 _RUN: Final = re.compile(r"(?<![\w.#/-])(?:\+ ?)?\(?\d[\d ()./-]{5,26}\d(?![\w%])")
 _DATE: Final = re.compile(
-    r"(?<![\d./-])(?:\d{4}([-/. ])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:19|20)\d\d)(?![\d/]|[.-]\d)"
+    r"(?<![\d./-])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:19|20)\d\d)(?![\d/]|[.-]\d)"
 )
 _THOUSANDS: Final = re.compile(r"\d{1,3}(?:([ .])\d{3})(?:\1\d{3})*")
 _DOTS_ONLY: Final = re.compile(r"[1-9]\d*(?:\.\d+)+")
 _NUMBERED: Final = re.compile(
     r"(?:\b(?:order|orders|invoice|ticket|case|ref|reference|tracking|booking|reservation|article|item|sku|isbn|ean|id|"
-    r"no|nr|num|number|nummer|bestellung|rechnung|auftrag|artikel|vorgang|commande|facture|numéro|pedido|factura|fatura|"
+    r"no|nr|num|number|[a-zäöü]{0,16}nummer|bestellung|rechnung|auftrag|artikel|vorgang|commande|facture|numéro|pedido|factura|fatura|"
     r"encomenda|número|version|build|code|timestamp|time|postal|zip)\b|[#№])[-\w]{0,12}[ .:#-]{0,3}$",
     re.IGNORECASE,
 )
@@ -47,6 +47,7 @@ _CALLED: Final = re.compile(
 )
 _NAMED_CHARS: Final = 40
 """How far before a number is looked for what it is called."""
+_SIGNS: Final = ("€", "$", "£", "¥", "₹", "€ ", "$ ", "£ ", "EUR ", "USD ", "GBP ", "CHF ", "R$ ")
 _MONEY: Final = re.compile(r"^ ?(?:[€$£¥₹]|(?:EUR|USD|GBP|CHF|BRL|PLN|SEK|NOK|DKK|JPY|km|MB|GB|KB|kB|px|ms)\b)")
 
 
@@ -111,13 +112,14 @@ def mask_phones(text: str) -> str:
 def _phone(match: re.Match[str], text: str) -> str:
     run = match.group()
     before = text[max(0, match.start() - _NAMED_CHARS) : match.start()]
-    rest = _DATE.sub(" ", run).strip()
+    foreign = run.startswith(("+", "00"))
+    rest = run if foreign else _DATE.sub(" ", run).strip()
     digits = sum(c.isdigit() for c in rest)
     if digits not in PHONE_DIGITS:
         return run
-    if rest.startswith(("+", "00")) or _CALLED.search(before):
+    if foreign or _CALLED.search(before):
         return "[phone]"
-    if _NUMBERED.search(before) or _MONEY.match(text[match.end() : match.end() + 5]) or before[-1:] in "€$£¥₹":
+    if _NUMBERED.search(before) or _MONEY.match(text[match.end() : match.end() + 5]) or before.endswith(_SIGNS):
         return run
     return "[phone]" if _national(rest, digits) else run
 
