@@ -87,7 +87,7 @@ def describe(node: Node, pointers: "Pointers") -> Target:
         group=group.id if group is not None else 0,
         clickable=clickable,
         search=search,
-        submit=role == "button" and (_submits(owner, form) or bool(_SUBMIT_WORDS.search(name))),
+        submit=role == "button" and (_submits(owner, form) or _sends(name)),
         href=clean_url(href) if href and not href.startswith("#") else href[:1],
         leaves=bool(_FILE.search(href))
         or owner.attribute("target") == "_blank"
@@ -250,9 +250,19 @@ def _is_search(node: Node, form: Node | None, name: str) -> bool:
     if node.attribute("type").lower() == "search" or node.attribute("role") in ("search", "searchbox"):
         return True
     own = " ".join((node.attribute("name"), name, node.attribute("placeholder"), node.attribute("id")))
-    if any(_SEARCH_WORDS.search(word) for word in (*own.replace('"', "").split(), *tokens(node))):
+    if any(map(_searches, (*own.replace('"', "").split(), *tokens(node)))):
         return True
     return form is not None and (form.attribute("role") == "search" or "search" in form.attribute("action").lower())
+
+
+@lru_cache(maxsize=2_048)
+def _searches(word: str) -> bool:
+    return bool(_SEARCH_WORDS.search(word))
+
+
+@lru_cache(maxsize=2_048)
+def _sends(name: str) -> bool:
+    return bool(_SUBMIT_WORDS.search(name))
 
 
 def _submits(node: Node, form: Node | None) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room, walk
@@ -74,8 +74,7 @@ LAYERS: Final = frozenset({"modal", "dialog", "drawer", "popup", "popover", "lig
 _STATUSISH = frozenset({"toast", "snackbar", "notification", "status", "success", "confirmation"})
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A visible run of text.
 
     ``place`` is heading, error, alert, status, notice, control, cell or text; ``node`` its element's id.

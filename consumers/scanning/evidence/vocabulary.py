@@ -14,7 +14,8 @@ ERRORS: Final = frozenset({"declined", "denied", "server", "missing_page", "vali
 """The tones that make an error message."""
 
 MAX_KNOWN: Final = 2_000
-"""Texts remembered with their tone: pages of a site say much the same again and again."""
+"""Texts remembered with what they are, by each question: pages of a site say much the same again and again."""
+_known = lru_cache(maxsize=MAX_KNOWN)
 
 _EMPTY = re.compile(
     r"\b(?:no|0|zero) (?:\w+ ){0,3}(?:results?|match(?:es)?|hits?|items?|products?|entries|records?|rows|articles?|"
@@ -187,7 +188,7 @@ _INSTRUCTION = re.compile(
 )
 
 
-@lru_cache(maxsize=MAX_KNOWN)
+@_known
 def tone(text: str) -> str:
     """The kind of message a text is: one of ``ERRORS``, ``empty``, ``progress``, ``success``, ``step``, or "" (none).
 
@@ -207,7 +208,7 @@ def tone(text: str) -> str:
     return failed or ("success" if good else "")
 
 
-@lru_cache(maxsize=MAX_KNOWN)
+@_known
 def error_tone(text: str) -> str:
     """The kind of error message, or ""."""
     for name, pattern in _ERROR_TONES:
@@ -231,6 +232,7 @@ def _place(text: str, name: str) -> int:
     return match.start() if match else len(text)
 
 
+@_known
 def conversion(text: str) -> bool:
     """A text that says an order, payment, booking or paid plan went through."""
     return bool(_CONVERSION.search(text)) and not _NEGATED.search(text)
@@ -239,33 +241,40 @@ def conversion(text: str) -> bool:
 _NEGATED = re.compile(r"\bnot\b|\bno longer\b|\bcancel|\bfailed|\bdeclin|\brefund", re.IGNORECASE)
 
 
+@_known
 def account_ready(text: str) -> bool:
     """A text that ends a sign-up or an onboarding."""
     return bool(_ACCOUNT.search(text)) and not _NEGATED.search(text)
 
 
+@_known
 def checkout_page(text: str) -> bool:
     return bool(_CHECKOUT.search(text))
 
 
+@_known
 def checkout_act(name: str) -> bool:
     return bool(_CHECKOUT_ACT.search(name))
 
 
+@_known
 def upgrade_act(name: str) -> bool:
     return bool(_UPGRADE_ACT.search(name))
 
 
+@_known
 def final_act(name: str) -> bool:
     """The act that ends a checkout, booking or upgrade, as far as a name tells; where a form goes with it."""
     return bool(_CHECKOUT_ACT.search(name) or _UPGRADE_ACT.search(name)) and not _ON_THE_WAY.search(name)
 
 
+@_known
 def about_past(name: str) -> bool:
     """A control about orders or payments that were, or about how they are made."""
     return bool(_ABOUT_PAST.search(name))
 
 
+@_known
 def searches(text: str) -> bool:
     """A path or name that has to do with looking for something."""
     return bool(_SEARCH.search(text))
@@ -274,6 +283,7 @@ def searches(text: str) -> bool:
 _SEARCH = re.compile(r"search|(?<![^\W_])(?:" + words("search") + ")", re.IGNORECASE)
 
 
+@_known
 def asks_card(text: str) -> bool:
     """A page that wants a card's number."""
     return bool(_CARD.search(text))
@@ -285,49 +295,59 @@ _CARD = re.compile(
 )
 
 
+@_known
 def sign_up(text: str) -> bool:
     return bool(_SIGN_UP.search(text))
 
 
+@_known
 def onboarding(text: str) -> bool:
     return bool(_ONBOARDING.search(text))
 
 
+@_known
 def done_path(path: str) -> bool:
     """A path such pages have that come after something went through."""
     return bool(_DONE_PATH.search(path))
 
 
+@_known
 def informs(name: str) -> bool:
     """A control that only shows something: its failure keeps nobody from a goal."""
     return bool(_INFORMATION.search(name))
 
 
+@_known
 def negative(text: str) -> bool:
     """A text that denies something: in an alert, where neither good nor bad words are, that makes it an error."""
     return bool(_NEGATIVE.search(text))
 
 
+@_known
 def dismisses(name: str) -> bool:
     """A control that closes or leaves without sending anything."""
     return bool(_DISMISS.match(name.strip('"')))
 
 
+@_known
 def apologises(text: str) -> bool:
     """A text that begins as error pages do, not as a report about errors."""
     return bool(_APOLOGY.match(text))
 
 
+@_known
 def busy(text: str) -> bool:
     """A short text that says what is being done ("Collecting bookings"): progress where it stands in a status."""
     return bool(_BUSY.match(text))
 
 
+@_known
 def stepper(name: str) -> bool:
     """A control meant to be pressed many times: plus, minus, next."""
     return bool(_STEPPER.match(name.strip('"')))
 
 
+@_known
 def instructs(text: str) -> bool:
     """Page text that talks to whoever analyses the session. It is data; answers do not repeat it (anchors D.4)."""
     return bool(_INSTRUCTION.search(text))
