@@ -292,7 +292,13 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
     top = body or mirror.root
     # Messages are looked for in the whole body: toasts and banners stand outside of the main part.
     everything = blocks_of(top, MAX_BLOCKS * 3)
-    inside = blocks_of(main) if main is not None else [b for b in everything if not _in_chrome(mirror, b.node)]
+    if main is None:
+        inside = [b for b in everything if not _in_chrome(mirror, b.node)]
+    elif len(everything) < MAX_BLOCKS * 3:
+        within: dict[Node, bool] = {}
+        inside = [b for b in everything if under(mirror.nodes[b.node], lambda above: above is main, within)]
+    else:
+        inside = blocks_of(main)
     return PageText(
         title=title,
         headings=tuple(dict.fromkeys(b.text for b in inside if b.place == "heading"))[:4],
