@@ -31,6 +31,7 @@ TEXT: Final = 3
 _TYPES: Final = (0, 1, 2, 3, 4, 5)
 _TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9:._-]{0,60}")
 _NOTED: Final = frozenset({"style", "iframe", "frame", "canvas"})
+_LANDMARKS: Final = frozenset({"title", "body", "main"})
 _NONE: Final[dict[str, Any]] = {}
 """The attributes of all nodes without any: most nodes are text."""
 
@@ -116,6 +117,7 @@ class Mirror:
         self.nodes: dict[int, Node] = {}
         self.root: Node | None = None
         self.noted: list[Node] = []
+        self._landmarks: dict[int, Node] = {}
         self.chars = 0
         self.truncated = False
 
@@ -123,11 +125,20 @@ class Mirror:
         """Start again from the node tree of a full snapshot."""
         self.nodes = {}
         self.noted = []
+        self._landmarks = {}
         self.chars = 0
         self.root = self._grow(snapshot)
 
     def node(self, node_id: object) -> Node | None:
         return self.nodes.get(node_id) if isinstance(node_id, int) else None
+
+    def landmarks(self) -> Iterator[Node]:
+        """Titles, bodies and main parts in document order; other nodes may be among them."""
+        found = list(self._landmarks.values())
+        tags = {node.tag if node.tag in _LANDMARKS else "main" for node in found}
+        if self.root is not None and len(tags) < len(found):
+            return walk(self.root)
+        return iter(found)
 
     def add(self, entries: list[Any]) -> list[Node]:
         """Apply the flattened ``adds`` of a mutation; returns the roots, nodes whose parent is not new itself.
@@ -185,6 +196,8 @@ class Mirror:
         self._detach(node)
         for below in walk(node):
             self.nodes.pop(below.id, None)
+            if self._landmarks:
+                self._landmarks.pop(below.id, None)
             self.chars -= _long(below.text) + sum(map(_long, below.attributes.values()))
             if texts is not None and below.type == TEXT and len(texts) < MAX_GONE:
                 texts.add(below.text)
@@ -206,6 +219,8 @@ class Mirror:
         node.words = node.place = node.hides = None
         if node.attributes is _NONE:
             node.attributes = {}
+        if changes.get("role") == "main":
+            self._landmarks[node.id] = node
         for name, value in changes.items():
             before = node.attributes.pop(name, None)
             self.chars -= _long(before)
@@ -286,16 +301,22 @@ class Mirror:
         node.depth = depth
         if tag in _NOTED or "_cssText" in kept or "contenteditable" in kept:
             self.noted.append(node)
+        if tag in _LANDMARKS or ("role" in kept and kept["role"] == "main"):
+            self._landmarks[node_id] = node
         return node
 
     def _kept_of(self, attributes: object) -> dict[str, Any]:
+        if not isinstance(attributes, dict):
+            return {}
+        if len(attributes) <= MAX_ATTRIBUTES:
+            for value in attributes.values():
+                if type(value) is not str or len(value) > SHORT_CHARS:
+                    break
+            else:
+                return attributes.copy()
         kept: dict[str, Any] = {}
-        if isinstance(attributes, dict):
-            for name, value in attributes.items():
-                if type(value) is str and len(value) <= SHORT_CHARS and len(kept) < MAX_ATTRIBUTES:
-                    kept[name] = value
-                else:
-                    self._set(kept, name, value)
+        for name, value in attributes.items():
+            self._set(kept, name, value)
         return kept
 
     def _place(self, node: Node, parent: Node, before: Node | None) -> None:

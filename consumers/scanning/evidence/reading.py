@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name
-from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room, walk
+from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room
 
 UNSEEN: Final = frozenset({"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas"})
 _UNREAD: Final = UNSEEN | {"select"}
@@ -280,7 +280,7 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
         return PageText()
     title, body, main = "", None, None
     known: dict[Node, bool] = {}
-    for node in walk(mirror.root):
+    for node in mirror.landmarks():
         if node.tag == "title" and not title:
             title = clean(" ".join(child.text for child in node.children()), BLOCK_CHARS)
         elif node.tag == "body" and body is None:
