@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sized
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumers.scanning.evidence.mirror import Room
 from consumers.scanning.evidence.naming import Target
@@ -56,8 +57,7 @@ class Typing:
     checked: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """Text that appeared by a change of the page. ``fresh_page``: while a page or view was being built."""
 
     t: int
@@ -69,8 +69,7 @@ class Shown:
     fresh_page: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request the page made. ``status`` is None where unknown; ``failed`` by status or for want of any answer."""
 
     t: int
@@ -87,8 +86,7 @@ class Request:
         return self.end - self.t
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """A console line. ``uncaught``: an exception or rejection nothing handled."""
 
     t: int
@@ -98,8 +96,7 @@ class Logged:
     uncaught: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Something short the recorder says itself: idle markers, tab hidden or visible, offline, paused, focus moved."""
 
     t: int

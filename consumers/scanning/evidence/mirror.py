@@ -158,7 +158,7 @@ class Mirror:
                 waiting.clear()
                 continue
             entry = ready.popleft()
-            missing = self._missing(entry)
+            missing = self._missing(entry.get("parentId"), entry.get("nextId"))
             if missing is not None:
                 waiting.setdefault(missing, []).append(entry)
                 continue
@@ -167,25 +167,33 @@ class Mirror:
                 fresh.add(node.id)
                 if node.parent is not None and node.parent.id not in fresh:
                     roots.append(node)
-                ready.extendleft(reversed(waiting.pop(node.id, [])))
+                if waiting:
+                    ready.extendleft(reversed(waiting.pop(node.id, [])))
         return roots
 
     def _has_parent(self, entry: Any) -> bool:
         return self.node(entry.get("parentId")) is not None
 
-    def _missing(self, entry: Any) -> int | None:
+    def _missing(self, parent: object, following: object) -> int | None:
         """The id of a parent or next sibling that is not there (yet)."""
-        parent, following = entry.get("parentId"), entry.get("nextId")
         if isinstance(parent, int) and parent not in self.nodes:
             return parent
         return following if isinstance(following, int) and following not in self.nodes else None
 
     def _add_one(self, entry: Any) -> Node | None:
         parent = self.node(entry.get("parentId"))
-        node = self._grow(entry["node"], parent.depth + 1) if parent is not None else None
-        if node is None or parent is None or parent.id not in self.nodes:
+        if parent is None:
+            return None
+        data = entry["node"]
+        make = self._grow if data.get("childNodes") else self._make
+        node = make(data, parent.depth + 1)
+        if node is None or parent.id not in self.nodes:
             return None  # a node that replaces one above its own parent takes the parent with it
-        self._place(node, parent, self.node(entry.get("nextId")))
+        before = self.node(entry.get("nextId"))
+        if before is None and parent.last is not None:
+            node.parent, node.previous, parent.last.next, parent.last = parent, parent.last, node, node
+        else:
+            self._place(node, parent, before)
         return node
 
     def remove(self, node_id: object, texts: set[str] | None = None) -> Node | None:

@@ -240,19 +240,41 @@ def blocks_of(
 
     Blocks that say nothing but what is in ``gone`` are left out, unless they stand at one of the places ``again``.
     """
-    grouped: dict[int, tuple[Node, list[str]]] = {}
-    for piece in _visible_texts(node, room):
-        owner = owner_of(piece.parent or piece, node)
-        grouped.setdefault(owner.id, (owner, []))[1].append(piece.text)
-        if len(grouped) > limit:
-            break
     found: list[Block] = []
-    for owner, parts in list(grouped.values())[:limit]:
-        text = clean(" ".join(parts), BLOCK_CHARS)
+    for owner, parts in _runs(node, limit, room):
+        text = clean(parts[0] if len(parts) == 1 else " ".join(parts), BLOCK_CHARS)
         place = place_of(owner)
         if text and not (gone and place not in again and all(part in gone for part in parts)):
             found.append(Block(text, place, owner.id))
     return without_names(found)
+
+
+def _runs(top: Node, limit: int, room: Room | None) -> list[tuple[Node, list[str]]]:
+    """Visible texts below ``top`` by the element they belong to (``owner_of``), in the order of their first one."""
+    grouped: dict[int, tuple[Node, list[str]]] = {}
+    stack = [(top, owner_of(top.parent or top, top) if top.type == TEXT else top)]
+    while stack and (room is None or room.take(1)):
+        node, owner = stack.pop()
+        if node.type == TEXT:
+            if not node.text or node.text.isspace():
+                continue
+            if owner.id in grouped:
+                grouped[owner.id][1].append(node.text)
+            else:
+                grouped[owner.id] = (owner, [node.text])
+                if len(grouped) > limit:
+                    break
+            continue
+        if node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides)):
+            continue
+        inline = node.tag in INLINE and node is not top
+        if not inline or "role" in node.attributes or "aria-live" in node.attributes:
+            owner = node
+        child = node.last
+        while child is not None:
+            stack.append((child, owner))
+            child = child.previous
+    return list(grouped.values())[:limit]
 
 
 def without_names(blocks: list[Block]) -> list[Block]:
