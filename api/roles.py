@@ -29,6 +29,7 @@ from consumers.capture.settler import SettleHandler, capture_lag
 from consumers.expiry import Expiry
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
+from consumers.scanning.collector import collect_less
 from consumers.scanning.providers.installed import providers
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.requests import JobMaker
@@ -146,6 +147,7 @@ def _retention(running: Runtime, eraser: Eraser) -> Iterator[Loop]:
 
 
 def _scanning(running: Runtime) -> Iterator[Loop]:
+    collect_less()
     yield "scan requests", _consume(running, SCANNING_GROUP, JobMaker().handle, park_keys=True)
     scanning = Scanning(
         running.pool,
@@ -154,6 +156,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         providers(running.models, running.settings.vendors),
         running.settings.eligibility,
         running.clock,
+        masked=running.settings.masked,
     )
     for number in range(SCAN_WORKERS):
         name = f"scan worker {number}"

@@ -1,14 +1,21 @@
 # ruff: noqa: E501, RUF001 - a table of patterns: each list of words stays together
-"""General English interface words: what kind of message a text on a page is.
+"""Interface words, English here and others by languages.py: what kind of message a text on a page is.
 
 No word here belongs to one site; each list holds what interfaces of any kind say.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
+
+from consumers.scanning.evidence.languages import also, words
 
 ERRORS: Final = frozenset({"declined", "denied", "server", "missing_page", "validation", "error"})
 """The tones that make an error message."""
+
+MAX_KNOWN: Final = 2_000
+"""Texts remembered with what they are, by each question: pages of a site say much the same again and again."""
+_known = lru_cache(maxsize=MAX_KNOWN)
 
 _EMPTY = re.compile(
     r"\b(?:no|0|zero) (?:\w+ ){0,3}(?:results?|match(?:es)?|hits?|items?|products?|entries|records?|rows|articles?|"
@@ -17,19 +24,22 @@ _EMPTY = re.compile(
     r"|\bno (?:results?|match(?:es)?|hits?)\b|\bnothing (?:was )?(?:found|match\w*|here|to show|turned up|came up)"
     r"|\b(?:could not|couldn't|did not|didn't|can't|cannot|can not|unable to) find (?:any\w*|what|a |results|matches)"
     r"|\b(?:found|matched|returned) (?:nothing|no |0 )|\bno \w+ (?:match|fit|meet|with|like)\b|\bnothing (?:matches|fits)"
-    r"|\bno such \w+|\b0 (?:of \d+|results?|items?|found)\b|\bdid(?:n't| not) match any|\bwithout (?:a )?(?:match|result)s?\b",
+    r"|\bno such \w+|\b0 (?:of \d+|results?|items?|found)\b|\bdid(?:n't| not) match any|\bwithout (?:a )?(?:match|result)s?\b"
+    + also("empty"),
     re.IGNORECASE,
 )
 _DECLINED = re.compile(
     r"\bdeclin|\b(?:did not|didn't|not) (?:approve|authori[sz]e|go through|accept)\w*|\b(?:card|payment|transaction)\b.{0,40}\b(?:refused|rejected|failed|not accepted|could not|couldn't|unsuccessful)"
-    r"|\binsufficient funds|\banother (?:card|payment)|\b(?:card|payment) (?:error|problem)|\bexpired card",
+    r"|\binsufficient funds|\banother (?:card|payment)|\b(?:card|payment) (?:error|problem)|\bexpired card"
+    + also("declined"),
     re.IGNORECASE,
 )
 _DENIED = re.compile(
     r"\bpermissions? (?:is |are |was )?(?:denied|required|needed|missing)|\b(?:no|not|without|missing|lack\w*|needs?|requires?|insufficient|n't have)\b.{0,20}\bpermission|\bnot allowed|\bunauthori[sz]ed|\bnot authori[sz]ed|\bforbidden|\baccess (?:is |was )?(?:denied|refused|restricted)"
     r"|\b(?:need|needs|requires?|must have|must be|only)\b.{0,40}\b(?:role|rights?|access|admin\w*|owners?|privileges?|members?|"
     r"subscri\w+|signed in|logged in)\b|\bask (?:your|an|the) (?:admin|owner|manager)|\bnot (?:eligible|permitted|entitled)"
-    r"|\blimit (?:is )?reached|\bquota|\bonly (?:admins?|owners?|managers?)|\baccount (?:is )?(?:locked|blocked|suspended)",
+    r"|\blimit (?:is )?reached|\bquota|\bonly (?:admins?|owners?|managers?)|\baccount (?:is )?(?:locked|blocked|suspended)"
+    + also("denied"),
     re.IGNORECASE,
 )
 _SERVER = re.compile(
@@ -37,12 +47,13 @@ _SERVER = re.compile(
     r"|\b(?:temporarily |currently |is |are )(?:un|not )available|\bservice unavailable|\btry(?:ing)? again (?:later|in)\b|\btimed? ?-?out"
     r"|\b(?:could not|couldn't|can't|cannot|failed to|unable to|was not able to|were not able to) (?:be )?(?:load|sav|reach|connect|process|"
     r"complet|submit|send|sent|creat|updat|delet|fetch|get|open|upload|download|export|check|place|add|remov|retriev|perform|start|finish)"
-    r"|\b(?:error|code|status)[: ]+5\d\d\b|\b50[0234]\b|\bconnection (?:was )?lost|\bout of service|\bbroke(?:n)?\b",
+    r"|\b(?:error|code|status)[: ]+5\d\d\b|\b50[0234]\b|\bconnection (?:was )?lost|\bout of service|\bbroke(?:n)?\b"
+    + also("server"),
     re.IGNORECASE,
 )
 _MISSING_PAGE = re.compile(
     r"\b(?:page|site|address|url|link|article|item|content|document|product|file)\b.{0,30}\b(?:not found|(?:can't|cannot|couldn't|could not) be found|does(?: not|n't) exist|"
-    r"gone|moved|no longer)|\b404\b|\bnot found\b",
+    r"gone|moved|no longer)|\b404\b|\bnot found\b" + also("missing_page"),
     re.IGNORECASE,
 )
 _VALIDATION = re.compile(
@@ -55,17 +66,20 @@ _VALIDATION = re.compile(
     r"|\balready (?:taken|in use|exists?|registered|used)|\b(?:wrong|bad|expected) format|\bonly (?:letters|numbers|digits|characters)"
     r"|\bfill (?:in|out)|\bcheck (?:the|your) (?:fields?|entries|details|form|input|spelling|highlighted|number|date|code)"
     r"|\b(?:should|has to|have to) (?:be|have|contain)|\bmust\b|\b(?:minimum|maximum) (?:of|length|is)|\bin the (?:past|future)\b"
-    r"|\b\d+ (?:characters|digits)\b|\bnot recogni[sz]ed|\bin the form\b",
+    r"|\b\d+ (?:characters|digits)\b|\bnot recogni[sz]ed|\bin the form\b" + also("validation"),
     re.IGNORECASE,
 )
 _ERROR = re.compile(
     r"\berrors?\b|\bfail(?:ed|ure|s)?\b|\bproblem\b|\boops\b|\bwhoops\b|\buh[- ]oh\b|\bsorry\b|\bcannot\b|\bcan't\b|\bcould(?: not|n't)\b|"
     r"\bunable\b|\bunavailable\b|\brejected\b|\brefused\b|\bnot possible\b|\bexpired\b|\bblocked\b|\bunsuccessful|\bnot (?:saved|sent|"
-    r"created|added|accepted|completed|available|working|supported)\b|\bunsupported\b|\bconflict\b|\bsold out\b|\bdenied\b",
+    r"created|added|accepted|completed|available|working|supported)\b|\bunsupported\b|\bconflict\b|\bsold out\b|\bdenied\b"
+    + also("error"),
     re.IGNORECASE,
 )
 _PROGRESS = re.compile(
-    r"^\W*(?:please wait|one moment|hold on|just a (?:moment|second|sec)|working|loading|saving|sending|submitting|placing|processing|preparing|"
+    r"^\W*(?:"
+    + words("progress")
+    + r"|please wait|one moment|hold on|just a (?:moment|second|sec)|working|loading|saving|sending|submitting|placing|processing|preparing|"
     r"searching|checking|creating|updating|uploading|downloading|exporting|generating|connecting|redirecting|signing|"
     r"logging|deleting|\w+ing\b.{0,30}(?:\.\.\.|…)\W*$)",
     re.IGNORECASE,
@@ -75,14 +89,16 @@ _SUCCESS = re.compile(
     r"removed|deleted|published|posted|invited|booked|reserved|activated|enabled|subscribed|registered|signed up|welcome|"
     r"all set|all done|done|ready|downloaded|download (?:has )?started|exported|imported|uploaded|approved|archived|restored|placed|upgraded|renamed|"
     r"changed|moved|assigned|scheduled|enrol?led|paid|verified|joined|shared|accepted|connected|granted|applied|duplicated|"
-    r"on (?:its|the) way|you(?:'re| are) (?:in|now|ready)|congratulations|congrats|is (?:now )?active|is live|copied)\b|\bwe(?:'ll| will) (?:get back|reply|be in touch)",
+    r"on (?:its|the) way|you(?:'re| are) (?:in|now|ready)|congratulations|congrats|is (?:now )?active|is live|copied)\b|\bwe(?:'ll| will) (?:get back|reply|be in touch)"
+    + also("success"),
     re.IGNORECASE,
 )
 _STEP = re.compile(
     r"\b(?:added|moved|saved|put|placed) (?:it |this |\d+ |one |item |items )?(?:\w+ )?(?:to|in|into) (?:your |the |my )?(?:shopping )?"
     r"(?:cart|bag|basket|wish ?list|favou?rites|trolley|compare|saved items|collection)"
     r"|\b(?:cart|bag|basket|trolley)\b.{0,20}\b(?:updated|emptied|cleared)|\b(?:code|coupon|promo|discount|filter|filters)\b.{0,20}\bapplied"
-    r"|\bcopied\b|\bin stock\b|\bcookies?\b|\bremoved from (?:your |the )?(?:cart|bag|basket|wish ?list)",
+    r"|\bcopied\b|\bin stock\b|\bcookies?\b|\bremoved from (?:your |the )?(?:cart|bag|basket|wish ?list)"
+    + also("step"),
     re.IGNORECASE,
 )
 _CONVERSION = re.compile(
@@ -91,7 +107,8 @@ _CONVERSION = re.compile(
     r"|\bpayment\b.{0,30}\b(?:successful|received|complete[d]?|confirmed|accepted|approved)|\bpaid successfully"
     r"|\b(?:subscription|plan|trial|membership|upgrade|licen[cs]e)\b.{0,40}\b(?:is active|active|activated|started|confirmed|complete[d]?|successful|begins)\b"
     r"|\b(?:upgraded|subscribed|switched|moved) to\b|\byou(?:'re| are) (?:now )?(?:on|subscribed to|a member)\b.{0,40}|\bwelcome to (?:the )?\w+ plan\b"
-    r"|\b(?:order|booking|confirmation|reservation) (?:number|no\.?|reference|code|id)\b|\b(?:successfully|have) (?:subscribed|purchased|booked|upgraded)",
+    r"|\b(?:order|booking|confirmation|reservation) (?:number|no\.?|reference|code|id)\b|\b(?:successfully|have) (?:subscribed|purchased|booked|upgraded)"
+    + also("conversion"),
     re.IGNORECASE,
 )
 _ACCOUNT = re.compile(
@@ -101,17 +118,18 @@ _ACCOUNT = re.compile(
     re.IGNORECASE,
 )
 _CHECKOUT = re.compile(
-    r"\b(?:check-?out|payments?|billing|place order|pay(?: now)?|buy now|purchase|booking|reservation|donate)\b",
+    r"\b(?:check-?out|payments?|billing|place order|pay(?: now)?|buy now|purchase|booking|reservation|donate)\b"
+    + also("checkout"),
     re.IGNORECASE,
 )
 _CHECKOUT_ACT = re.compile(
     r"\b(?:check ?out|place (?:the |your |my )?order|pay|buy|purchase|complete (?:order|purchase|booking)|confirm (?:and pay|(?:your |the |my )?(?:order|purchase|booking|payment|reservation|upgrade|subscription|plan))|"
-    r"book now|reserve|donate)\b",
+    r"book now|reserve|donate)\b" + also("checkout_act"),
     re.IGNORECASE,
 )
 _UPGRADE_ACT = re.compile(
     r"\b(?:upgrade|subscribe|(?:choose|select|get|buy|start|try|switch to|go) (?:\w+ ){0,2}(?:plan|pro|premium|plus|team|business|trial|subscription|annual|monthly)|"
-    r"activate (?:plan|subscription)|start (?:\w+ )?trial|go (?:pro|premium))\b",
+    r"activate (?:plan|subscription)|start (?:\w+ )?trial|go (?:pro|premium))\b" + also("upgrade_act"),
     re.IGNORECASE,
 )
 _ON_THE_WAY = re.compile(
@@ -123,27 +141,37 @@ _ABOUT_PAST = re.compile(
     re.IGNORECASE,
 )
 _SIGN_UP = re.compile(
-    r"\b(?:sign-?\s?up|register|registration|create (?:an? |your |my )?(?:\w+ )?account|join(?: us| now)?|enrol\w*)\b",
+    r"\b(?:sign-?\s?up|register|registration|create (?:an? |your |my )?(?:\w+ )?account|join(?: us| now)?|enrol\w*)\b"
+    + also("sign_up"),
     re.IGNORECASE,
 )
 _ONBOARDING = re.compile(
     r"\b(?:onboard\w*|welcome|set-?\s?up|get(?:ting)?[- ]started|first steps?|tour|wizard|step)\b", re.IGNORECASE
 )
 _DONE_PATH = re.compile(
-    r"(?:^|[/_-])(?:thanks?|thank-?you|thankyou|success|succeeded|confirm(?:ed|ation)|complete[d]?|receipt|order-?(?:confirmed|complete|placed|received))(?:$|[/_-])",
+    r"(?:^|[/_-])(?:thanks?|thank-?you|thankyou|success|succeeded|confirm(?:ed|ation)|complete[d]?|receipt|order-?(?:confirmed|complete|placed|received)|"
+    + words("done_path")
+    + r")(?:$|[/_-])",
     re.IGNORECASE,
 )
 _STEPPER = re.compile(
-    r"^\W*(?:[+\-−–<>‹›«»←→▲▼]|next|prev(?:ious)?|more|less|plus|minus|increase|decrease|add one|remove one|back|forward|zoom in|zoom out|load more|show more)\W*$",
+    r"^\W*(?:[+\-−–<>‹›«»←→▲▼]|next|prev(?:ious)?|more|less|plus|minus|increase|decrease|add one|remove one|back|forward|zoom in|zoom out|load more|show more|"
+    + words("stepper")
+    + r")\W*$",
     re.IGNORECASE,
 )
 _INFORMATION = re.compile(
-    r"\b(?:view|see|show|read|learn|about|details?|info\w*|guide|preview|zoom|image|photo|picture|gallery|video|faq|help|more|why|how|what)\b",
+    r"\b(?:view|see|show|read|learn|about|details?|info\w*|guide|preview|zoom|image|photo|picture|gallery|video|faq|help|more|why|how|what)\b"
+    + also("information"),
     re.IGNORECASE,
 )
-_NEGATIVE = re.compile(r"\b(?:not|no|never|without|unless|until|only|first|less|more than)\b|n't\b", re.IGNORECASE)
+_NEGATIVE = re.compile(
+    r"\b(?:not|no|never|without|unless|until|only|first|less|more than)\b|n't\b" + also("negative"), re.IGNORECASE
+)
 _DISMISS = re.compile(
-    r"^\W*(?:cancel|close|dismiss|back|go back|no,? thanks|not now|(?:maybe )?later|skip(?: .*)?|x|×|✕|discard(?: .*)?|reset|clear)\W*$",
+    r"^\W*(?:cancel|close|dismiss|back|go back|no,? thanks|not now|(?:maybe )?later|skip(?: .*)?|x|×|✕|discard(?: .*)?|reset|clear|"
+    + words("dismiss")
+    + r")\W*$",
     re.IGNORECASE,
 )
 _APOLOGY = re.compile(
@@ -160,6 +188,7 @@ _INSTRUCTION = re.compile(
 )
 
 
+@_known
 def tone(text: str) -> str:
     """The kind of message a text is: one of ``ERRORS``, ``empty``, ``progress``, ``success``, ``step``, or "" (none).
 
@@ -179,6 +208,7 @@ def tone(text: str) -> str:
     return failed or ("success" if good else "")
 
 
+@_known
 def error_tone(text: str) -> str:
     """The kind of error message, or ""."""
     for name, pattern in _ERROR_TONES:
@@ -202,6 +232,7 @@ def _place(text: str, name: str) -> int:
     return match.start() if match else len(text)
 
 
+@_known
 def conversion(text: str) -> bool:
     """A text that says an order, payment, booking or paid plan went through."""
     return bool(_CONVERSION.search(text)) and not _NEGATED.search(text)
@@ -210,76 +241,113 @@ def conversion(text: str) -> bool:
 _NEGATED = re.compile(r"\bnot\b|\bno longer\b|\bcancel|\bfailed|\bdeclin|\brefund", re.IGNORECASE)
 
 
+@_known
 def account_ready(text: str) -> bool:
     """A text that ends a sign-up or an onboarding."""
     return bool(_ACCOUNT.search(text)) and not _NEGATED.search(text)
 
 
+@_known
 def checkout_page(text: str) -> bool:
     return bool(_CHECKOUT.search(text))
 
 
+@_known
 def checkout_act(name: str) -> bool:
     return bool(_CHECKOUT_ACT.search(name))
 
 
+@_known
 def upgrade_act(name: str) -> bool:
     return bool(_UPGRADE_ACT.search(name))
 
 
+@_known
 def final_act(name: str) -> bool:
     """The act that ends a checkout, booking or upgrade, as far as a name tells; where a form goes with it."""
     return bool(_CHECKOUT_ACT.search(name) or _UPGRADE_ACT.search(name)) and not _ON_THE_WAY.search(name)
 
 
+@_known
 def about_past(name: str) -> bool:
     """A control about orders or payments that were, or about how they are made."""
     return bool(_ABOUT_PAST.search(name))
 
 
+@_known
+def searches(text: str) -> bool:
+    """A path or name that has to do with looking for something."""
+    return bool(_SEARCH.search(text))
+
+
+_SEARCH = re.compile(r"search|(?<![^\W_])(?:" + words("search") + ")", re.IGNORECASE)
+
+
+@_known
+def asks_card(text: str) -> bool:
+    """A page that wants a card's number."""
+    return bool(_CARD.search(text))
+
+
+_CARD = re.compile(
+    r"\b(?:card number|cvc|cvv|kartennummer|prüfziffer|numéro de (?:la )?carte|número de (?:la )?tarjeta|número do cartão)\b",
+    re.IGNORECASE,
+)
+
+
+@_known
 def sign_up(text: str) -> bool:
     return bool(_SIGN_UP.search(text))
 
 
+@_known
 def onboarding(text: str) -> bool:
     return bool(_ONBOARDING.search(text))
 
 
+@_known
 def done_path(path: str) -> bool:
     """A path such pages have that come after something went through."""
     return bool(_DONE_PATH.search(path))
 
 
+@_known
 def informs(name: str) -> bool:
     """A control that only shows something: its failure keeps nobody from a goal."""
     return bool(_INFORMATION.search(name))
 
 
+@_known
 def negative(text: str) -> bool:
     """A text that denies something: in an alert, where neither good nor bad words are, that makes it an error."""
     return bool(_NEGATIVE.search(text))
 
 
+@_known
 def dismisses(name: str) -> bool:
     """A control that closes or leaves without sending anything."""
     return bool(_DISMISS.match(name.strip('"')))
 
 
+@_known
 def apologises(text: str) -> bool:
     """A text that begins as error pages do, not as a report about errors."""
     return bool(_APOLOGY.match(text))
 
 
+@_known
 def busy(text: str) -> bool:
     """A short text that says what is being done ("Collecting bookings"): progress where it stands in a status."""
     return bool(_BUSY.match(text))
 
 
+@_known
 def stepper(name: str) -> bool:
     """A control meant to be pressed many times: plus, minus, next."""
     return bool(_STEPPER.match(name.strip('"')))
 
 
+@_known
 def instructs(text: str) -> bool:
     """Page text that talks to whoever analyses the session. It is data; answers do not repeat it (anchors D.4)."""
     return bool(_INSTRUCTION.search(text))
