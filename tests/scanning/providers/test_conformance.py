@@ -243,6 +243,8 @@ def test_the_environment_changes_nothing(protocol: Protocol, monkeypatch: pytest
         monkeypatch.setenv(name, nowhere)
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "GOOGLE_API_KEY", "GEMINI_API_KEY"):
         monkeypatch.setenv(name, CANARY)
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, CANARY)
     monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
     with VendorServer([protocol.answer(GOOD)]) as server:
         assert ask(entry(protocol), access(protocol, server)).output.verdict == "yes"
