@@ -8,9 +8,13 @@ from decimal import Decimal
 from email.utils import format_datetime
 
 import pytest
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import UsageLimitExceeded
+from pydantic_ai.usage import UsageLimits
 
 from consumers.scanning.providers.models import vendors
 from consumers.scanning.providers.models.access import Access
+from consumers.scanning.providers.models.failures import provider_error
 from consumers.scanning.providers.models.prices import cost_usd
 from consumers.scanning.providers.port import ProviderError
 from tests.scanning.providers.asked import GOOD, ask, asked, failure
@@ -197,6 +201,22 @@ def test_an_answer_that_was_cut_off(protocol: Protocol) -> None:
         "validation_failed",
         "The answer was cut off at the model's limit of output.",
     )
+
+
+@every_provider
+def test_a_model_that_looks_things_up_for_ever(protocol: Protocol) -> None:
+    """Bounded by whoever asks, and no reason to pay for it once more."""
+    limits = UsageLimits(request_limit=3)
+    with VendorServer([protocol.call("look_up", {})]) as server:
+        model = vendors.model(entry(protocol), access(protocol, server))
+        with pytest.raises(UsageLimitExceeded) as caught:
+            Agent(model, tools=[look_up]).run_sync("Did it work?", usage_limits=limits)
+        assert len(server.requests) == 3
+    assert provider_error(caught.value).kind == "validation_failed"
+
+
+def look_up() -> str:
+    return "Nothing."
 
 
 @every_provider

@@ -18,6 +18,8 @@ from pydantic_ai.exceptions import (
     ModelTimeoutError,
     OutputTokenLimitExceeded,
     UnexpectedModelBehavior,
+    UsageLimitExceeded,
+    UserError,
 )
 
 from consumers.scanning.providers.models.wire import Redirected, TooLong, Unreadable
@@ -48,6 +50,8 @@ _BY_TYPE: tuple[tuple[type[BaseException], FailureKind, str], ...] = (
     (ContentFilterError, "provider_rejected", "The model provider refused to answer: its content filter."),
     (OutputTokenLimitExceeded, "validation_failed", "The answer was cut off at the model's limit of output."),
     (UnexpectedModelBehavior, "validation_failed", "The model's answers had no form that can be read."),
+    (UsageLimitExceeded, "validation_failed", "The conversation with the model was longer than one may be."),
+    (UserError, "internal_error", "The model cannot be asked in the way it was."),
 )
 """The first that fits counts; ours stand first, and may be what another was raised from."""
 
