@@ -98,6 +98,9 @@ class PageText:
 
 def hidden(node: Node) -> bool:
     """Whether the element itself hides what is below it, as far as attributes tell; style sheets are not applied."""
+    above = node.parent
+    if above is not None and above.tag == "details" and node.tag != "summary" and "open" not in above.attributes:
+        return True  # not kept: it is the attribute of another element
     if node.hides is None:
         node.hides = node.tag == "dialog" and "open" not in node.attributes
         if node.attributes and not node.hides:

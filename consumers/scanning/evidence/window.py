@@ -210,7 +210,8 @@ class Window:
         added = set(node.attribute("class").split()) - classes
         marked = any(map(errorish, added)) and bool(error_tone(text_of(node, room=self.story.room)))
         layer = node.attribute("role") == "dialog" or not LAYERS.isdisjoint(tokens(node))
-        opened = not _OPENING.isdisjoint(added) and (layer or place_of(node) in (*_MESSAGES, "notice"))
+        unfolded = node.tag == "details" and changes.get("open") is not None
+        opened = unfolded or (not _OPENING.isdisjoint(added) and (layer or place_of(node) in (*_MESSAGES, "notice")))
         shows = before and not hidden(node)
         may = (shows or opened or marked) and self.story.room.take(node.depth)
         return node if may and visible(node) else None

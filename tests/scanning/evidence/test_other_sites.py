@@ -72,6 +72,13 @@ def test_a_dialog_is_read_when_it_opens_and_not_before() -> None:
     assert any("Really leave?" in line for line in shown)
 
 
+def test_a_closed_fold_is_read_when_it_is_opened() -> None:
+    fold = "<details id='d'><summary id='s'>Returns</summary><p>Within thirty days.</p></details>"
+    assert "thirty days" not in evidence(page(fold)).text
+    opened = page(fold).click("s").wait(0.1).attribute("d", open="").wait(2)
+    assert any("thirty days" in line for line in lines(opened, "screen"))
+
+
 def test_a_toast_of_a_library_is_a_message() -> None:
     browser = page("<button id='b'>Save</button><div id='t'></div>").click("b").wait(0.4)
     browser.fill("t", "<div class='Toastify__toast Toastify__toast--error'><div>Nope, that name is gone</div></div>")
