@@ -252,6 +252,23 @@ def blocks_of(
     return without_names(found)
 
 
+def run_of(node: Node, room: Room | None = None) -> str:
+    """The visible text of ``node`` itself and of inline elements in it, without the blocks and controls in it."""
+    parts: list[str] = []
+    stack = [node]
+    while stack and (room is None or room.take(1)):
+        inner = stack.pop()
+        if inner.type == TEXT:
+            if inner.text and not inner.text.isspace():
+                parts.append(inner.text)
+        elif inner is node or (inner.tag in INLINE and owner_of(inner, node) is node and not hidden(inner)):
+            child = inner.last
+            while child is not None:
+                stack.append(child)
+                child = child.previous
+    return clean(" ".join(parts), BLOCK_CHARS)
+
+
 def _runs(top: Node, limit: int, room: Room | None) -> list[tuple[Node, list[str]]]:
     """Visible texts below ``top`` by the element they belong to (``owner_of``), in the order of their first one."""
     grouped: dict[int, tuple[Node, list[str]]] = {}

@@ -19,6 +19,7 @@ from consumers.scanning.evidence.reading import (
     owner_of,
     place_of,
     read_page,
+    run_of,
     text_of,
     tokens,
     under,
@@ -242,9 +243,10 @@ class Window:
             if not visible(node, known):
                 continue
             if node.type == TEXT:
-                owner = owner_of(node.parent or node)
+                above = node.parent or node
+                owner = owner_of(above)
                 if owner.type == ELEMENT:
-                    found[owner.id] = Block(text_of(owner, room=self.story.room), place_of(owner), owner.id)
+                    found[owner.id] = Block(run_of(owner, self.story.room), place_of(above), owner.id)
             else:
                 for block in blocks_of(node, 24, self.story.room, gone, again):
                     found[block.node] = block

@@ -198,6 +198,19 @@ def test_a_site_without_any_semantics() -> None:
     assert "dead_click" in kinds(quiet)
 
 
+def test_a_message_between_fields_is_told_without_them() -> None:
+    body = "<form><label>E-mail<input id='i'></label><span id='e' class='field-error'></span><button id='b'>Go</button>"
+    browser = page(body + "</form>").type("i", "x").click("b").wait(0.3).fill("e", "That is not an address")
+    assert 'screen shows error "That is not an address"' in lines(browser.wait(1), "screen")
+
+
+def test_a_class_for_the_pointer_makes_a_control() -> None:
+    browser = page("<div id='b' class='rounded cursor-pointer'>Pay now</div><div id='m'></div>").click("b").wait(0.5)
+    browser.fill("m", "<span>Payment was declined</span>")
+    assert 'click "Pay now" button' in lines(browser.wait(1), "click")
+    assert "error_shown" in kinds(browser)
+
+
 def test_drawing_on_a_canvas_answers_a_click() -> None:
     browser = page("<button id='b'>Red</button><canvas id='c'></canvas>").click("b").wait(0.2)
     browser.emit(3, {"source": 9, "id": browser.by_id["c"], "type": 0, "commands": []})
