@@ -120,7 +120,8 @@ class Story:
 
     What was captured: the windows with a console, with a network log and with a page (a full snapshot);
     ``unnamed_clicks`` hit elements that no snapshot has; ``enclosed``: there were frames without content, or canvases.
-    ``left_out`` counts what came after the first so many of a kind.
+    ``exceptions`` are script errors that only the site's analytics tell. ``left_out`` counts what came after the first
+    so many of a kind.
     """
 
     started_at_ms: int = 0
@@ -133,6 +134,7 @@ class Story:
     shown: list[Shown] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     logged: list[Logged] = field(default_factory=list)
+    exceptions: list[Logged] = field(default_factory=list)
     scrolled: dict[int, "array[int]"] = field(default_factory=dict)
     scrolls: list[Mark] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)

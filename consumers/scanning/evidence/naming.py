@@ -30,7 +30,21 @@ _ROLES: Final = frozenset(
     {"button", "link", "tab", "menuitem", "option", "switch", "checkbox", "radio", "menuitemcheckbox", "treeitem"}
 )
 _CLICKABLE_WORDS: Final = frozenset(
-    {"btn", "button", "link", "clickable", "cta", "tab", "chip", "toggle", "dropdown", "menu", "accordion", "pill"}
+    {
+        "btn",
+        "button",
+        "link",
+        "clickable",
+        "cta",
+        "tab",
+        "chip",
+        "toggle",
+        "dropdown",
+        "menu",
+        "accordion",
+        "pill",
+        "pointer",
+    }
 )
 _FILE: Final = re.compile(
     r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.IGNORECASE

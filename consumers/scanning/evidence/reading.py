@@ -98,6 +98,9 @@ class PageText:
 
 def hidden(node: Node) -> bool:
     """Whether the element itself hides what is below it, as far as attributes tell; style sheets are not applied."""
+    above = node.parent
+    if above is not None and above.tag == "details" and node.tag != "summary" and "open" not in above.attributes:
+        return True  # not kept: it is the attribute of another element
     if node.hides is None:
         node.hides = node.tag == "dialog" and "open" not in node.attributes
         if node.attributes and not node.hides:
@@ -247,6 +250,23 @@ def blocks_of(
         if text and not (gone and place not in again and all(part in gone for part in parts)):
             found.append(Block(text, place, owner.id))
     return without_names(found)
+
+
+def run_of(node: Node, room: Room | None = None) -> str:
+    """The visible text of ``node`` itself and of inline elements in it, without the blocks and controls in it."""
+    parts: list[str] = []
+    stack = [node]
+    while stack and (room is None or room.take(1)):
+        inner = stack.pop()
+        if inner.type == TEXT:
+            if inner.text and not inner.text.isspace():
+                parts.append(inner.text)
+        elif inner is node or (inner.tag in INLINE and owner_of(inner, node) is node and not hidden(inner)):
+            child = inner.last
+            while child is not None:
+                stack.append(child)
+                child = child.previous
+    return clean(" ".join(parts), BLOCK_CHARS)
 
 
 def _runs(top: Node, limit: int, room: Room | None) -> list[tuple[Node, list[str]]]:
