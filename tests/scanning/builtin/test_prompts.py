@@ -213,3 +213,50 @@ def test_strange_prompts_get_a_legal_answer(scanner_type: str, prompt: str) -> N
     )
     for about in (evidence("card_declined"), build_evidence([])):
         answer(scanner_type, about, prompt=prompt, **extra)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count", "fewer"),
+    [
+        ("Did requests fail at least five times?", 5, False),
+        ("Were there more than two errors?", 3, False),
+        ("Two or more failed requests?", 2, False),
+        ("Did an error show more than once?", 2, False),
+        ("Fewer than three error messages?", 3, True),
+        ("At most two failed requests?", 3, True),
+        ("Was there an error?", None, False),
+        ("Did the user click a button?", None, False),
+    ],
+)
+def test_counts_in_prompts(prompt: str, count: int | None, *, fewer: bool) -> None:
+    asked = read(prompt)
+    assert (asked.count, asked.fewer) == (count, fewer)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("Fewer than two failed requests?", "no"),
+        ("Were there at most ten failed requests?", "yes"),
+        ("Did a request fail in the first ten seconds?", "no"),
+        ("Did a request fail within the last 30 seconds?", "yes"),
+        ("Did a request fail during checkout?", "yes"),
+        ("Did a request fail on the sign-up page?", "no"),
+    ],
+)
+def test_number_time_and_place_narrow(prompt: str, expected: str) -> None:
+    assert verdict(prompt, evidence("order_fails")) == expected
+
+
+def test_where_a_session_never_was_is_no_firm_answer() -> None:
+    output = answer("monitor", evidence("order_fails"), prompt="Was an error shown on the login page?")
+    assert (output["verdict"], output["confidence"]) == ("no", 0.3)
+    assert "never gets to" in output["reasoning"]
+
+
+def test_context_that_asks_nothing_counts_less_than_the_question() -> None:
+    prompt = (
+        "We had complaints about slow pages and many JavaScript errors last month, and marketing changed the search. "
+        "None of this is what I want to know. Flag sessions in which a form was refused because of its input."
+    )
+    assert matches(read(prompt))[0].concept == "validation_error"
