@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
+from consumers.scanning.evidence.languages import spoken
 from consumers.scanning.evidence.masking import clean, clean_url
 from consumers.scanning.evidence.mirror import ELEMENT, Node, walk
 from consumers.scanning.evidence.reading import FIELDS, text_of, tokens
@@ -19,6 +20,7 @@ MAX_CSS_CHARS: Final = 500_000
 
 BUTTON_INPUTS: Final = frozenset({"submit", "button", "reset", "image"})
 CHECKS: Final = frozenset({"checkbox", "radio"})
+_OPAQUE: Final = frozenset({"canvas", "video", "audio", "iframe", "embed", "object"})
 _ROLES: Final = frozenset(
     {"button", "link", "tab", "menuitem", "option", "switch", "checkbox", "radio", "menuitemcheckbox", "treeitem"}
 )
@@ -28,12 +30,12 @@ _CLICKABLE_WORDS: Final = frozenset(
 _FILE: Final = re.compile(
     r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.IGNORECASE
 )
-_SEARCH_WORDS: Final = re.compile(r"\b(?:search|find|filter|query|look ?up|keywords?)\b|^q$", re.IGNORECASE)
-_SUBMIT_WORDS: Final = re.compile(
+_SEARCH_WORDS: Final = spoken("search_field", r"\b(?:search|find|filter|query|look ?up|keywords?)\b|^q$")
+_SUBMIT_WORDS: Final = spoken(
+    "submit",
     r"\b(?:submit|save|send|create|confirm|continue|next|finish|done|apply|update|add|place|pay|buy|order|book|reserve|"
     r"sign|log ?in|register|join|upgrade|subscribe|start|checkout|check out|complete|publish|post|invite|request|"
     r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go|copy|duplicate|rename|change|edit|assign|approve|reject|move|restore|print|generate|connect|enable|disable|cancel)\b",
-    re.IGNORECASE,
 )
 
 
@@ -42,7 +44,8 @@ class Target:
     """The element of a click or an input.
 
     ``role`` is button, link, field, checkbox, select or text; ``group`` the id of the form (or what stands for one);
-    ``search`` whether it looks for or filters something; ``clickable`` whether it looks as if a click did something.
+    ``search`` whether it looks for or filters something; ``clickable`` whether it looks as if a click did something;
+    ``opaque`` whether what is in it is not recorded, so that nobody can say whether it reacted.
     """
 
     node: int
@@ -54,6 +57,7 @@ class Target:
     submit: bool
     href: str = ""
     leaves: bool = False
+    opaque: bool = False
 
     @property
     def label(self) -> str:
@@ -86,6 +90,7 @@ def describe(node: Node, pointers: "Pointers") -> Target:
         or owner.attribute("target") == "_blank"
         or "download" in owner.attributes
         or href.startswith(("mailto", "tel")),
+        opaque=owner.tag in _OPAQUE,
     )
 
 

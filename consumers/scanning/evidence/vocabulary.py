@@ -7,10 +7,13 @@ No word here belongs to one site; each list holds what interfaces of any kind sa
 import re
 from typing import Final
 
+from consumers.scanning.evidence.languages import spoken
+
 ERRORS: Final = frozenset({"declined", "denied", "server", "missing_page", "validation", "error"})
 """The tones that make an error message."""
 
-_EMPTY = re.compile(
+_EMPTY = spoken(
+    "empty",
     r"\b(?:no|0|zero) (?:\w+ ){0,3}(?:results?|match(?:es)?|hits?|items?|products?|entries|records?|rows|articles?|"
     r"listings?|rooms?|jobs?|properties|courses?|recipes?|people|users?|tickets?|files?|documents?|\w+s) "
     r"?(?:were |was |are |could be )?(?:found|match(?:ed|ing)?|available for|for\b|to (?:show|display)|here|yet)"
@@ -18,34 +21,34 @@ _EMPTY = re.compile(
     r"|\b(?:could not|couldn't|did not|didn't|can't|cannot|can not|unable to) find (?:any\w*|what|a |results|matches)"
     r"|\b(?:found|matched|returned) (?:nothing|no |0 )|\bno \w+ (?:match|fit|meet|with|like)\b|\bnothing (?:matches|fits)"
     r"|\bno such \w+|\b0 (?:of \d+|results?|items?|found)\b|\bdid(?:n't| not) match any|\bwithout (?:a )?(?:match|result)s?\b",
-    re.IGNORECASE,
 )
-_DECLINED = re.compile(
+_DECLINED = spoken(
+    "declined",
     r"\bdeclin|\b(?:did not|didn't|not) (?:approve|authori[sz]e|go through|accept)\w*|\b(?:card|payment|transaction)\b.{0,40}\b(?:refused|rejected|failed|not accepted|could not|couldn't|unsuccessful)"
     r"|\binsufficient funds|\banother (?:card|payment)|\b(?:card|payment) (?:error|problem)|\bexpired card",
-    re.IGNORECASE,
 )
-_DENIED = re.compile(
+_DENIED = spoken(
+    "denied",
     r"\bpermissions? (?:is |are |was )?(?:denied|required|needed|missing)|\b(?:no|not|without|missing|lack\w*|needs?|requires?|insufficient|n't have)\b.{0,20}\bpermission|\bnot allowed|\bunauthori[sz]ed|\bnot authori[sz]ed|\bforbidden|\baccess (?:is |was )?(?:denied|refused|restricted)"
     r"|\b(?:need|needs|requires?|must have|must be|only)\b.{0,40}\b(?:role|rights?|access|admin\w*|owners?|privileges?|members?|"
     r"subscri\w+|signed in|logged in)\b|\bask (?:your|an|the) (?:admin|owner|manager)|\bnot (?:eligible|permitted|entitled)"
     r"|\blimit (?:is )?reached|\bquota|\bonly (?:admins?|owners?|managers?)|\baccount (?:is )?(?:locked|blocked|suspended)",
-    re.IGNORECASE,
 )
-_SERVER = re.compile(
+_SERVER = spoken(
+    "server",
     r"\bwent wrong|\b(?:server|internal|unexpected|unknown|network|system|connection) (?:error|problem|failure)"
     r"|\b(?:temporarily |currently |is |are )(?:un|not )available|\bservice unavailable|\btry(?:ing)? again (?:later|in)\b|\btimed? ?-?out"
     r"|\b(?:could not|couldn't|can't|cannot|failed to|unable to|was not able to|were not able to) (?:be )?(?:load|sav|reach|connect|process|"
     r"complet|submit|send|sent|creat|updat|delet|fetch|get|open|upload|download|export|check|place|add|remov|retriev|perform|start|finish)"
     r"|\b(?:error|code|status)[: ]+5\d\d\b|\b50[0234]\b|\bconnection (?:was )?lost|\bout of service|\bbroke(?:n)?\b",
-    re.IGNORECASE,
 )
-_MISSING_PAGE = re.compile(
+_MISSING_PAGE = spoken(
+    "missing_page",
     r"\b(?:page|site|address|url|link|article|item|content|document|product|file)\b.{0,30}\b(?:not found|(?:can't|cannot|couldn't|could not) be found|does(?: not|n't) exist|"
     r"gone|moved|no longer)|\b404\b|\bnot found\b",
-    re.IGNORECASE,
 )
-_VALIDATION = re.compile(
+_VALIDATION = spoken(
+    "validation",
     r"\brequired\b|\bmust (?:be|have|contain|accept|match|include|not|start|end|agree|select|choose|enter|provide|fill|use)\b"
     r"|\b(?:please|kindly) (?:enter|provide|choose|select|fill|check|correct|complete|tick|accept|agree|add|use|confirm|specify|pick)"
     r"|\b(?:enter|provide|choose|select|pick|use|give|type|specify) (?:a|an|your|the|at least|one|only|between|up to)\b"
@@ -56,100 +59,100 @@ _VALIDATION = re.compile(
     r"|\bfill (?:in|out)|\bcheck (?:the|your) (?:fields?|entries|details|form|input|spelling|highlighted|number|date|code)"
     r"|\b(?:should|has to|have to) (?:be|have|contain)|\bmust\b|\b(?:minimum|maximum) (?:of|length|is)|\bin the (?:past|future)\b"
     r"|\b\d+ (?:characters|digits)\b|\bnot recogni[sz]ed|\bin the form\b",
-    re.IGNORECASE,
 )
-_ERROR = re.compile(
+_ERROR = spoken(
+    "error",
     r"\berrors?\b|\bfail(?:ed|ure|s)?\b|\bproblem\b|\boops\b|\bwhoops\b|\buh[- ]oh\b|\bsorry\b|\bcannot\b|\bcan't\b|\bcould(?: not|n't)\b|"
     r"\bunable\b|\bunavailable\b|\brejected\b|\brefused\b|\bnot possible\b|\bexpired\b|\bblocked\b|\bunsuccessful|\bnot (?:saved|sent|"
     r"created|added|accepted|completed|available|working|supported)\b|\bunsupported\b|\bconflict\b|\bsold out\b|\bdenied\b",
-    re.IGNORECASE,
 )
-_PROGRESS = re.compile(
+_PROGRESS = spoken(
+    "progress",
     r"^\W*(?:please wait|one moment|hold on|just a (?:moment|second|sec)|working|loading|saving|sending|submitting|placing|processing|preparing|"
     r"searching|checking|creating|updating|uploading|downloading|exporting|generating|connecting|redirecting|signing|"
     r"logging|deleting|\w+ing\b.{0,30}(?:\.\.\.|…)\W*$)",
-    re.IGNORECASE,
 )
-_SUCCESS = re.compile(
+_SUCCESS = spoken(
+    "success",
     r"\b(?:saved|success(?:ful(?:ly)?)?|thanks|thank you|confirmed|completed?|created|sent|submitted|received|updated|added|"
     r"removed|deleted|published|posted|invited|booked|reserved|activated|enabled|subscribed|registered|signed up|welcome|"
     r"all set|all done|done|ready|downloaded|download (?:has )?started|exported|imported|uploaded|approved|archived|restored|placed|upgraded|renamed|"
     r"changed|moved|assigned|scheduled|enrol?led|paid|verified|joined|shared|accepted|connected|granted|applied|duplicated|"
     r"on (?:its|the) way|you(?:'re| are) (?:in|now|ready)|congratulations|congrats|is (?:now )?active|is live|copied)\b|\bwe(?:'ll| will) (?:get back|reply|be in touch)",
-    re.IGNORECASE,
 )
-_STEP = re.compile(
+_STEP = spoken(
+    "step",
     r"\b(?:added|moved|saved|put|placed) (?:it |this |\d+ |one |item |items )?(?:\w+ )?(?:to|in|into) (?:your |the |my )?(?:shopping )?"
     r"(?:cart|bag|basket|wish ?list|favou?rites|trolley|compare|saved items|collection)"
     r"|\b(?:cart|bag|basket|trolley)\b.{0,20}\b(?:updated|emptied|cleared)|\b(?:code|coupon|promo|discount|filter|filters)\b.{0,20}\bapplied"
     r"|\bcopied\b|\bin stock\b|\bcookies?\b|\bremoved from (?:your |the )?(?:cart|bag|basket|wish ?list)",
-    re.IGNORECASE,
 )
-_CONVERSION = re.compile(
+_CONVERSION = spoken(
+    "conversion",
     r"\b(?:order|purchase|booking|reservation|donation|appointment|tickets?)\b.{0,40}\b(?:confirmed|placed|complete[d]?|received|successful|"
     r"on (?:its|the) way|booked|is in)|\bthank(?:s| you)\b.{0,40}\b(?:order(?:ing)?|purchase|buying|booking|payment|donation|donating|reservation|subscribing|shopping|joining|signing up|registering)"
     r"|\bpayment\b.{0,30}\b(?:successful|received|complete[d]?|confirmed|accepted|approved)|\bpaid successfully"
     r"|\b(?:subscription|plan|trial|membership|upgrade|licen[cs]e)\b.{0,40}\b(?:is active|active|activated|started|confirmed|complete[d]?|successful|begins)\b"
     r"|\b(?:upgraded|subscribed|switched|moved) to\b|\byou(?:'re| are) (?:now )?(?:on|subscribed to|a member)\b.{0,40}|\bwelcome to (?:the )?\w+ plan\b"
     r"|\b(?:order|booking|confirmation|reservation) (?:number|no\.?|reference|code|id)\b|\b(?:successfully|have) (?:subscribed|purchased|booked|upgraded)",
-    re.IGNORECASE,
 )
-_ACCOUNT = re.compile(
+_ACCOUNT = spoken(
+    "account",
     r"\b(?:account|profile|workspace|registration|sign-?up|onboarding|setup)\b.{0,30}\b(?:created|complete[d]?|ready|confirmed|finished|done|"
     r"successful|set up)|\ball (?:set|done)\b|\bwelcome\b|\byou(?:'re| are) (?:all set|ready|in|done)\b|\bsetup (?:is )?(?:complete|done)|\bready to (?:go|start|use)\b"
     r"|\bfinished\b|\bcongrat",
-    re.IGNORECASE,
 )
-_CHECKOUT = re.compile(
+_CHECKOUT = spoken(
+    "checkout",
     r"\b(?:check-?out|payments?|billing|place order|pay(?: now)?|buy now|purchase|booking|reservation|donate)\b",
-    re.IGNORECASE,
 )
-_CHECKOUT_ACT = re.compile(
+_CHECKOUT_ACT = spoken(
+    "checkout_act",
     r"\b(?:check ?out|place (?:the |your |my )?order|pay|buy|purchase|complete (?:order|purchase|booking)|confirm (?:and pay|(?:your |the |my )?(?:order|purchase|booking|payment|reservation|upgrade|subscription|plan))|"
     r"book now|reserve|donate)\b",
-    re.IGNORECASE,
 )
-_UPGRADE_ACT = re.compile(
+_UPGRADE_ACT = spoken(
+    "upgrade_act",
     r"\b(?:upgrade|subscribe|(?:choose|select|get|buy|start|try|switch to|go) (?:\w+ ){0,2}(?:plan|pro|premium|plus|team|business|trial|subscription|annual|monthly)|"
     r"activate (?:plan|subscription)|start (?:\w+ )?trial|go (?:pro|premium))\b",
-    re.IGNORECASE,
 )
-_ON_THE_WAY = re.compile(
+_ON_THE_WAY = spoken(
+    "on_the_way",
     r"\b(?:continue|proceed|go|next|back|return|to (?:the )?(?:check ?out|payment|cart))\b|\b(?:check ?out)$",
-    re.IGNORECASE,
 )
 _ABOUT_PAST = re.compile(
     r"\b(?:history|methods?|options?|how|why|terms|policy|details|settings|info\w*|faq|help|guide|about|track|past|my)\b",
     re.IGNORECASE,
 )
-_SIGN_UP = re.compile(
+_SIGN_UP = spoken(
+    "sign_up",
     r"\b(?:sign-?\s?up|register|registration|create (?:an? |your |my )?(?:\w+ )?account|join(?: us| now)?|enrol\w*)\b",
-    re.IGNORECASE,
 )
-_ONBOARDING = re.compile(
-    r"\b(?:onboard\w*|welcome|set-?\s?up|get(?:ting)?[- ]started|first steps?|tour|wizard|step)\b", re.IGNORECASE
+_ONBOARDING = spoken(
+    "onboarding",
+    r"\b(?:onboard\w*|welcome|set-?\s?up|get(?:ting)?[- ]started|first steps?|tour|wizard|step)\b",
 )
-_DONE_PATH = re.compile(
+_DONE_PATH = spoken(
+    "done_path",
     r"(?:^|[/_-])(?:thanks?|thank-?you|thankyou|success|succeeded|confirm(?:ed|ation)|complete[d]?|receipt|order-?(?:confirmed|complete|placed|received))(?:$|[/_-])",
-    re.IGNORECASE,
 )
-_STEPPER = re.compile(
+_STEPPER = spoken(
+    "stepper",
     r"^\W*(?:[+\-−–<>‹›«»←→▲▼]|next|prev(?:ious)?|more|less|plus|minus|increase|decrease|add one|remove one|back|forward|zoom in|zoom out|load more|show more)\W*$",
-    re.IGNORECASE,
 )
-_INFORMATION = re.compile(
+_INFORMATION = spoken(
+    "information",
     r"\b(?:view|see|show|read|learn|about|details?|info\w*|guide|preview|zoom|image|photo|picture|gallery|video|faq|help|more|why|how|what)\b",
-    re.IGNORECASE,
 )
-_NEGATIVE = re.compile(r"\b(?:not|no|never|without|unless|until|only|first|less|more than)\b|n't\b", re.IGNORECASE)
-_DISMISS = re.compile(
+_NEGATIVE = spoken("negative", r"\b(?:not|no|never|without|unless|until|only|first|less|more than)\b|n't\b")
+_DISMISS = spoken(
+    "dismiss",
     r"^\W*(?:cancel|close|dismiss|back|go back|no,? thanks|not now|(?:maybe )?later|skip(?: .*)?|x|×|✕|discard(?: .*)?|reset|clear)\W*$",
-    re.IGNORECASE,
 )
-_APOLOGY = re.compile(
+_APOLOGY = spoken(
+    "apology",
     r"^\W*(?:(?:we(?:'re| are)? )?(?:so |very )?sorry|oops|whoops|uh|hmm?|error|\d{3}|we|this (?:page|site|service|content|link)|the page|page|that page|"
     r"something|it (?:looks|seems)|unfortunately|looks like|there (?:was|is|has been)|service|server error|try|your request|an? (?:\w+ )?error)\b",
-    re.IGNORECASE,
 )
 _BUSY = re.compile(r"^\W*\w{3,}ing\b(?: \w+){0,4}\W*$", re.IGNORECASE)
 _INSTRUCTION = re.compile(
@@ -207,7 +210,7 @@ def conversion(text: str) -> bool:
     return bool(_CONVERSION.search(text)) and not _NEGATED.search(text)
 
 
-_NEGATED = re.compile(r"\bnot\b|\bno longer\b|\bcancel|\bfailed|\bdeclin|\brefund", re.IGNORECASE)
+_NEGATED = spoken("negated", r"\bnot\b|\bno longer\b|\bcancel|\bfailed|\bdeclin|\brefund")
 
 
 def account_ready(text: str) -> bool:
