@@ -20,7 +20,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from api import credentials
 from api.credentials import Credentials
 from api.failures import Failure
-from api.settings import Settings
+from api.settings import PREFIX, Settings
 from commands.accounts import Accounts, FirstAccounts, new_key, new_token
 from commands.actions import Actions
 from commands.context import Context
@@ -34,8 +34,7 @@ from commands.store.event_log import EventLog
 from commands.store.migrations import Migration, Migrations
 from consumers.capture.blobs import Blobs, FolderBlobs
 from consumers.capture.held import Holding
-from consumers.scanning.providers.builtin import BuiltinProvider
-from consumers.scanning.providers.port import Provider
+from consumers.scanning.providers.models.catalogue import BadCatalogue, Catalogue
 from consumers.transports.gauges import Measured
 from consumers.transports.installation import Unsafe, refuse_other, settle_on
 from consumers.transports.port import Transport, Unavailable
@@ -50,15 +49,6 @@ from projections.engine.rebuilding import rebuild
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_USER = "admin@localhost.localdomain"
-
-CATALOGUE = {
-    "google": ("gemini-3-flash-preview", "gemini-3.1-flash-lite-preview"),
-    "builtin": ("builtin",),
-}
-"""Providers and models that scanners may name: the reference product's two (contract 3.1) and our own analyser."""
-
-PROVIDERS: dict[str, Callable[[], Provider]] = {"builtin": BuiltinProvider}
-"""Those that this installation can ask, and how each is made."""
 
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES, PoolTimeout, Unavailable, Behind)
 """What means "not now": the database or the transport is away, or the read side lacks what is asked. HTTP: 503."""
@@ -99,6 +89,8 @@ class Runtime:
     observations: Observations
     recordings: Recordings
     accounts: Accounts
+    models: Catalogue
+    """What scanners may name."""
     clock: Callable[[], datetime] = now
 
     @property
@@ -122,7 +114,7 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
     except psycopg.ProgrammingError as error:
         message = "the address of the database is not one that PostgreSQL understands"
         raise Failure(message) from error
-    blobs = _blobs(settings)
+    blobs, models = _blobs(settings), _models(settings)
     pool: Pool = ConnectionPool(
         database_url,
         min_size=1,
@@ -148,12 +140,13 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
             transport=transport,
             blobs=blobs,
             secret=secret,
-            scanners=Scanners(store, CATALOGUE),
+            scanners=Scanners(store, models.ids),
             actions=Actions(store, mail=settings.mail),
             integrations=Integrations(store, Seal(secret)),
             observations=Observations(store, settings.observation_limits),
             recordings=Recordings(store),
             accounts=Accounts(store, secret),
+            models=models,
         )
 
 
@@ -168,6 +161,13 @@ def _blobs(settings: Settings) -> Blobs:
         return S3Blobs(bucket)
     except ValueError as error:
         raise Failure(str(error)) from error
+
+
+def _models(settings: Settings) -> Catalogue:
+    try:
+        return settings.models()
+    except BadCatalogue as error:
+        raise Failure(f"{PREFIX}MODELS_FILE: {error}") from error
 
 
 def _transport(settings: Settings, database_url: str, pool: Pool) -> MeasuredTransport:

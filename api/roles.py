@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from threading import Event
 
-from api.bootstrap import PROVIDERS, Runtime
+from api.bootstrap import Runtime
 from commands.store import once
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
@@ -29,6 +29,7 @@ from consumers.capture.settler import SettleHandler, capture_lag
 from consumers.expiry import Expiry
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
+from consumers.scanning.providers.installed import providers
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.requests import JobMaker
 from consumers.scanning.scan import Scanning
@@ -145,7 +146,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         running.pool,
         running.observations,
         running.blobs,
-        {name: make() for name, make in PROVIDERS.items()},
+        providers(running.models, running.settings.vendors),
         running.settings.eligibility,
         running.clock,
     )

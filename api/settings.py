@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.vendor_settings import VendorSettings
 from commands.observations import ObservationLimits
 from consumers.capture.limits import GENEROUS, CaptureLimits
 from consumers.capture.s3_place import SCHEME, S3Place
@@ -35,7 +36,7 @@ _Limit = Annotated[int, Field(ge=1, le=2**60)]
 _Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
-class Settings(BaseSettings):
+class Settings(VendorSettings, BaseSettings):
     """The settings of one process. Names are the operator interface's, without the prefix.
 
     Raises pydantic's ValidationError for a value that makes no sense; the CLI prints it as one line a setting.

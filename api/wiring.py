@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 
-from api.bootstrap import CATALOGUE, OUTAGES, PROVIDERS, Runtime
+from api.bootstrap import OUTAGES, Runtime
 from api.http.services import Readiness, Services
 from api.http.tokens import Tokens
 from commands.accounts import hash_key
@@ -15,6 +15,7 @@ from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.relay import Relay
+from consumers.scanning.providers.installed import lacking
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.timelines import Timelines
 from consumers.selection.estimate import Estimates
@@ -65,8 +66,8 @@ def services_for(running: Runtime) -> Services:
         key_use=KeyUse(),
         hash_key=partial(hash_key, running.secret),
         readiness=partial(_readiness, running),
-        catalogue=CATALOGUE,
-        providers=frozenset(PROVIDERS),
+        catalogue=running.models.ids,
+        providers=lacking(running.settings.vendors),
         patience=timedelta(seconds=max(PATIENCE_SECONDS, PATIENCE_SWEEPS * running.settings.sweep_seconds)),
         public_url=running.settings.links,
         outages=OUTAGES,

@@ -1,6 +1,6 @@
 """Everything the HTTP room needs from the rooms beneath. `api.bootstrap` builds it; nothing is looked up elsewhere."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -80,8 +80,8 @@ class Services:
     readiness: Callable[[], Readiness]
     catalogue: Mapping[str, Sequence[str]]
     """Provider to the ids of its models (contract 3.1)."""
-    providers: Collection[str]
-    """Those of the catalogue's providers that this installation can ask."""
+    providers: Mapping[str, str | None]
+    """The installation's providers, each with the setting that is missing before it can be asked."""
     patience: timedelta
     """How long a session may wait for the schedule before a scanner no longer counts as healthy."""
     public_url: str

@@ -5,7 +5,7 @@ Pure: what is known comes from projections/queries/scanner_health.py (extensions
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -38,6 +38,26 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Installed:
+    """What this installation can ask."""
+
+    providers: Mapping[str, str | None]
+    """Each with the setting that is missing before it can be asked; None: nothing is."""
+    models: Mapping[str, Sequence[str]]
+    """Their ids by provider."""
+
+    def lacks(self, provider: str, model: str) -> str | None:
+        """Why a scanner of that model cannot be answered; None when it can."""
+        if provider not in self.providers:
+            return f'This installation has no provider "{provider}"'
+        if missing := self.providers[provider]:
+            return f'The provider "{provider}" is not configured, as {missing} is not set'
+        if model not in self.models.get(provider, ()):
+            return f'This installation no longer lists the model "{model}" of {provider}'
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
     """Why little or nothing comes of a scanner. `since`: from when on, as far as it is known."""
 
@@ -49,18 +69,17 @@ class Reason:
 def health(
     signs: Signs,
     quota: Quota,
-    providers: Collection[str],
+    installed: Installed,
     unsupported: Sequence[str],
     now: datetime,
     patience: timedelta,
 ) -> dict[str, Any]:
     """The document of extensions "Observing".
 
-    `providers` are those that this installation can ask; `unsupported` the query's conditions that cannot be answered.
-    A schedule that has let a session wait for longer than
-    `patience` is `waiting`, also when there is no reason to name: then nobody sweeps.
+    `unsupported` are the query's conditions that cannot be answered. A schedule that has let a session wait for longer
+    than `patience` is `waiting`, also when there is no reason to name: then nobody sweeps.
     """
-    reasons = list(_reasons(signs, quota, providers, unsupported))
+    reasons = list(_reasons(signs, quota, installed, unsupported))
     return {
         "status": _status(signs, [reason.code for reason in reasons], now - patience),
         "reasons": [{"code": each.code, "detail": each.detail, "since": each.since} for each in reasons],
@@ -81,11 +100,11 @@ def _status(signs: Signs, codes: Sequence[str], late: datetime) -> Status:
     return "waiting" if codes or overdue else "ok"
 
 
-def _reasons(signs: Signs, quota: Quota, providers: Collection[str], unsupported: Sequence[str]) -> Iterator[Reason]:
+def _reasons(signs: Signs, quota: Quota, installed: Installed, unsupported: Sequence[str]) -> Iterator[Reason]:
     yield from _settings(signs.schedule, unsupported)
-    provider = signs.schedule.provider
-    if provider not in providers:
-        detail = f'This installation has no provider "{provider}", so every observation fails.'
+    lacking = installed.lacks(signs.schedule.provider, signs.schedule.model)
+    if lacking is not None:
+        detail = f"{lacking}, so every observation fails."
         yield Reason("provider_not_configured", detail, signs.schedule.provider_at)
     elif failing := _failing([ending for ending in signs.last_endings if ending.at >= signs.schedule.provider_at]):
         yield failing

@@ -1,30 +1,42 @@
 """The four scanner types: what a config may say, what a provider may answer, what an observation stores.
 
 A provider answers in the type's closed schema (``answer_schema``); ``check_output`` says what is wrong with an answer,
-``model_output`` makes the stored document of contract 4.2 from a right one.
+``model_output`` makes the stored document of contract 4.2 from a right one, with its free text made inert.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from domain.errors import Invalid
+from domain.plain_text import plain_text
 from domain.scanner_types import classifier, monitor, scorer, summarizer
-from domain.scanner_types.citations import Segment, citation, cut, outside
+from domain.scanner_types.citations import Segment, citation, cut, outside, unreadable
+from domain.scanner_types.defang import defang
+from domain.scanner_types.findings import KEY as FINDINGS
+from domain.scanner_types.findings import Finding, ProblemType, findings, join_findings, split_findings
 from domain.scanner_types.private import PRIVATE_KEYS, join_private, split_private
 from domain.scanner_types.rules import ClosedAnswer, as_object
 
 __all__ = [
+    "FINDINGS",
     "PRIVATE_KEYS",
     "SCANNER_TYPES",
+    "Finding",
+    "ProblemType",
     "Segment",
     "answer_schema",
     "check_config",
     "check_output",
     "citation",
+    "findings",
+    "free_text",
+    "join_findings",
     "join_private",
     "model_output",
+    "split_findings",
     "split_private",
 ]
 
@@ -72,19 +84,39 @@ def check_output(
     """What is wrong with a provider's answer, one line per problem; empty when it may be stored.
 
     Checks the closed schema, the type's rules under this (already checked) config, and, when ``duration_ms`` is given,
-    that every cited second lies within the recording, one second of rounding allowed (engine 4.3, 4.4).
+    that every cited second lies within the recording, one second of rounding allowed (engine 4.3, 4.4). A line names
+    the field first and repeats nothing that the answer says, so that it may be sent back and be logged.
     """
     try:
         answer = _SCHEMAS[scanner_type].model_validate(output)
     except ValidationError as error:
-        return [f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}" for item in error.errors()]
+        return [_broken(item) for item in error.errors(include_url=False, include_context=False, include_input=False)]
     found = _problems(config, answer)
-    if duration_ms is not None:
-        for key in _PROSE[scanner_type]:
-            found += [
-                f"{key}: second {s:g} is outside the recording" for s in outside(getattr(answer, key), duration_ms)
-            ]
+    found += [f"{key}: must not be blank" for key in _PROSE[scanner_type] if not defang(getattr(answer, key))]
+    for key, told in free_text(answer.model_dump()):
+        text = plain_text(told)
+        found += [f"{key}: a citation is not of the form (t 12)"] * bool(unreadable(text))
+        if duration_ms is not None:
+            found += [f"{key}: second {second:g} is outside the recording" for second in outside(text, duration_ms)]
     return found
+
+
+def free_text(output: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Every free text of an answer that has the right shape, with the name of its field: all but verdicts and tags."""
+    found: list[tuple[str, str]] = []
+    for key, value in output.items():
+        if key not in PRIVATE_KEYS:
+            continue
+        texts = cast(list[object], value) if isinstance(value, list) else [value]
+        found += [(key, text) for text in texts if isinstance(text, str)]
+    return found
+
+
+def _broken(item: ErrorDetails) -> str:
+    """One way in which an answer misses the schema. The name of a field of its own making is the answer's text."""
+    if item["type"] == "extra_forbidden":
+        return "answer: extra fields are not permitted"
+    return f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}"
 
 
 def model_output(
@@ -92,13 +124,13 @@ def model_output(
 ) -> dict[str, object]:
     """The document of contract 4.2 from an answer that ``check_output`` passes.
 
-    Its prose is cut into segments, freeform tags
+    Its free text is made inert, its prose cut into segments, freeform tags
     slugged, the scale's label stamped. Raises pydantic's ``ValidationError`` for an answer of another shape.
     """
     answer = _SCHEMAS[scanner_type].model_validate(output)
     document: dict[str, object] = {"scanner_type": scanner_type, **_fields(config, answer)}
     for key in _PROSE[scanner_type]:
-        prose, segments = cut(cast(str, document[key]), duration_ms)
+        prose, segments = cut(defang(cast(str, document[key])), duration_ms)
         document[key], document[f"{key}_segments"] = prose, segments
     document["confidence"] = cast(float, answer.model_dump()["confidence"])
     return join_private(*split_private(document))

@@ -9,6 +9,8 @@ TOLERANCE_S: Final = 1
 _TIME = r"t?\s*\d{1,7}(?:\.\d{1,3})?\s*s?"
 _CITATION = re.compile(rf"\s?\(\s*t\s*\d{{1,7}}(?:\.\d{{1,3}})?\s*s?(?:\s*,\s*{_TIME})*\s*\)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_MEANT = re.compile(r"\(\s*t(?:\s*[-+=:~]\s*|\s*)\d[^()]{0,80}\)", re.IGNORECASE)
+"""What can only be meant as a citation, readable or not: ``(t 12)``, ``(t=12)``, ``(t -3)``, ``(t 1:05)``."""
 
 
 class TextSegment(TypedDict):
@@ -27,6 +29,11 @@ Segment = TextSegment | ChipSegment
 def cited_seconds(prose: str) -> list[float]:
     """Every second cited in ``prose``, in reading order."""
     return [float(n) for match in _CITATION.finditer(prose) for n in _NUMBER.findall(match.group())]
+
+
+def unreadable(prose: str) -> int:
+    """How many citations are not in the form that is asked for, so that nobody knows which second they mean."""
+    return sum(_CITATION.fullmatch(match.group()) is None for match in _MEANT.finditer(prose))
 
 
 def outside(prose: str, duration_ms: int) -> list[float]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from domain.scanner_types.findings import KEY as FINDINGS
+
 PRIVATE_KEYS: Final = frozenset(
     {
         "reasoning",
@@ -47,7 +49,10 @@ def split_private(model_output: Mapping[str, object]) -> tuple[dict[str, object]
 
 
 def join_private(structured: Mapping[str, object], private: Mapping[str, object] | None) -> dict[str, object]:
-    """The model output again, in one fixed key order. ``private`` is None where the text was erased."""
-    whole = {**structured, **(private or {})}
+    """The model output again, in one fixed key order. ``private`` is None where the text was erased.
+
+    Findings lie beside it and are no part of it (contract 4.2).
+    """
+    whole = {key: value for key, value in {**structured, **(private or {})}.items() if key != FINDINGS}
     rank = {key: place for place, key in enumerate(_ORDER)}
     return dict(sorted(whole.items(), key=lambda item: (rank.get(item[0], len(_ORDER)), item[0])))

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from domain.scanner_types.defang import defang_line
 from domain.scanner_types.rules import ClosedAnswer, Confidence, Prose, check_keys, check_prompt, refuse
 
 KEYS: Final = frozenset({"prompt", "length"})
@@ -33,15 +34,24 @@ def check_config(config: Mapping[str, object]) -> None:
 
 
 def problems(output: Output) -> list[str]:
-    return [] if output.title.strip() else ["title: must not be blank"]
+    return [] if defang_line(output.title) else ["title: must not be blank"]
 
 
 def fields(output: Output) -> dict[str, object]:
+    """Facets are one line each; those of nothing are left out. A broken-up link may be longer than the link was."""
     return {
-        "title": output.title.strip(),
+        "title": _cut(defang_line(output.title), TITLE_MAX_CHARS),
         "summary": output.summary,
-        "intent": output.intent,
-        "outcome": output.outcome,
-        "friction_points": [point.lower() for point in output.friction_points],
-        "keywords": [word.lower() for word in output.keywords],
+        "intent": defang_line(output.intent),
+        "outcome": defang_line(output.outcome),
+        "friction_points": _lines(output.friction_points),
+        "keywords": _lines(output.keywords),
     }
+
+
+def _lines(texts: list[str]) -> list[str]:
+    return [line for line in (defang_line(text.lower()) for text in texts) if line]
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

@@ -26,7 +26,7 @@ MOST_BEHIND = 100_000
 
 _SCANNER = """
 SELECT s.enabled, s.enabled_at, s.disabled_at, s.query, s.query_at, s.sampling_rate, s.sampling_rate_at, s.provider,
-       s.provider_at, w.settle_number, w.waiting_for, w.waiting_since
+       s.model, s.provider_at, w.settle_number, w.waiting_for, w.waiting_since
 FROM read_scanners.scanner s LEFT JOIN selection.watermark w ON w.scanner_id = s.id
 WHERE s.environment_id = %s AND s.id = %s AND s.deleted_at IS NULL
 """
@@ -65,6 +65,7 @@ class Schedule:
     sampling_rate: float
     sampling_rate_at: datetime
     provider: str
+    model: str
     provider_at: datetime
     settle_number: int | None
     waiting_for: str | None

@@ -21,6 +21,8 @@ REQUIRED = {"REPLAY_VISION_SECRET_KEY", "POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S
 GIVEN = dict.fromkeys(REQUIRED, "given")
 SERVICES: dict[str, dict[str, Any]] = written()["services"]
 OURS = {name: service for name, service in SERVICES.items() if is_ours(service)}
+MOUNTED = {"serve": {"/sdk", "/models"}, "scanning": {"/models"}}
+"""Folders of the operator's."""
 THEIRS = {name: service for name, service in SERVICES.items() if not is_ours(service)}
 
 
@@ -70,7 +72,7 @@ def test_our_services_are_confined(name: str) -> None:
     mounted = {each.split(":")[0] for each in service["tmpfs"]} | {
         each.split(":")[1] for each in service.get("volumes", [])
     }
-    assert mounted == {"/tmp", "/data"} | ({"/sdk"} if name == "serve" else set())
+    assert mounted == {"/tmp", "/data"} | MOUNTED.get(name, set())
 
 
 @pytest.mark.parametrize(("given", "mounted"), [({}, "sdk"), ({"SDK_FOLDER": "./dist"}, "./dist")])
@@ -79,8 +81,16 @@ def test_a_folder_of_the_sdk_is_where_the_server_looks_for_it(given: dict[str, s
     services = reading.services(GIVEN | given)
     folders = {name: services[name]["environment"].get(f"{PREFIX}CAPTURE_SDK_FOLDER") for name in OURS}
     assert {name: folder for name, folder in folders.items() if folder is not None} == {"serve": "/sdk"}
-    assert services["serve"]["volumes"] == [f"{mounted}:/sdk:ro"]
+    assert f"{mounted}:/sdk:ro" in services["serve"]["volumes"]
     assert "sdk" in written()["volumes"]
+
+
+def test_a_catalogue_of_models_is_where_those_look_for_it_who_are_told_of_it() -> None:
+    services = reading.services(GIVEN | {"MODELS_FOLDER": "./own", f"{PREFIX}MODELS_FILE": "/models/own.toml"})
+    told = {name for name in OURS if services[name]["environment"].get(f"{PREFIX}MODELS_FILE")}
+    assert told == {name for name in OURS if "./own:/models:ro" in services[name].get("volumes", [])}
+    assert told == {"serve", "scanning"}
+    assert "models" in written()["volumes"]
 
 
 @pytest.mark.parametrize("name", [*THEIRS])

@@ -29,7 +29,7 @@ def test_numbers_without_an_end_are_refused(setting: str, number: str) -> None:
 
 def test_which_settings_are_such_numbers() -> None:
     eligibility = {"min_duration_seconds", "min_active_seconds", "max_active_seconds"}
-    assert set(NUMBERS) == {"settle_seconds", "sweep_seconds"} | eligibility
+    assert set(NUMBERS) == {"settle_seconds", "sweep_seconds", "model_seconds"} | eligibility
 
 
 @pytest.mark.parametrize(

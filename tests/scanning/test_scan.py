@@ -23,11 +23,12 @@ from consumers.capture.blobs import FolderBlobs
 from consumers.capture.handler import SnapshotHandler
 from consumers.relay import outgoing
 from consumers.scanning import jobs
+from consumers.scanning.pauses import MAX_TRIES
 from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.providers.port import Answer, Provider, ProviderError
 from consumers.scanning.requests import JobMaker
-from consumers.scanning.scan import MAX_TRIES, Scanning
-from consumers.scanning.worker import Reaper, ScanWorker
+from consumers.scanning.scan import Scanning
+from consumers.scanning.worker import MAX_EXPIRIES, Reaper, ScanWorker
 from consumers.transports.port import Record
 from domain.eligibility import EligibilityLimits
 from domain.event import Actor
@@ -343,7 +344,7 @@ def test_a_lost_lease_discards_the_answer(scans: Scans) -> None:
 def test_three_dead_workers_end_the_run_as_orphaned(scans: Scans) -> None:
     observation_id = scans.request(scans.scanner())
     reaper = Reaper(scans.pool, scans.observations, now)
-    for _ in range(MAX_TRIES):
+    for _ in range(MAX_EXPIRIES):
         scans.lease(seconds=0.05)
         time.sleep(0.1)
         reaper.run()

@@ -145,9 +145,11 @@ FIELDS = {
     "message": "Why, as a sentence for people. The wording may change.",
     "retry_at": "When the next try may begin.",
     "result": "The structured part of the answer: `scanner_type`, `confidence` (0 to 1) and, by type, `verdict`; "
-    f"`tags`; `score` and `label`. The free text is not in it ({_listed(sorted(PRIVATE_KEYS))}): see `text`.",
+    "`tags`; `score` and `label`; and `findings` where problems were reported, each with `problem_type`, `start_time` "
+    "and `end_time` in seconds, and `confidence`. "
+    f"The free text is not in it ({_listed(sorted(PRIVATE_KEYS))}): see `text`.",
     "text": "Refers to the free text of the answer.",
-    "signals_count": "How many signals the finding led to.",
+    "signals_count": "How many findings there are.",
     "evidence_digest": "SHA-256 of the evidence that was judged, in hexadecimal.",
     "prompt_digest": "SHA-256 of what was asked, in hexadecimal.",
     "answer_digest": "SHA-256 of the model's raw answer, in hexadecimal.",

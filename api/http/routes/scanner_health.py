@@ -6,7 +6,7 @@ from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.schedule_documents import ScannerHealthDocument
-from consumers.selection.health import Quota, health
+from consumers.selection.health import Installed, Quota, health
 from domain.errors import NotFound
 from domain.quota import Period
 from projections.queries import quota, scanner_health
@@ -32,7 +32,8 @@ def retrieve_health(call: Call) -> Response:
     standing = Quota(used["exhausted"], used["monthly_quota"], Period.of(now))
     unsupported = condition(call.tenant, signs.schedule.query, definitions).unsupported
     services = call.services
-    return Answer(health(signs, standing, services.providers, unsupported, now, services.patience))
+    installed = Installed(services.providers, services.catalogue)
+    return Answer(health(signs, standing, installed, unsupported, now, services.patience))
 
 
 OPERATIONS = (

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from consumers.scanning.evidence import Evidence
+from domain.scanner_types import Finding
 
 FailureKind = Literal["provider_transient", "provider_rejected", "validation_failed", "internal_error"]
 """The kinds of a failed observation a provider can cause; only ``provider_transient`` is worth another try
@@ -14,10 +15,15 @@ FailureKind = Literal["provider_transient", "provider_rejected", "validation_fai
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a scanner asks: its type and its config as checked by ``domain.scanner_types.check_config``."""
+    """What a scanner asks: its type and its config as checked by ``domain.scanner_types.check_config``.
+
+    ``model`` is the model's id in the catalogue; ``emits_signals`` asks for findings beside the answer.
+    """
 
     scanner_type: str
     scanner_config: Mapping[str, Any]
+    model: str = "builtin"
+    emits_signals: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,9 @@ class Answer:
     """A provider's answer.
 
     ``output`` has the closed shape of ``domain.scanner_types.answer_schema`` with citations
-    ``(t seconds)`` in its prose; whoever asked checks it with ``check_output`` and stores ``model_output`` of it.
+    ``(t seconds)`` in its prose; whoever asked checks it with ``check_answer`` and stores ``model_output`` of it.
+    ``findings`` are those that were asked for and hold. The digests (SHA-256, hexadecimal) are of all that was asked
+    and of the model's raw words; a provider that has none of its own leaves them empty.
     """
 
     output: dict[str, Any]
@@ -34,6 +42,9 @@ class Answer:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: Decimal = Decimal(0)
+    findings: tuple[Finding, ...] = ()
+    prompt_digest: str = ""
+    answer_digest: str = ""
 
 
 class ProviderError(Exception):
