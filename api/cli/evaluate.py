@@ -18,14 +18,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.bootstrap import PROVIDERS
 from api.cli.opening import Home, settings_for
 from api.failures import Failure
+from api.settings import Settings
 from consumers.evaluation.asking import Asking, Plan
 from consumers.evaluation.labelled import Session, Unlabelled, folders_of, read_json, read_session
 from consumers.evaluation.page import page_of, ranged
 from consumers.evaluation.questions import Asked, questions_in
 from consumers.evaluation.report import Report, report_of
+from consumers.scanning.providers.installed import lacking, providers
+from consumers.scanning.providers.models.catalogue import BadCatalogue
 from consumers.scanning.providers.port import Provider
 
 INTERRUPTED = 130
@@ -63,7 +65,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - Typer makes an option of each
     Prints a table and stores JSON and an HTML report, below the home folder unless named otherwise. Ctrl-C reports
     what was asked until then.
     """
-    asker = _provider(provider)
+    settings = settings_for(home)
+    asker = _provider(settings, provider, model)
     try:
         given = _Given(
             sessions=_read(folders_of(recordings)),
@@ -75,7 +78,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - Typer makes an option of each
         raise Failure(str(error)) from error
     report = _asked(given, asker)
     stem = re.sub(r"[^\w.-]+", "-", f"{report['made_at'][:19].replace(':', '')}-{provider}-{model}")
-    folder = settings_for(home).home / "evaluations"
+    folder = settings.home / "evaluations"
     stored = json_file or folder / f"{stem}.json", html_file or folder / f"{stem}.html"
     _store(stored[0], orjson.dumps(report, option=orjson.OPT_INDENT_2))
     _store(stored[1], page_of(report).encode())
@@ -84,11 +87,20 @@ def evaluate(  # noqa: PLR0913, PLR0917 - Typer makes an option of each
         raise typer.Exit(INTERRUPTED)
 
 
-def _provider(name: str) -> Provider:
-    make = PROVIDERS.get(name)
-    if make is None:
-        raise Failure(f"there is no provider '{name}' on this server; there are: {', '.join(sorted(PROVIDERS))}")
-    return make()
+def _provider(settings: Settings, name: str, model: str) -> Provider:
+    """As the scanning role has it. Raises Failure for what cannot be asked, before anything is read."""
+    try:
+        models = settings.models()
+    except BadCatalogue as error:
+        raise Failure(str(error)) from error
+    known = providers(models, settings.vendors)
+    if name not in known:
+        raise Failure(f"there is no provider '{name}'; there are: {', '.join(sorted(known))}")
+    if models.find(name, model) is None:
+        raise Failure(f"the provider '{name}' has no model '{model}' in the catalogue")
+    if setting := lacking(settings.vendors)[name]:
+        raise Failure(f"the provider '{name}' needs the setting {setting}")
+    return known[name]
 
 
 def _questions(recordings: Path, questions: Path | None, wordings: Path | None) -> list[Asked]:

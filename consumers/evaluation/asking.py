@@ -94,7 +94,7 @@ class Asking:
 
     def _one(self, session: Session, asked: Asked, run: int) -> Trial:
         """Whatever breaks is counted and stops nothing: one bad answer says something about the provider too."""
-        question = Question(scanner_type=asked.scanner_type, scanner_config=asked.config)
+        question = Question(asked.scanner_type, asked.config, model=self._plan.model)
         with self._budget.answer() as bill:
             began = perf_counter()
             try:

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from consumers.evaluation.labelled import Session
 from consumers.evaluation.questions import Asked
+from consumers.scanning.checks import check_answer
 from consumers.scanning.evidence import Evidence
-from domain.scanner_types import check_output
+from consumers.scanning.providers.port import Question
 from domain.scanner_types.citations import cited_seconds
 
 NEAR_S: Final = 3.0
@@ -54,9 +55,9 @@ class Trial:
 
 
 def judged(session: Session, asked: Asked, run: int, output: Mapping[str, Any], **spent: Any) -> Trial:
-    """The trial of an answer. One that breaks its type's rules (check_output) is an error, as in a scan."""
+    """The trial of an answer. One that breaks a rule (checks.check_answer) is an error, as in a scan."""
     evidence, truth = session.evidence, session.truth
-    problems = check_output(asked.scanner_type, asked.config, dict(output), evidence.duration_ms)
+    problems = check_answer(Question(asked.scanner_type, asked.config), evidence, dict(output))
     prose = str(output.get(_PROSE[asked.scanner_type]) or "")
     cited = tuple(cited_seconds(prose))
     expected, answered, correct = _compared(session, asked, output)

@@ -107,12 +107,12 @@ def test_ctrl_c_leaves_the_report_of_what_was_asked(tmp_path: Path) -> None:
     asked = tmp_path / "asked"
     # A provider as slow as a vendor's: the built-in one would be done before the signal comes.
     slow = (
-        "import sys, time; from pathlib import Path; from api import bootstrap; from api.cli.main import main\n"
-        "class Slow(bootstrap.BuiltinProvider):\n"
+        "import time; from consumers.scanning.providers import installed; from api.cli.main import main\n"
+        "class Slow(installed.BuiltinProvider):\n"
         "    def analyse(self, question, evidence):\n"
         f"        time.sleep(0.02); open({str(asked)!r}, 'a').write('.')\n"
         "        return super().analyse(question, evidence)\n"
-        "bootstrap.PROVIDERS['builtin'] = Slow\n"
+        "installed.BuiltinProvider = Slow\n"
         "main()"
     )
     command = [sys.executable, "-c", slow, "evaluate", str(place), "--runs", "100", "--home", str(home)]
