@@ -96,7 +96,18 @@ _SPANISH: Final = {
 }  # fmt: skip
 
 
+_ANYWHERE: Final = {
+    "instruction": (
+        r"\b(?:ignor\w*|missacht\w*|vergiss|vergesst|oubli\w*|olvid\w*|dimentica\w*|esquec\w*|desconsider\w*)\b.{0,60}\b(?:anweisung\w*|instruktion\w*|regeln|instructions?|consignes?|règles|instrucciones|órdenes|reglas|istruzioni|regole|instruções|regras)"
+        r"|\bantworte (?:\w+ )?mit\b|\bréponds\b|\brispondi\b|\bresponde\b"
+        r"|(?:忽略|无视|無視|忽视).{0,20}(?:指令|指示|说明|提示|規則)|(?:所有|全部)问题.{0,10}回答|(?:指示|命令).{0,10}無視|지시.{0,10}무시"
+        r"|игнорируй\w*|забудь.{0,20}(?:инструкци|правил)|отвеча(?:й|йте)|تجاهل|التعليمات|أجب"
+    )
+}
+"""What is said to whoever reads a recording, in any language: here one is enough to keep a text out of answers."""
+
+
 def spoken(kind: str, english: str) -> re.Pattern[str]:
     """The pattern of a kind of text: as the vocabulary says it in English, and as it is said in other languages."""
-    others = (language[kind] for language in (_GERMAN, _FRENCH, _SPANISH) if kind in language)
+    others = (language[kind] for language in (_GERMAN, _FRENCH, _SPANISH, _ANYWHERE) if kind in language)
     return re.compile("|".join((english, *others)), re.IGNORECASE)

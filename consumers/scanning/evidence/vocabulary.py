@@ -155,11 +155,15 @@ _APOLOGY = spoken(
     r"something|it (?:looks|seems)|unfortunately|looks like|there (?:was|is|has been)|service|server error|try|your request|an? (?:\w+ )?error)\b",
 )
 _BUSY = re.compile(r"^\W*\w{3,}ing\b(?: \w+){0,4}\W*$", re.IGNORECASE)
-_INSTRUCTION = re.compile(
+_INSTRUCTION = spoken(
+    "instruction",
     r"\b(?:ignore|disregard|forget|override)\b.{0,60}\b(?:instruction|previous|above|prompt|rule)|\b(?:AI|LLM|language model|assistant|chatbot|GPT|"
     r"system prompt|model)\b.{0,80}\b(?:must|should|answer|analy[sz]|respond|output|say|set|include|instruction)|\bsystem\s*:|\banswer (?:yes|no)\b|"
-    r"\byou are (?:now|a|an)\b.{0,40}\b(?:assistant|model|reviewer|bot)|</?(?:system|instructions?|prompt)>|\bverdict\b|\bset (?:the )?(?:score|frustration|confidence)",
-    re.IGNORECASE,
+    r"\byou are (?:now|a|an)\b.{0,40}\b(?:assistant|model|reviewer|bot)|</?(?:system|instructions?|prompt)>|\bverdict\b|\bset (?:the )?(?:score|frustration|confidence)"
+    r"|\bsystem prompt\b|\bapi[- ]?keys?\b|\b(?:dear )?(?:analysts?|analy[sz]ers?|reviewers?|graders?|annotators?)\b.{0,60}\b(?:report|mark|rate|score|answer|say|write|label|please|kindly)\b"
+    r"|\b(?:decode|translate|read) and (?:obey|follow|execute|run)\b|\bobey\b|\b(?:new|changed|following) instructions?\b|\b(?:your|the) (?:verdict|score|answer) (?:must|should|shall)\b"
+    r"|\b(?:report|mark|rate|score|label|tag|classify) (?:this|the) (?:visit|session|recording|user|visitor)\b|<\|?\w+\|?>|\[/?(?:system|inst|end of evidence)\b|\bjailbreak|\bDAN\b"
+    r"|\b(?:say|write|append|include|repeat|print|output|cite|add)\b.{0,24}\b(?-i:[A-Z]{3,}-[A-Z0-9]{2,})",
 )
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumers.scanning.evidence import Evidence, Line, Signal
-from consumers.scanning.evidence.vocabulary import instructs
 from consumers.scanning.providers.builtin.prompt import Ask
+from consumers.scanning.providers.builtin.quoting import repeatable, without_codes
 from consumers.scanning.providers.builtin.scope import scope_of, within
 
 STEM_CHARS: Final = 3
@@ -122,8 +122,10 @@ def find(concept: str, evidence: Evidence, ask: Ask | None = None) -> Finding:
 
 
 def said(signal: Signal) -> str:
-    """A signal's text for an answer; page text that addresses the analyst is not repeated."""
-    return "something with text that addresses the analyst" if instructs(signal.text) else signal.text
+    """A signal's text for an answer, without what quoting keeps out."""
+    if repeatable(signal.text):
+        return without_codes(signal.text)
+    return f"{signal.kind.replace('_', ' ')}, with text that is not repeated"
 
 
 def lines_about(evidence: Evidence, wanted: set[str], kinds: tuple[str, ...] = ()) -> list[tuple[float, Line]]:

@@ -32,4 +32,8 @@ def told(moments: Sequence[Signal], limit: int = MAX_MOMENTS) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    """Shortened at a word's end: half a word would be a quotation of what nobody said."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    return (kept.rpartition(" ")[0] or kept).rstrip() + "…"
