@@ -42,7 +42,7 @@ readme: install-dev
 	$(VENV)/bin/python tests/readme/execute.py
 
 bench: install-dev
-	for script in append projection transport accept digest selection large_recording; do \
+	for script in append projection transport accept digest selection large_recording scanning; do \
 		echo "== benchmarks/$$script.py"; \
 		PYTHONPATH=. $(VENV)/bin/python -m api.embedded_postgres $(VENV)/bin/python benchmarks/$$script.py "{url}" || exit 1; \
 	done

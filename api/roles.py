@@ -149,6 +149,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         providers(running.models, running.settings.vendors),
         running.settings.eligibility,
         running.clock,
+        masked=running.settings.masked,
     )
     for number in range(SCAN_WORKERS):
         name = f"scan worker {number}"

@@ -76,6 +76,7 @@ class Settings(VendorSettings, BaseSettings):
     smtp_url: SecretStr | None = None
     mail_from: Annotated[str, Field(max_length=254)] | None = None
     rate_limit: Literal["off", "upstream"] = "off"
+    masking: Literal["on", "off"] = "on"
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
     capture_sdk_folder: Path | None = None
@@ -281,6 +282,11 @@ class Settings(VendorSettings, BaseSettings):
     def links(self) -> str:
         """The base of every absolute link: the public address, without a trailing slash."""
         return (self.public_url or self.address).rstrip("/")
+
+    @property
+    def masked(self) -> bool:
+        """Whether evidence is without personal data."""
+        return self.masking == "on"
 
     @property
     def eligibility(self) -> EligibilityLimits:

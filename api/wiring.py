@@ -53,7 +53,7 @@ def services_for(running: Runtime) -> Services:
         actions=running.actions,
         observations=running.observations,
         recordings=running.recordings,
-        timelines=Timelines(running.pool, running.blobs, running.clock),
+        timelines=Timelines(running.pool, running.blobs, running.clock, masked=running.settings.masked),
         limits=running.settings.observation_limits,
         estimates=Estimates(running.pool, running.settings.eligibility, running.clock),
         transport=running.transport,

@@ -76,6 +76,7 @@ class Scanning:
         clock: Callable[[], datetime],
         *,
         chance: Callable[[], float] = random.random,
+        masked: bool = True,
     ) -> None:
         self._pool = pool
         self._observations = observations
@@ -84,6 +85,7 @@ class Scanning:
         self._limits = limits
         self._clock = clock
         self._chance = chance
+        self._masked = masked
 
     def scan(self, job: Job, lost: Event, stop: Event | None = None) -> Retry | None:
         """Does one try. Returns when to try again, or None when the run has ended or is somebody else's.
@@ -191,7 +193,7 @@ class Scanning:
     def _evidence(self, job: Job) -> Evidence:
         """Raises ProviderError for a recording that cannot be read; outages of database and blobs are raised."""
         with self._pool.connection() as connection, _breaking("Reading the recording"):
-            return evidence_of(connection, self._blobs, _tenant(job), job.session_id)
+            return evidence_of(connection, self._blobs, _tenant(job), job.session_id, masked=self._masked)
 
     def _context(self, job: Job) -> Context:
         return Context(

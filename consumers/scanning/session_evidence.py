@@ -17,13 +17,15 @@ EVENTS_AT_ONCE = 200
 """Analytics events looked up at once: 32 KB each at most (consumers/capture/analytics/bounds.py)."""
 
 
-def evidence_of(conn: psycopg.Connection[Any], blobs: Blobs, tenant: Tenant, session_id: str) -> Evidence:
-    """In bounded memory (consumers.capture.recording). Empty for a session without parts.
+def evidence_of(
+    conn: psycopg.Connection[Any], blobs: Blobs, tenant: Tenant, session_id: str, *, masked: bool = True
+) -> Evidence:
+    """In bounded memory (consumers.capture.recording). Empty for a session without parts; `masked`: no personal data.
 
     Raises MissingBlob when a part of it is gone, OSError when the store is away.
     """
     recorded = recording_in_time(conn, blobs, tenant.environment_id, session_id)
-    return build_evidence(recorded, _site_events(conn, tenant, session_id))
+    return build_evidence(recorded, _site_events(conn, tenant, session_id), masked=masked)
 
 
 def _site_events(conn: psycopg.Connection[Any], tenant: Tenant, session_id: str) -> Iterator[SessionEvent]:

@@ -32,24 +32,25 @@ class BlobsAway(Exception):
 class Timelines:
     """Reads recordings for a process that serves. Thread-safe; AT_ONCE of them at a time."""
 
-    def __init__(self, pool: Any, blobs: Blobs, clock: Callable[[], datetime]) -> None:
-        """`pool` lends connections in autocommit."""
+    def __init__(self, pool: Any, blobs: Blobs, clock: Callable[[], datetime], *, masked: bool = True) -> None:
+        """`pool` lends connections in autocommit. `masked`: without personal data."""
         self._pool = pool
         self._blobs = blobs
         self._clock = clock
+        self._masked = masked
         self._turns = BoundedSemaphore(AT_ONCE)
 
     def of(self, tenant: Tenant, session_id: str) -> Evidence | None:
         """The evidence of a session as it is now; None when there is none, or it was deleted meanwhile.
 
-        Its lines are bounded (evidence.MAX_TEXT_BYTES) and masked. Raises Busy, BlobsAway.
+        Its lines are bounded (evidence.MAX_TEXT_BYTES). Raises Busy, BlobsAway.
         """
         if not self._exists(tenant, session_id):
             return None
         with self.turn():
             try:
                 with self._pool.connection() as connection:
-                    evidence = evidence_of(connection, self._blobs, tenant, session_id)
+                    evidence = evidence_of(connection, self._blobs, tenant, session_id, masked=self._masked)
             except MissingBlob as error:
                 if self._exists(tenant, session_id):
                     message = "a part of the recording is missing from the blob store"

@@ -36,12 +36,15 @@ class Arrived:
         windows = {window: index for index, window in enumerate(self._recording.windows)}
         middle = self._recording.middle
         met: set[int] = set()
+        start = 0
         for window, event in self._recording.events:
             time, kind = _time(event), event.get("type") if isinstance(event, dict) else None
             if time is None or not isinstance(kind, int) or self.events >= MAX_EVENTS:
                 self.skipped += 1
                 continue
-            index = windows.setdefault(str(window), len(windows))
+            index = windows.get(window)
+            if index is None:
+                index = windows.setdefault(str(window), len(windows))
             if index not in met:
                 met.add(index)
                 self.windows += 1
@@ -49,11 +52,11 @@ class Arrived:
                 self.skipped += 1
                 continue
             if not self.events:
-                self.started_at_ms = time
+                self.started_at_ms = start = time
             self.events += 1
-            self.duration = time - self.started_at_ms
+            t = self.duration = time - start
             data = event.get("data")
-            yield Item(self.duration, index, kind, data if isinstance(data, dict) else {})
+            yield Item(t, index, kind, data if isinstance(data, dict) else {})
 
 
 def ordered(recording: Iterable[tuple[str, Any]]) -> Recording:
@@ -78,6 +81,8 @@ def ordered(recording: Iterable[tuple[str, Any]]) -> Recording:
 
 def _time(event: object) -> int | None:
     value = event.get("timestamp") if isinstance(event, dict) else None
+    if type(value) is int and value > 0:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
         return None
     return int(value)

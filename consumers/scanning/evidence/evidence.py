@@ -37,10 +37,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """Whether the recorder captured a channel at all: absence of lines is only "nothing happened" where it is True."""
+    """Whether the recorder captured a channel: absence of lines is only "nothing happened" where it did.
+
+    ``console``, ``network`` and ``pages`` (what stands on pages, and so the names of elements): captured at all.
+    ``partly`` names those of them that were not captured in every window, or of which only the first so many were read:
+    what is told of them happened, and what is not told may have.
+    """
 
     console: bool
     network: bool
+    pages: bool = True
+    partly: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

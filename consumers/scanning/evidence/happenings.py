@@ -4,6 +4,8 @@ Times are ms since the first event. ``window`` is an index in order of first app
 """
 
 from array import array
+from collections import Counter
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from consumers.scanning.evidence.mirror import Room
@@ -118,6 +120,10 @@ class Story:
     ``changes``, ``scrolled`` (per window) and ``activity`` (over all) are times; ``removed_groups`` says when a field
     of a form (window, url, group) left the page, ``cleared_groups`` when a script emptied one. ``room`` is for reading
     pages while the story is made.
+
+    What was captured: the windows with a console, with a network log and with a page (a full snapshot);
+    ``unnamed_clicks`` hit elements that no snapshot has; ``enclosed``: there were frames without content, or canvases.
+    ``left_out`` counts what came after the first so many of a kind.
     """
 
     started_at_ms: int = 0
@@ -137,7 +143,18 @@ class Story:
     activity: "array[int]" = field(default_factory=moments)
     removed_groups: dict[tuple[int, str, int], int] = field(default_factory=dict)
     cleared_groups: dict[tuple[int, str, int], int] = field(default_factory=dict)
-    console_captured: bool = False
-    network_captured: bool = False
+    console_windows: set[int] = field(default_factory=set)
+    network_windows: set[int] = field(default_factory=set)
+    page_windows: set[int] = field(default_factory=set)
+    unnamed_clicks: int = 0
+    enclosed: bool = False
+    left_out: Counter[str] = field(default_factory=Counter)
     skipped: int = 0
     events: int = 0
+
+    def keeps(self, what: str, those: Sized, limit: int) -> bool:
+        """Whether there is room for one more; what there is no room for is counted as left out."""
+        if len(those) < limit:
+            return True
+        self.left_out[what] += 1
+        return False

@@ -1,113 +1,175 @@
-# ruff: noqa: E501, RUF001 - a table of patterns: each row is one way to say it, with either apostrophe
-"""What interfaces say in German, French and Spanish, by the same kinds of text as the English of the vocabulary.
+# ruff: noqa: E501 - a table of patterns: the words of one language stay together
+"""German, French, Spanish and Portuguese interface words, by what they say; vocabulary.py adds them to its English ones.
 
-As there, no word belongs to one site; each list holds what interfaces of any kind say.
+General words only, none of one site; each alternative stands at the beginning of a word. Words that mean something else in English, or in another of these languages, are left out or stand with a second word.
 """
 
-import re
 from typing import Final
 
-_GERMAN: Final = {
-    "empty": r"\bkeine? (?:\w+ ){0,3}(?:ergebnisse?|treffer|übereinstimmung\w*|einträge|artikel|produkte|daten|angebote)\b|\bnichts (?:passendes )?gefunden|\b0 (?:ergebnisse|treffer)|\bnicht fündig",
-    "declined": r"\bkarte\b.{0,40}\b(?:abgelehnt|nicht akzeptiert)|\bzahlung\b.{0,40}\b(?:abgelehnt|fehlgeschlagen|nicht (?:möglich|erfolgreich|durchgeführt|autorisiert))|\bandere[nr]? (?:karte|zahlungs\w+)|\bnicht gedeckt",
-    "denied": r"\b(?:keine?|fehlende|nicht die|unzureichende) (?:\w+ )?(?:berechtigung\w*|rechte|zugriff\w*|zugang)|\bzugriff (?:\w+ )?(?:verweigert|nicht)|\bnicht (?:berechtigt|erlaubt|gestattet|befugt|autorisiert)|\bnur (?:für )?(?:admin\w*|eigentümer|mitglieder)",
-    "server": r"\bschief ?gelaufen|\bein (?:\w+ )?fehler ist aufgetreten|\bes ist ein (?:\w+ )?fehler|\b(?:server|netzwerk|verbindungs)-?fehler|\b(?:interner|unerwarteter|technischer) fehler|\b(?:später|gleich) (?:noch ?ein ?mal|erneut|wieder)|\b(?:konnten?|kann|können) (?:\w+ ){0,4}nicht (?:\w+ )?(?:geladen|gespeichert|gesendet|erreicht|verarbeitet|abgeschlossen|erstellt|aktualisiert|gelöscht|hochgeladen|ausgeführt|durchgeführt|verbunden|hergestellt)|\b(?:vorübergehend |derzeit |momentan |zurzeit )?nicht (?:verfügbar|erreichbar)|\bzeitüberschreitung|\bverbindung (?:\w+ )?(?:verloren|unterbrochen|fehlgeschlagen)",
-    "missing_page": r"\b(?:seite|adresse|artikel|inhalt)\b.{0,30}\b(?:nicht gefunden|existiert nicht|gibt es nicht|nicht mehr)|\bnicht gefunden\b",
-    "validation": r"\bbitte (?:geben|wählen|füllen|prüfen|überprüfen|korrigieren|akzeptieren|stimmen|bestätigen|tragen|eine? \w+ (?:eingeben|wählen))\b|\bpflichtfeld|\berforderlich\b|\bungültig\w*|\bkeine gültige|\bm(?:uss|üssen) (?:\w+ ){0,6}(?:sein|enthalten|haben|ausgefüllt|angegeben|bestehen|übereinstimmen|werden|akzeptieren)|\bdarf nicht leer|\b(?:mindestens|höchstens) \d+|\bzu (?:kurz|lang|schwach|groß|klein)\b|\bstimm(?:t|en) nicht überein|\bbereits (?:vergeben|registriert|verwendet|vorhanden)|\bfalsche[sr]? (?:format|passwort|kennwort|eingabe)|\bfehlende[rs]? (?:angabe|eingabe|wert)|\bunvollständig",
-    "error": r"\bfehler(?:haft|meldung)?\b|\bfehlgeschlagen|\bgescheitert|\bleider\b|\bnicht möglich|\babgelehnt\b|\bverweigert|\babgelaufen|\bgesperrt\b|\bausverkauft|\bhoppla|\bentschuldigung",
-    "progress": r"^\W*(?:bitte warten|einen moment|lädt\b|laden\W*$|wird (?:geladen|gespeichert|gesendet|verarbeitet|vorbereitet))",
-    "success": r"\b(?:gespeichert|erfolgreich\w*|vielen dank|danke|bestätigt|abgeschlossen|erstellt|gesendet|verschickt|übermittelt|erhalten|aktualisiert|hinzugefügt|entfernt|gelöscht|veröffentlicht|eingeladen|gebucht|reserviert|aktiviert|abonniert|registriert|angemeldet|willkommen|fertig|geändert|hochgeladen|heruntergeladen|exportiert|kopiert|übernommen|erledigt)\b",
-    "step": r"\b(?:zum|in den|im) (?:warenkorb|einkaufswagen)|\bmerkzettel|\bauf lager\b",
-    "conversion": r"\b(?:bestellung|buchung|reservierung|kauf|zahlung|spende|termin)\b.{0,40}\b(?:bestätigt|eingegangen|erfolgreich|abgeschlossen|erhalten|aufgegeben)|\bdank\b.{0,30}\b(?:bestellung|einkauf|kauf|buchung|zahlung|spende|reservierung|anmeldung)|\b(?:abo|abonnement|tarif|testphase|mitgliedschaft)\b.{0,30}\b(?:aktiv|aktiviert|gestartet|bestätigt|abgeschlossen)|\b(?:bestell|buchungs|auftrags|reservierungs)-?nummer",
-    "account": r"\b(?:konto|profil|registrierung|einrichtung)\b.{0,30}\b(?:erstellt|angelegt|abgeschlossen|fertig|bestätigt|eingerichtet)|\bwillkommen\b|\balles (?:bereit|fertig|eingerichtet)",
-    "checkout": r"\b(?:kasse|zahlung|bezahlung|zahlungsart|buchung|reservierung)\b",
-    "checkout_act": r"\b(?:kaufen|bestellen|bezahlen|zahlungspflichtig|kostenpflichtig|spenden|reservieren|jetzt buchen|bestellung (?:aufgeben|abschicken|abschließen))\b",
-    "upgrade_act": r"\b(?:abonnieren|upgraden|(?:tarif|plan|paket|abo) (?:wählen|wechseln|buchen|abschließen)|testphase starten)\b",
-    "on_the_way": r"\b(?:weiter|zurück|fortfahren|zur kasse)\b",
-    "sign_up": r"\bregistrier\w*|\bkonto (?:erstellen|anlegen|eröffnen)",
-    "onboarding": r"\b(?:einrichtung|erste schritte|willkommen|schritt)\b",
-    "done_path": r"(?:^|[/_-])(?:danke|vielen-dank|bestaetigung|bestätigung)(?:$|[/_-])",
-    "stepper": r"^\W*(?:weiter|zurück|mehr|weniger)\W*$",
-    "information": r"\b(?:ansehen|anzeigen|mehr erfahren|hilfe|vorschau|bilder?)\b",
-    "negative": r"\b(?:nicht|keine?[nmrs]?|ohne|nur|erst)\b",
-    "dismiss": r"^\W*(?:abbrechen|schließen|nein,? danke|später|überspringen|verwerfen|zurücksetzen)\W*$",
-    "apology": r"^\W*(?:es tut uns leid|entschuldigung|hoppla|leider|(?:diese|die) seite|ein fehler)\b",
-    "negated": r"\bnicht\b|\bstorniert|\babgelehnt|\bfehlgeschlagen",
-    "search_field": r"\b(?:suchen?|suchbegriff|filtern?)\b",
-    "submit": r"\b(?:absenden|senden|speichern|anmelden|registrieren|bestätigen|erstellen|übernehmen)\b",
-}  # fmt: skip
-_FRENCH: Final = {
-    "empty": r"\baucune? (?:\w+ ){0,2}(?:résultats?|produits?|articles?|éléments?|correspondances?|données?|offres?)\b|\brien (?:n'a été )?trouvé|\b0 résultats?|\bpas de résultats?|\bsans résultat",
-    "declined": r"\b(?:carte|paiement|transaction)\b.{0,40}\b(?:refusée?|rejetée?|échoué|déclinée?)|\bautre (?:carte|moyen de paiement)|\b(?:fonds|provision) insuffisant",
-    "denied": r"\b(?:pas|sans|aucune)\b.{0,14}\b(?:autorisation|permission|droits?|accès)\b|\baccès (?:refusé|interdit|non autorisé)|\bnon autorisée?|\bréservée? aux (?:admin\w*|membres|propriétaires)|\bpas autorisée?",
-    "server": r"\bune erreur (?:\w+ )?(?:est survenue|s['’]est produite|serveur|interne|inattendue)|\berreur (?:serveur|interne|réseau|inattendue|de connexion)|\bréessay(?:er|ez)|\bun problème (?:est survenu|s['’]est produit)|\b(?:service|serveur|site|page)\b.{0,20}\bindisponible|\bimpossible (?:de |d['’])\s?(?:charger|enregistrer|envoyer|sauvegarder|traiter|se connecter|contacter|joindre|terminer|créer|effectuer)|\bn['’]a pas pu être \w+|\bdélai .{0,12}dépassé|\bconnexion (?:perdue|interrompue)",
-    "missing_page": r"\bpage\b.{0,30}\b(?:introuvable|n['’]existe (?:pas|plus)|non trouvée)|\bintrouvable\b",
-    "validation": r"\bveuillez (?:saisir|entrer|indiquer|choisir|sélectionner|remplir|renseigner|vérifier|corriger|accepter|compléter|fournir|cocher)|\b(?:est|sont) (?:obligatoires?|requise?s?|invalides?|incorrecte?s?|nécessaires?)|\bobligatoires?\b|\bchamps? requis|\binvalide\b|\bnon valide|\bn['’]est pas (?:valide|correcte?|reconnue?)|\bdoi(?:t|vent) (?:contenir|être|comporter|correspondre|avoir|faire)|\bau (?:moins|plus|maximum) \d+|\btrop (?:court|long|faible|grand|petit)e?|\bne correspond(?:ent)? pas|\bdéjà (?:utilisée?|prise?|enregistrée?)|\bmanquante?s?\b|\bincomplète?",
-    "error": r"\berreurs?\b|\béchec\b|\béchoué|\bdésolée?s?\b|\bproblème\b|\bimpossible\b|\brefusée?\b|\bexpirée?\b|\bindisponible|\bbloquée?\b|\boups\b|\bmalheureusement|\bépuisé|\brupture de stock",
-    "progress": r"^\W*(?:veuillez patienter|chargement|un instant|traitement en cours|enregistrement\W*$|envoi en cours)",
-    "success": r"\b(?:enregistrée?s?|succès|merci|confirmée?s?|terminée?s?|créée?s?|envoyée?s?|reçue?s?|mise? à jour|ajoutée?s?|supprimée?s?|publiée?s?|réservée?s?|activée?s?|abonnée?s?|inscrite?s?|bienvenue|modifiée?s?|téléchargée?s?|exportée?s?|copiée?s?|félicitations|validée?s?|effectuée?s?)\b",
-    "step": r"\bau panier\b|\bfavoris\b|\ben stock\b",
-    "conversion": r"\b(?:commande|réservation|achat|paiement|rendez-vous)\b.{0,40}\b(?:confirmée?|validée?|acceptée?|enregistrée?|reçue?|effectuée?|réussie?)\b|\bmerci\b.{0,30}\b(?:commande|achat|réservation|paiement|inscription|abonnement)|\b(?:abonnement|forfait|essai|adhésion)\b.{0,30}\b(?:activée?|active?|confirmée?|commencé)\b|\bnuméro de (?:commande|réservation)",
-    "account": r"\b(?:compte|profil|inscription)\b.{0,30}\b(?:créée?|terminée?|prête?|confirmée?)\b|\bbienvenue\b|\btout est prêt",
-    "checkout": r"\b(?:paiement|caisse|passer (?:la )?commande|réservation)\b",
-    "checkout_act": r"\b(?:payer|acheter|commander|passer (?:la )?commande|réserver|régler|valider (?:la |ma |votre )?commande)\b",
-    "upgrade_act": r"\b(?:s['’]abonner|choisir (?:cette offre|ce forfait|cet abonnement)|passer (?:à|au) (?:l['’]offre |plan )?(?:pro|premium|supérieur\w*))\b",
-    "on_the_way": r"\b(?:continuer|suivant|retour|précédent)\b",
-    "sign_up": r"\bs['’]inscrire|\binscription|\bcréer (?:un |mon )?compte",
-    "onboarding": r"\b(?:configuration|premiers pas|bienvenue|étape)\b",
-    "done_path": r"(?:^|[/_-])(?:merci|remerciement)(?:$|[/_-])",
-    "stepper": r"^\W*(?:suivant|précédent|moins)\W*$",
-    "information": r"\b(?:voir|afficher|en savoir plus|aide|aperçu)\b",
-    "negative": r"\b(?:pas|jamais|sans|seulement|aucune?)\b",
-    "dismiss": r"^\W*(?:annuler|fermer|non,? merci|plus tard|ignorer|réinitialiser)\W*$",
-    "apology": r"^\W*(?:désolée?s?|oups|cette page|la page|une erreur|erreur)\b",
-    "negated": r"\bn(?:['’]|e\b).{0,14}\bpas\b|\bannulée?|\brefusée?|\béchou",
-    "search_field": r"\b(?:recherche[rz]?|filtrer?|mot[- ]clé)\b",
-    "submit": r"\b(?:envoyer|enregistrer|valider|s['’]inscrire|confirmer|créer|se connecter)\b",
-}  # fmt: skip
-_SPANISH: Final = {
-    "empty": r"\bno (?:se )?(?:han? |hay |hemos )?(?:encontr\w+ |existen )?(?:\w+ ){0,2}(?:resultados?|coincidencias|productos|artículos|elementos|registros)\b|\bsin (?:resultados|coincidencias)|\bningún resultado|\b0 resultados|\bnada encontrado",
-    "declined": r"\b(?:tarjeta|pago|transacción)\b.{0,40}\b(?:rechazad[oa]|denegad[oa]|fallid[oa]|fallado|no (?:se pudo|ha sido))\b|\botra tarjeta|\botro (?:método|medio) de pago|\bfondos insuficientes",
-    "denied": r"\b(?:no tienes?|sin|no dispone de|faltan?) (?:\w+ ){0,2}(?:permisos?|autorización|acceso|derechos)\b|\bacceso (?:denegado|restringido|no autorizado)|\bno (?:está|estás) autorizad[oa]|\bsolo (?:para )?(?:los )?(?:admin\w*|propietarios|miembros)\b",
-    "server": r"\b(?:ha ocurrido|se (?:ha )?produ\w+|ocurrió|hubo) un (?:\w+ )?(?:error|problema|fallo)|\berror (?:del servidor|interno|inesperado|de red|de conexión)|\balgo (?:ha salido|salió|fue) mal|\b(?:inténtalo|inténtelo|intente|intentarlo)\b.{0,20}\b(?:más tarde|de nuevo|nuevamente)|\bno (?:se ha podido|se pudo|hemos podido|pudimos) \w+|\bno disponible|\bfuera de servicio|\btiempo de espera (?:agotado|excedido)|\bconexión (?:perdida|interrumpida)",
-    "missing_page": r"\bpágina\b.{0,30}\b(?:no (?:se )?(?:ha )?(?:encontr\w+|existe)|no encontrada)|\bno encontrad[oa]\b",
-    "validation": r"\b(?:introdu(?:ce|zca)|ingres[ae]|indi(?:ca|que)|seleccion[ae]|elig?ja|elige|rellen[ae]|acept[ae]|escrib[ae]|revis[ae]|corri(?:ge|ja)|verifi(?:ca|que)) (?:un|una|el|la|los|las|tu|su|al|este|todos)\b|\bobligatori[oa]s?\b|\brequerid[oa]s?\b|\binválid[oa]s?|\bno (?:es |son )?(?:válid|correct)[oa]s?|\bdeben? (?:ser|contener|tener|coincidir|aceptar|incluir|estar)|\b(?:al menos|como (?:mínimo|máximo)) \d+|\bdemasiado (?:cort|larg|pequeñ)[oa]|\bno coinciden?|\bya (?:está (?:en uso|registrad\w+)|existe)|\bformato (?:incorrecto|no válido)|\bincomplet[oa]s?\b",
-    "error": r"\berror(?:es)?\b|\bfall[oó]\b|\bfallid[oa]|\blo sentimos|\bproblema\b|\bimposible\b|\brechazad[oa]|\bdenegad[oa]|\bcaducad[oa]|\bexpirad[oa]|\bbloquead[oa]|\bagotad[oa]|\bdisculp",
-    "progress": r"^\W*(?:espere|espera un|cargando|un momento|guardando|procesando|enviando)",
-    "success": r"\b(?:guardad[oa]s?|éxito|gracias|confirmad[oa]s?|completad[oa]s?|cread[oa]s?|enviad[oa]s?|recibid[oa]s?|actualizad[oa]s?|añadid[oa]s?|agregad[oa]s?|eliminad[oa]s?|publicad[oa]s?|reservad[oa]s?|activad[oa]s?|suscrit[oa]s?|registrad[oa]s?|bienvenid[oa]s?|modificad[oa]s?|descargad[oa]s?|exportad[oa]s?|copiad[oa]s?|felicidades|correctamente|realizad[oa]s?)\b",
-    "step": r"\b(?:al carrito|a la cesta|a favoritos)\b|\ben existencias\b",
-    "conversion": r"\b(?:pedido|reserva|compra|pago|donación|cita)\b.{0,40}\b(?:confirmad|realizad|completad|recibid|aceptad|aprobad)[oa]|\bgracias\b.{0,30}\b(?:compra|pedido|reserva|pago|donación|registr\w+|suscri\w+)|\b(?:suscripción|prueba|membresía)\b.{0,30}\b(?:activ|confirmad|iniciad)\w*|\bnúmero de (?:pedido|reserva)",
-    "account": r"\b(?:cuenta|perfil|registro)\b.{0,30}\b(?:cread[oa]|completad[oa]|list[oa]|confirmad[oa])\b|\bbienvenid[oa]\b|\btodo listo",
-    "checkout": r"\b(?:pago|finalizar (?:la )?compra|tramitar|reserva)\b",
-    "checkout_act": r"\b(?:pagar|comprar|(?:realizar|hacer|tramitar) (?:el )?pedido|finalizar (?:la )?compra|reservar|donar)\b",
-    "upgrade_act": r"\b(?:suscribirse|suscribirme|mejorar (?:el |de )?plan|elegir (?:este )?plan|cambiar de plan|prueba gratuita)\b",
-    "on_the_way": r"\b(?:continuar|siguiente|volver|atrás)\b",
-    "sign_up": r"\bregistrar(?:se|me)?\b|\bregistro\b|\bregístrate|\bcrear (?:una |mi )?cuenta",
-    "onboarding": r"\b(?:primeros pasos|bienvenid[oa]|paso)\b",
-    "done_path": r"(?:^|[/_-])(?:gracias|confirmacion|exito)(?:$|[/_-])",
-    "stepper": r"^\W*(?:siguiente|anterior|más|menos)\W*$",
-    "information": r"\b(?:ver|mostrar|más información|ayuda)\b",
-    "negative": r"\b(?:nunca|sin|solo|ningún|ninguna)\b",
-    "dismiss": r"^\W*(?:cancelar|cerrar|no,? gracias|más tarde|omitir|descartar|restablecer)\W*$",
-    "apology": r"^\W*(?:lo sentimos|vaya|esta página|la página)\b",
-    "negated": r"\bno (?:ha|se|fue|está|pudo)\b|\bcancelad|\brechazad",
-    "search_field": r"\b(?:buscar|búsqueda|busca|filtrar)\b",
-    "submit": r"\b(?:enviar|guardar|registrarse|confirmar|crear|iniciar sesión)\b",
-}  # fmt: skip
+_EMPTY: Final = (
+    r"keine? (?:\w+ ){0,3}(?:gefunden|vorhanden|verfügbar|ergebnisse|treffer)|nichts (?:gefunden|vorhanden)|(?:0|ohne) (?:ergebnis\w*|treffer)",
+    r"aucune? (?:\w+ ){0,3}(?:trouvée?s?|disponibles?|correspond\w*)|aucune? (?:résultat|correspondance)s?|pas de résultats?|rien trouvé|0 résultats?|n'(?:avons|a) (?:rien|pas) trouvé",
+    r"(?:sin|ningún|0|no hay) (?:resultados?|coincidencias)|no (?:se )?(?:ha |han |hemos )?(?:encontr\w+|hay) (?:ningún|ninguna|nada|resultados?|coincidencias|productos|artículos)|nada encontrado",
+    r"(?:sem|nenhum|0|não há) (?:resultados?|correspondências)|nenhuma? (?:\w+ ){0,3}(?:encontrad[oa]s?|disponível)|não (?:foram |foi )?encontr\w+ (?:nenhum|nada|resultados?|produtos)",
+)
+_DECLINED: Final = (
+    r"(?:karte|zahlung|transaktion)\b.{0,40}\b(?:abgelehnt|fehlgeschlagen|verweigert|nicht (?:akzeptiert|möglich|erfolgreich|durchgeführt))|andere (?:karte|zahlungs\w+)",
+    r"(?:carte|paiement|transaction)\b.{0,40}\b(?:refusée?|rejetée?|échoué|pas (?:été )?acceptée?)|autre (?:carte|moyen de paiement)|fonds insuffisants",
+    r"(?:tarjeta|pago|transacción)\b.{0,40}\b(?:rechazad[oa]|denegad[oa]|fallid[oa]|no (?:fue |se )?acept\w+)|otra tarjeta|fondos insuficientes",
+    r"(?:cartão|pagamento|transação)\b.{0,40}\b(?:recusad[oa]|rejeitad[oa]|negad[oa]|falhou|não (?:foi )?(?:aceit\w+|autorizad\w+))|outro cartão|saldo insuficiente",
+)
+_DENIED: Final = (
+    r"(?:keine|fehlende) (?:berechtigung|rechte|zugriffsrechte)\w*|zugriff (?:\w+ )?(?:verweigert|nicht erlaubt)|nicht (?:berechtigt|erlaubt|gestattet|autorisiert)|nur (?:administratoren|admins|inhaber)",
+    r"accès (?:refusé|interdit)|(?:pas|aucune?) (?:l'|la |d'|de )?(?:autorisation|permission|droit)s?|non autorisée?|réservée? aux (?:administrateurs|abonnés|membres)",
+    r"acceso (?:denegado|restringido)|(?:no tienes?|sin) (?:los )?(?:permisos?|autorización|acceso)|no (?:estás? )?(?:autorizado|permitido)|solo (?:administradores|miembros)",
+    r"acesso (?:negado|restrito)|(?:não tem|sem) (?:permissão|autorização|acesso)|não (?:autorizado|permitido)|apenas (?:administradores|membros)",
+)
+_SERVER: Final = (
+    r"schief ?ge(?:gangen|laufen)|(?:server|netzwerk|verbindungs|system)(?:fehler|problem)|(?:interner|unerwarteter|unbekannter) fehler|(?:derzeit|vorübergehend) nicht (?:erreichbar|verfügbar)|(?:später|erneut|noch ?einmal) (?:erneut |noch ?einmal |wieder )?versuchen|versuchen sie es (?:später|erneut|noch)|zeitüberschreitung|(?:konnten?|kann|können) (?:\w+ ){0,4}nicht (?:\w+ )?(?:geladen|gespeichert|gesendet|verarbeitet|erstellt|aktualisiert|gelöscht|hochgeladen|heruntergeladen|hinzugefügt|abgerufen|ausgeführt|abgeschlossen)",
+    r"(?:une erreur|un problème) (?:est|s'est) (?:survenue?|produite?)|erreur (?:serveur|interne|réseau|inattendue|inconnue|technique)|(?:temporairement|actuellement) indisponible|réessa\w+|délai (?:d'attente )?dépassé|(?:impossible de|n'ont? pas pu|n'avons pas pu) \w+",
+    r"(?:ha salido|salió|fue) mal|(?:error|problema) (?:del servidor|interno|de red|de conexión|inesperado|desconocido)|(?:ha ocurrido|ocurrió|se produjo|se ha producido) un (?:error|problema)|temporalmente no disponible|(?:inténta\w+|intente|vuelv[ae] a intentar\w*) ?(?:de nuevo|más tarde|otra vez)?|tiempo de espera|no (?:se )?(?:ha |han |hemos )?(?:pudo|podido|pudieron|pudimos) \w+",
+    r"algo (?:deu|correu) (?:errado|mal)|(?:erro|problema) (?:do servidor|interno|de rede|de conexão|inesperado|desconhecido)|ocorreu um (?:erro|problema)|temporariamente indisponível|tente (?:novamente|mais tarde|de novo|outra vez)|tempo (?:limite )?(?:esgotado|excedido)|não foi possível \w+|não (?:conseguimos|pudemos) \w+",
+)
+_MISSING_PAGE: Final = (
+    r"(?:seite|artikel|inhalt|adresse)\b.{0,30}\b(?:existiert nicht|nicht gefunden|nicht mehr)|(?:seite|adresse) gibt es (?:hier )?nicht",
+    r"page (?:introuvable|non trouvée|inexistante)|(?:page|article|contenu)\b.{0,30}\b(?:n'existe (?:pas|plus)|introuvable)",
+    r"(?:página|artículo|contenido)\b.{0,30}\bno (?:existe|encontrad[oa]|se (?:ha )?encontr\w+)",
+    r"(?:página|artigo|conteúdo)\b.{0,30}\bnão (?:existe|(?:foi )?encontrad[oa])",
+)
+_VALIDATION: Final = (
+    r"pflichtfeld\w*|erforderlich|(?:bitte|geben sie|wählen sie) (?:\w+ ){0,4}(?:ein|eingeben|aus|auswählen|ausfüllen|an|angeben|überprüfen|prüfen|korrigieren|bestätigen)\b|ungültig\w*|(?:mindestens|höchstens|maximal) (?:\d+|ein\w*|zwei)|zu (?:kurz|lang|klein|groß|schwach)|darf nicht|stimm(?:t|en) nicht|bereits (?:vergeben|registriert|verwendet|vorhanden)|falsch(?:es|er|e)? (?:passwort|format|kennwort|code)|muss (?:\w+ ){0,4}(?:enthalten|sein|haben|beginnen)|fehlt\b",
+    r"(?:champs? |est |sont )(?:obligatoires?|requise?s?)|obligatoires?\b|(?:veuillez|merci de) (?:\w+ ){0,3}?(?:saisir|entrer|choisir|sélectionner|remplir|renseigner|vérifier|corriger|indiquer|accepter|cocher)|(?:non |n'est pas |pas )valides?|invalides?\b|au (?:moins|plus|maximum|minimum) (?:\d+|une?)|trop (?:court|long|petit|grand)\w*|ne (?:peut|doit) pas être|ne correspond(?:ent)? pas|déjà (?:utilisée?|prise?|enregistrée?)|incorrecte?s?\b|doit (?:contenir|être|comporter|avoir)",
+    r"(?:obligatori[oa]|requerid[oa])s?\b|(?:introduce|introduzca|ingres[ae]|escrib[ae]|elige|elija|seleccion[ae]|rellen[ae]|complet[ae]|corrige|corrija) (?:un|una|el|los|las|tu|su|al menos)\b|no (?:es |son )?válid[oa]s?|inválid[oa]s?|(?:al menos|mínimo|como mínimo|máximo|como máximo) (?:de )?\d+|demasiado (?:cort|larg|pequeñ|grand)\w+|no puede (?:estar|ser)|no coinciden?|ya (?:está|existe|fue) (?:en uso|registrad\w+|usad\w+|una cuenta)|incorrect[oa]s?\b|debe (?:contener|ser|tener|incluir|empezar)",
+    r"obrigatóri[oa]s?\b|(?:informe|insira|digite|introduza|escolha|selecione|preencha|corrija) (?:um|uma|o|a|os|as|seu|sua|pelo menos)\b|inválid[oa]s?|não (?:é|são) válid[oa]s?|(?:pelo menos|no mínimo|mínimo de|no máximo|máximo de) \d+|muito (?:curt|long|pequen|grand)\w+|não pode (?:estar|ser|ficar)|não (?:coincidem|correspondem|confere)|já (?:está|existe|foi) (?:em uso|cadastrad\w+|registad\w+|utilizad\w+|uma conta)|incorret[oa]s?\b|deve (?:conter|ser|ter|incluir)",
+)
+_ERROR: Final = (
+    r"\w*fehler\b|fehlgeschlagen|leider|nicht (?:möglich|gespeichert|gesendet|erstellt|unterstützt|verfügbar)|abgelehnt|abgelaufen|gesperrt|ausverkauft|entschuldigung",
+    r"erreurs?\b|échec|échoué|désolée?s?\b|refusée?|expirée?|bloquée?|rupture de stock|n'est pas (?:possible|disponible)|indisponible",
+    r"errores\b|falló|ha fallado|lo sentimos|no (?:es posible|disponible)|rechazad[oa]|caducad[oa]|bloquead[oa]|agotad[oa]",
+    r"erros?\b|falhou|desculpe|lamentamos|não (?:é possível|disponível)|indisponível|rejeitad[oa]|expirad[oa]|bloquead[oa]|esgotad[oa]",
+)
+_PROGRESS: Final = (
+    r"bitte warten|einen (?:kleinen )?moment|(?:\w+ ){0,2}(?:wird|werden) (?:\w+ )?(?:geladen|gespeichert|gesendet|verarbeitet|vorbereitet|exportiert|gesucht|erstellt|geprüft)|(?:lade|speichere|sende|verarbeite|suche|prüfe)n? (?:\w+ ){0,3}\.\.\.|lädt\b|lade(?:n|vorgang)\b.{0,20}\.\.\.",
+    r"veuillez patienter|un instant|chargement|(?:enregistrement|envoi|traitement|recherche|préparation|vérification) (?:en cours|\.\.\.)|(?:enregistrement|envoi|traitement|recherche|préparation)\.\.\.",
+    r"espere|espera un|un momento|cargando|guardando|enviando|procesando|buscando|preparando|creando|actualizando|subiendo|descargando",
+    r"aguarde|carregando|a carregar|salvando|a guardar|a enviar|processando|a processar|buscando|pesquisando|a pesquisar|preparando|criando|atualizando|baixando",
+)
+_SUCCESS: Final = (
+    r"gespeichert|erfolgreich|danke|vielen dank|bestätigt|abgeschlossen|erstellt|gesendet|abgeschickt|verschickt|aktualisiert|hinzugefügt|entfernt|gelöscht|veröffentlicht|gebucht|reserviert|aktiviert|registriert|willkommen|hochgeladen|heruntergeladen|exportiert|importiert|eingeladen|geändert|verschoben|kopiert|bezahlt|(?:herzlichen )?glückwunsch",
+    r"enregistrée?s?\b|succès|merci|confirmée?s?\b|terminée?s?\b|créée?s?\b|envoyée?s?\b|mis(?:e|es)? à jour|ajoutée?s?\b|supprimée?s?\b|publiée?s?\b|réservée?s?\b|activée?s?\b|bienvenue|téléchargée?s?\b|exportée?s?\b|importée?s?\b|modifiée?s?\b|copiée?s?\b|payée?s?\b|félicitations",
+    r"guardad[oa]s?\b|(?:con )?éxito|exitosamente|gracias|confirmad[oa]s?\b|completad[oa]s?\b|cread[oa]s?\b|enviad[oa]s?\b|actualizad[oa]s?\b|añadid[oa]s?\b|agregad[oa]s?\b|eliminad[oa]s?\b|publicad[oa]s?\b|reservad[oa]s?\b|activad[oa]s?\b|registrad[oa]s?\b|bienvenid[oa]s?\b|listo\b|descargad[oa]s?\b|exportad[oa]s?\b|importad[oa]s?\b|modificad[oa]s?\b|copiad[oa]s?\b|felicidades|enhorabuena",
+    r"salv[oa]s?\b|sucesso|obrigad[oa]\b|concluíd[oa]s?\b|criad[oa]s?\b|atualizad[oa]s?\b|adicionad[oa]s?\b|removid[oa]s?\b|excluíd[oa]s?\b|ativad[oa]s?\b|cadastrad[oa]s?\b|bem-vind[oa]s?\b|baixad[oa]s?\b|alterad[oa]s?\b|parabéns",
+)
+_STEP: Final = (
+    r"(?:in den|zum) (?:warenkorb|einkaufswagen|merkzettel)\b.{0,20}(?:gelegt|hinzugefügt)|(?:warenkorb|wunschliste)\b.{0,30}\b(?:hinzugefügt|aktualisiert)",
+    r"ajoutée? (?:à|au) (?:votre |ton )?(?:panier|liste|favoris)|panier mis à jour",
+    r"(?:añadid[oa]|agregad[oa]) (?:al|a la|a tu) (?:carrito|cesta|lista|favoritos)",
+    r"adicionad[oa] (?:ao|à) (?:carrinho|sacola|lista|favoritos)",
+)
+_CONVERSION: Final = (
+    r"(?:bestellung|buchung|reservierung|spende)\b.{0,40}\b(?:bestätigt|aufgegeben|abgeschlossen|eingegangen|erfolgreich|erhalten)|danke? für (?:ihre|deine|ihren|deinen) (?:bestellung|buchung|spende|zahlung|reservierung|einkauf)|zahlung\b.{0,30}\b(?:erfolgreich|erhalten|bestätigt|abgeschlossen)|(?:bestell|buchungs|auftrags)nummer|(?:abo|abonnement|tarif)\b.{0,40}\b(?:aktiv|aktiviert|abgeschlossen|bestätigt)",
+    r"(?:commande|réservation|achat|don)\b.{0,40}\b(?:confirmée?|passée|validée?|terminée?|reçue?|réussie?)|merci (?:pour|de) (?:votre|ta|ton) (?:commande|achat|réservation|don|paiement)|paiement\b.{0,30}\b(?:réussi|accepté|reçu|confirmé|effectué)|numéro de (?:commande|réservation)|abonnement\b.{0,40}\b(?:activé|confirmé|actif)",
+    r"(?:pedido|compra|reserva|donación)\b.{0,40}\b(?:confirmad[oa]|realizad[oa]|completad[oa]|recibid[oa]|exitos[oa]|con éxito)|gracias por (?:tu|su) (?:pedido|compra|reserva|pago|donación)|pago\b.{0,30}\b(?:realizado|recibido|aceptado|confirmado|aprobado|exitoso|con éxito)|número de (?:pedido|reserva)|suscripción\b.{0,40}\b(?:activad[oa]|confirmad[oa])",
+    r"(?:pedido|compra|reserva|doação|encomenda)\b.{0,40}\b(?:confirmad[oa]|realizad[oa]|concluíd[oa]|recebid[oa]|com sucesso)|obrigad[oa] (?:por|pela|pelo) (?:(?:seu|sua|tua|teu) )?(?:pedido|compra|reserva|pagamento|doação|encomenda)|pagamento\b.{0,30}\b(?:realizado|recebido|aceito|confirmado|aprovado|com sucesso)|número do pedido|assinatura\b.{0,40}\b(?:ativad[oa]|confirmad[oa])",
+)
+_CHECKOUT: Final = (
+    r"kasse|zahlung|bezahlen|buchung|reservierung|zahlungspflichtig",
+    r"paiement|caisse|réservation",
+    r"pago\b|finalizar (?:la )?compra|reserva\b",
+    r"pagamento|finalizar (?:a )?compra",
+)
+_CHECKOUT_ACT: Final = (
+    r"(?:jetzt )?(?:bezahlen|kaufen|bestellen)\b|bestellung aufgeben|(?:jetzt )?buchen\b|reservieren|spenden\b|zur kasse",
+    r"payer\b|acheter|commander|réserver|(?:passer|valider|confirmer) (?:la |ma |votre )?commande|faire un don",
+    r"pagar\b|comprar\b|finalizar (?:la )?compra|(?:realizar|tramitar|confirmar) (?:el )?pedido|reservar\b|donar\b",
+    r"(?:concluir|fechar|finalizar) (?:o )?pedido|finalizar (?:a )?compra|doar\b",
+)
+_UPGRADE_ACT: Final = (
+    r"(?:tarif|plan|abo\w*) (?:wählen|wechseln|abschließen|starten|buchen)|(?:jetzt )?abonnieren|(?:kostenlos testen|testphase starten)",
+    r"s'abonner|choisir cette (?:offre|formule)|passer (?:à|au) (?:pro|premium|plus)|(?:démarrer|commencer) (?:l'|mon )essai",
+    r"suscrib\w+|(?:elegir|contratar|mejorar) (?:el |este )?plan|pasar(?:se|te)? a (?:pro|premium)|iniciar (?:la )?prueba",
+    r"assinar\b|(?:escolher|contratar|mudar de) (?:o |este )?plano|fazer upgrade|iniciar (?:o )?teste",
+)
+_SIGN_UP: Final = (
+    r"registrier\w+|konto (?:erstellen|anlegen|eröffnen)",
+    r"s'inscrire|inscription|créer (?:un |mon |votre )?compte",
+    r"registrar(?:se|te|me)?\b|registro\b|crear (?:una |mi |tu )?cuenta",
+    r"cadastr\w+|criar (?:uma |minha )?conta|registar-se",
+)
+_DISMISS: Final = (
+    r"abbrechen|schließen|zurück|nein,? danke|(?:vielleicht )?später|überspringen|verwerfen",
+    r"annuler|fermer|retour|non,? merci|plus tard|passer|ignorer",
+    r"cancelar|cerrar|volver|no,? gracias|más tarde|ahora no|omitir|descartar",
+    r"fechar|voltar|não,? obrigad[oa]|mais tarde|agora não|pular",
+)
+_STEPPER: Final = (
+    r"weiter|nächste\w*|vorherige\w*|mehr(?: laden| anzeigen)?|weniger",
+    r"suivante?|précédente?|moins|(?:voir|charger) plus",
+    r"siguiente|anterior|más|menos|(?:ver|cargar) más",
+    r"próxim[oa]|mais|(?:ver|carregar) mais",
+)
+_INFORMATION: Final = (
+    r"ansehen|anzeigen|details|mehr|hilfe|vorschau|bilder?\b|größentabelle",
+    r"voir\b|afficher|détails|en savoir|aide\b|aperçu|guide",
+    r"ver\b|mostrar|detalles|más|ayuda|vista previa|imagen|guía",
+    r"detalhes|mais\b|ajuda|visualizar|imagem|guia",
+)
+_NEGATIVE: Final = (
+    r"nicht\b|kein\w*|nie\b|ohne\b",
+    r"ne\b|n'|pas\b|aucune?\b|jamais|sans\b",
+    r"ningun\w*|nunca\b|sin\b",
+    r"não\b|nenhuma?\b|sem\b",
+)
+_SEARCH: Final = (
+    r"such\w*|finden|filter\w*",
+    r"recherch\w*|trouver|filtr\w*",
+    r"busc\w*|búsqueda",
+    r"pesquis\w*|procur\w*",
+)
+_SUBMIT: Final = (
+    r"absenden|senden|speichern|erstellen|anlegen|bestätigen|weiter|fertig|übernehmen|anwenden|hinzufügen|bezahlen|kaufen|bestellen|buchen|reservieren|anmelden|einloggen|registrieren|abonnieren|starten|veröffentlichen|einladen|löschen|entfernen|exportieren|importieren|hochladen|herunterladen|teilen|akzeptieren|ändern|zuweisen",
+    r"envoyer|enregistrer|sauvegarder|créer|confirmer|continuer|suivant|terminer|appliquer|ajouter|payer|acheter|commander|réserver|connexion|connecter|s'inscrire|s'abonner|valider|publier|inviter|supprimer|exporter|importer|télécharger|partager|accepter|modifier",
+    r"enviar|guardar|crear|confirmar|continuar|siguiente|terminar|aplicar|añadir|agregar|pagar|comprar|reservar|iniciar|entrar|registrar\w*|suscrib\w+|publicar|invitar|eliminar|borrar|exportar|importar|subir|descargar|compartir|aceptar|cambiar|finalizar",
+    r"salvar|criar|avançar|concluir|adicionar|cadastrar\w*|assinar|convidar|excluir|remover|carregar|baixar|compartilhar|aceitar|alterar",
+)
+_DONE_PATH: Final = (
+    r"danke|bestaetigung|bestätigung",
+    r"merci",
+    r"gracias|confirmacion|exito",
+    r"obrigado|confirmacao|sucesso",
+)
 
-
-_ANYWHERE: Final = {
-    "instruction": (
-        r"\b(?:ignor\w*|missacht\w*|vergiss|vergesst|oubli\w*|olvid\w*|dimentica\w*|esquec\w*|desconsider\w*)\b.{0,60}\b(?:anweisung\w*|instruktion\w*|regeln|instructions?|consignes?|règles|instrucciones|órdenes|reglas|istruzioni|regole|instruções|regras)"
-        r"|\bantworte (?:\w+ )?mit\b|\bréponds\b|\brispondi\b|\bresponde\b"
-        r"|(?:忽略|无视|無視|忽视).{0,20}(?:指令|指示|说明|提示|規則)|(?:所有|全部)问题.{0,10}回答|(?:指示|命令).{0,10}無視|지시.{0,10}무시"
-        r"|игнорируй\w*|забудь.{0,20}(?:инструкци|правил)|отвеча(?:й|йте)|تجاهل|التعليمات|أجب"
-    )
+_ALL: Final = {
+    "empty": _EMPTY,
+    "declined": _DECLINED,
+    "denied": _DENIED,
+    "server": _SERVER,
+    "missing_page": _MISSING_PAGE,
+    "validation": _VALIDATION,
+    "error": _ERROR,
+    "progress": _PROGRESS,
+    "success": _SUCCESS,
+    "step": _STEP,
+    "conversion": _CONVERSION,
+    "checkout": _CHECKOUT,
+    "checkout_act": _CHECKOUT_ACT,
+    "upgrade_act": _UPGRADE_ACT,
+    "sign_up": _SIGN_UP,
+    "dismiss": _DISMISS,
+    "stepper": _STEPPER,
+    "information": _INFORMATION,
+    "negative": _NEGATIVE,
+    "search": _SEARCH,
+    "submit": _SUBMIT,
+    "done_path": _DONE_PATH,
 }
-"""What is said to whoever reads a recording, in any language: here one is enough to keep a text out of answers."""
 
 
-def spoken(kind: str, english: str) -> re.Pattern[str]:
-    """The pattern of a kind of text: as the vocabulary says it in English, and as it is said in other languages."""
-    others = (language[kind] for language in (_GERMAN, _FRENCH, _SPANISH, _ANYWHERE) if kind in language)
-    return re.compile("|".join((english, *others)), re.IGNORECASE)
+def words(what: str) -> str:
+    """The alternatives of all four languages, to be put into a group; ``what`` is a key of the table."""
+    return "|".join(_ALL[what])
+
+
+def also(what: str) -> str:
+    """The same as one more alternative of a pattern, each at the beginning of a word."""
+    return rf"|(?<!\w)(?:{words(what)})"

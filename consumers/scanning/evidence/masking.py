@@ -1,87 +1,143 @@
-"""Making page text safe to hand on: normalised, one line, without personal data (architecture 10, anchors D.4, D.5)."""
+"""Personal data out of page text (architecture 10, anchors D.5): what is found, by which rule, and what stays.
+
+Masked: e-mail addresses, card numbers, IBANs, phone numbers, tokens and secrets, names that stand beside any of them;
+of addresses in a text, the user, the query and the fragment. Numbers that are dates, prices, versions or
+are called an order number stay.
+"""
 
 import re
-import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+from consumers.scanning.evidence.masked_numbers import mask_cards, mask_ibans, mask_phones
+from consumers.scanning.evidence.masked_tokens import TOKEN_CHARS, mask_tokens
+from domain.plain_text import one_line
 
 MAX_URL_CHARS: Final = 200
 """Length of a URL in the navigation timeline (engine 4.1)."""
+MAX_URL_READ: Final = 4_096
+MAX_KNOWN: Final = 4_000
+"""Texts remembered of one recording: its pages say much the same again and again."""
+KNOWN_CHARS: Final = 400
+READ_TIMES: Final = 8
+"""So many times its limit is read of a text: masking and collapsed white space make it shorter."""
 
-CARD_DIGITS: Final = 13
-PHONE_DIGITS: Final = range(8, 16)
-"""E.164 allows 15 digits; shorter numbers than 8 digits are prices, dates and order numbers more often than phones."""
-BARE_PHONE_DIGITS: Final = 10
-"""Digits a number needs to pass as a phone number without +, ( or 0 in front."""
-
-_EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]+(?:\.[\w-]+)+")
-_DIGITS = re.compile(r"(?<![\w.#/-])\+?\(?\d[\d ()./-]{6,24}\d(?!\w)")
-_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
-_TOKEN = re.compile(
-    r"\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?|\b(?:sk|pk|ghp|gho|xox[abp]|phc|phx|AKIA|Bearer)[-_ ][\w.-]{8,}"
-    r"|\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{24,}\b"
-)
-_QUERY = re.compile(r"(https?://[^\s\"'?#]+)[?#][^\s\"']*")
-_USERINFO = re.compile(r"(https?://)[^/\s@]+@")
-_NAME = re.compile(r"\b[A-Z][\w'-]+(?: [A-Z]\.?)?(?: (?:de|van|von|der|la|al|bin))*(?: [A-Z][\w'-]+){1,2}\b")
-_LABELLED_NAME = re.compile(
-    r"\b((?:contact|name|customer|recipient|attention|attn|card ?holder|bill(?:ed)? to|ship(?:ped)? to|signed in as|"
-    r"logged in as|hello|hi|dear)\b[:,]?\s+)([A-Z][\w'-]+(?: [A-Z][\w'-]+){0,2})",
+_LOCAL: Final = r"[\w.+'!#$&*^{|}~-]"
+_HOST: Final = r"(?:[\w-]+\.)+[^\W\d_][\w-]+"
+_EMAIL: Final = re.compile(
+    rf"(?<!{_LOCAL}){_LOCAL}+(?: ?@ ?|%40| ?[\[(]at[\])] ?)(?:{_HOST}|\d{{1,3}}(?:\.\d{{1,3}}){{3}}"
+    rf"|[\w-]+(?: ?[\[(]dot[\])] ?[\w-]+)+)",
     re.IGNORECASE,
 )
-_BESIDE_EMAIL = re.compile(
-    r"\b(?!(?:E-?mail|Mail|Contact|Support|Address|From|To|At|Us|Help|Write)\b)[A-Z][\w'-]+(?=[ ,:<(-]+\[email\])"
+_USERINFO: Final = re.compile(r"\b([a-z][a-z0-9+.-]{1,15}://)[^/\s]*@", re.IGNORECASE)
+_AFTER_PATH: Final = re.compile(r"\b((?:https?|wss?|ftp)://[^\s\"'?#]+)[?#][^\s\"']*", re.IGNORECASE)
+_PARAMETERS: Final = re.compile(r"(?<=[\w/.])[?#][\w.%\[\]~-]{1,60}=[^\s\"'<>]*")
+_UPPER: Final = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĢĪĮİĶĹĻĽŁŃŅŇŌŐŘŚŞŠŢŤŪŮŰŲŹŻŽ"
+_NAME: Final = re.compile(
+    rf"\b[{_UPPER}][\w'-]+(?: [{_UPPER}]\.?)?(?: (?:de|van|von|der|la|al|bin|da|dos|du|le|di))*"
+    rf"(?: [{_UPPER}][\w'-]+){{1,2}}\b"
 )
-_SUSPECT = re.compile(r"[@:?]|\d(?:.{0,3}\d){5}|[\w-]{24}|eyJ|AKIA|Bearer|(?:sk|pk|gh[po]|xox[abp]|ph[cx])[-_]")
-"""Text without any of this holds nothing to mask, which is most text."""
-MASKED: Final = re.compile(r"\[(?:email|phone|card)\]")
-_ODD = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
-    "\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
+_LABELLED_NAME: Final = re.compile(
+    r"\b((?:contact|name|customer|recipient|attention|attn|card ?holder|bill(?:ed)? to|ship(?:ped)? to|signed in as|"
+    r"logged in as|hello|hi|dear|kunde|kundin|empfänger|karteninhaber|angemeldet als|hallo|nom|client|destinataire|"
+    r"titulaire|connecté en tant que|bonjour|nombre|cliente|destinatario|titular|hola|nome|olá)\b[:,]?\s+)"
+    rf"([{_UPPER}][\w'-]+(?: [{_UPPER}][\w'-]+){{0,2}})",
+    re.IGNORECASE,
 )
-_SPACE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_BESIDE_EMAIL: Final = re.compile(
+    r"\b(?!(?:E-?mail|Mail|Contact|Kontakt|Support|Address|Adresse|Correo|From|To|At|Us|Help|Write|Von|An|De|Para)\b)"
+    rf"[{_UPPER}][\w'-]+(?=[ ,:<(-]+\[email\])"
+)
+_MANY_DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){6}")
+_MARKED: Final = frozenset("@:?=#%[(")
+"""Characters of addresses, and of what is called a secret."""
+MASKED: Final = re.compile(r"\[(?:email|phone|card|iban)\]")
 
 
-def plain(text: str) -> str:
-    """NFKC, without tag, zero-width, bidi and control characters or lone surrogates, white space as single spaces."""
-    if text.isascii():
-        return _SPACE.sub(" ", text).strip()
-    return _SPACE.sub(" ", _ODD.sub("", unicodedata.normalize("NFKC", text))).strip()
+class _Masking:
+    """Whether personal data is masked, and what became of the texts read before."""
+
+    __slots__ = ("known", "on")
+
+    def __init__(self, *, on: bool, remember: bool) -> None:
+        self.on = on
+        self.known: dict[tuple[str, int], str] | None = {} if remember else None
+
+
+_ALONE: Final = _Masking(on=True, remember=False)
+_MASKING: Final[ContextVar[_Masking]] = ContextVar("masking", default=_ALONE)
+
+
+@contextmanager
+def masking(*, on: bool) -> Iterator[None]:
+    """How texts are read inside. Off: as they are, but normalised all the same; addresses keep no query either way."""
+    token = _MASKING.set(_Masking(on=on, remember=True))
+    try:
+        yield
+    finally:
+        _MASKING.reset(token)
 
 
 def mask(text: str) -> str:
-    """Replace personal data: e-mail, cards (Luhn), phone numbers, tokens, query strings, and names beside them."""
-    if not _SUSPECT.search(text):
+    """One line of plain text without personal data, unless masking is off.
+
+    ``[email]``, ``[card]``, ``[iban]``, ``[phone]``, ``[token]`` and ``[name]`` stand for what was there.
+    """
+    if not _MASKING.get().on:
         return text
-    masked = _USERINFO.sub(r"\1", _QUERY.sub(r"\1", text))
-    masked = _EMAIL.sub("[email]", masked)
-    masked = _CARD.sub(lambda m: "[card]" if luhn(m.group()) else m.group(), masked)
-    masked = _TOKEN.sub("[token]", masked)
-    masked = _DIGITS.sub(lambda m: "[phone]" if _is_phone(m.group()) else m.group(), masked)
-    if "[email]" in masked or "[phone]" in masked or "[card]" in masked:
+    digits = bool(_MANY_DIGITS.search(text))
+    if not digits and _MARKED.isdisjoint(text) and max(map(len, text.split()), default=0) < TOKEN_CHARS:
+        return text  # most text
+    masked = text
+    if "://" in masked:
+        masked = _AFTER_PATH.sub(r"\1", _USERINFO.sub(r"\1", masked))
+    if "?" in masked or "#" in masked:
+        masked = _PARAMETERS.sub("", masked)
+    masked = _EMAIL.sub("[email]", masked) if _addressed(masked) else masked
+    masked = mask_cards(mask_ibans(masked)) if digits else masked
+    masked = mask_tokens(masked)
+    masked = mask_phones(masked) if digits else masked
+    if "[" in masked and MASKED.search(masked):
         masked = _BESIDE_EMAIL.sub("[name]", _NAME.sub("[name]", masked))
     return _LABELLED_NAME.sub(_labelled, masked) if ":" in masked else masked
 
 
+def _addressed(text: str) -> bool:
+    return "@" in text or "%40" in text or "at]" in text or "at)" in text
+
+
 def looks_like_name(text: str) -> bool:
-    """Two or three capitalised words and nothing else."""
-    return bool(_NAME.fullmatch(text))
-
-
-def luhn(digits: str) -> bool:
-    """Whether the digits in ``digits`` pass the card number check."""
-    total = 0
-    numbers = [int(c) for c in digits if c.isdigit()]
-    for place, number in enumerate(reversed(numbers)):
-        doubled = number * 2 if place % 2 else number
-        total += sum(divmod(doubled, 10))
-    return len(numbers) >= CARD_DIGITS and total % 10 == 0
+    """Two or three capitalised words and nothing else, where names are masked."""
+    return _MASKING.get().on and bool(_NAME.fullmatch(text))
 
 
 def clean(text: str, limit: int) -> str:
     """Page text for the read-out: normalised, masked, then cut to ``limit`` characters."""
-    safe = mask(plain(text[: limit * 8]))
-    return safe if len(safe) <= limit else safe[: limit - 1].rstrip() + "…"
+    known = _MASKING.get().known
+    if known is None or len(text) > KNOWN_CHARS:
+        return _cleaned(text, limit)
+    found = known.get((text, limit))
+    if found is None:
+        if len(known) >= MAX_KNOWN:
+            known.clear()
+        found = known[text, limit] = _cleaned(text, limit)
+    return found
+
+
+def _cleaned(text: str, limit: int) -> str:
+    read = text[: limit * READ_TIMES]
+    if len(read) == len(text):
+        return cut(mask(one_line(read)), limit)
+    read = read.rpartition(" ")[0] or read[:-limit]  # the last word may be half an address, which none would know
+    return cut(mask(one_line(read)) + " …", limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """At most ``limit`` characters of a clean text, the last one an ellipsis where there were more."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def quoted(text: str) -> str:
@@ -96,8 +152,20 @@ def clean_url(url: object) -> str:
     """
     if not isinstance(url, str):
         return ""
+    known = _MASKING.get().known
+    if known is None or len(url) > KNOWN_CHARS:
+        return _cleaned_url(url)
+    found = known.get((url, -1))
+    if found is None:
+        if len(known) >= MAX_KNOWN:
+            known.clear()
+        found = known[url, -1] = _cleaned_url(url)
+    return found
+
+
+def _cleaned_url(url: str) -> str:
     try:
-        parts = urlsplit(plain(url[:4096]))
+        parts = urlsplit(one_line(url[:MAX_URL_READ]))
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return ""
@@ -105,8 +173,19 @@ def clean_url(url: object) -> str:
         return ""
     route = "#" + parts.fragment.split("?")[0] if parts.fragment.startswith(("/", "!/")) else ""
     host = f"{parts.scheme}://{parts.hostname}{port}" if parts.scheme else ""
-    path = mask(parts.path.replace("`", "").replace(" ", "%20"))
-    return (host + (path or ("/" if host else "")) + mask(route))[:MAX_URL_CHARS]
+    path = _masked_path(parts.path.replace("`", "").replace(" ", "%20"))
+    return (host + (path or ("/" if host else "")) + _masked_path(route))[:MAX_URL_CHARS]
+
+
+def _masked_path(path: str) -> str:
+    return "/".join(map(_masked_segment, path.split("/"))) if path else ""
+
+
+def _masked_segment(segment: str) -> str:
+    """A part of a path, as it is unless it holds personal data when its escapes are read."""
+    read = one_line(unquote(segment))
+    masked = mask(read) if not read.isdigit() else mask_cards(read) if _MASKING.get().on else read
+    return segment if masked == read else masked.replace(" ", "%20")
 
 
 def path_of(url: str) -> str:
@@ -116,13 +195,6 @@ def path_of(url: str) -> str:
     except ValueError:
         return url
     return (parts.path or "/") + (f"#{parts.fragment}" if parts.fragment else "")
-
-
-def _is_phone(text: str) -> bool:
-    count = sum(c.isdigit() for c in text)
-    if count not in PHONE_DIGITS or re.fullmatch(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}.*", text.strip()):
-        return False
-    return text.lstrip().startswith(("+", "(", "0")) or count >= BARE_PHONE_DIGITS
 
 
 def _labelled(match: re.Match[str]) -> str:

@@ -91,7 +91,7 @@ class _Reader:
         """The text's own tone; in a status what follows a progress text without saying anything bad is its good end."""
         kind = tone(shown.text)
         if kind and instructs(shown.text):
-            kind = ""  # what addresses the analyst says nothing to the person; marked as an error it stays one
+            kind = "error" if kind in ERRORS else ""  # what addresses the analyst says little to the person
         if shown.place != "status":
             return kind
         if not kind and busy(shown.text):

@@ -1,7 +1,9 @@
 """The page as the browser had it: one mirror per window, replaced at each full snapshot (capture 3, 4)."""
 
+import re
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 MAX_NODES: Final = 50_000
@@ -10,6 +12,8 @@ MAX_DEPTH: Final = 1_000
 """Levels of a page, about twice what a browser's parser nests (512): scripts may nest deeper. What lies below is not
 mirrored, so that looking at everything above a node costs little, whatever a page holds."""
 MAX_CHILDREN_WALK: Final = 200_000
+MAX_GONE: Final = 2_000
+"""Texts remembered of what one mutation removed."""
 MAX_TEXT_CHARS: Final = 4_000
 MAX_STYLE_CHARS: Final = 500_000
 MAX_CHARS: Final = 20_000_000
@@ -25,6 +29,10 @@ changes after that is still seen to change, without its words."""
 ELEMENT: Final = 2
 TEXT: Final = 3
 _TYPES: Final = (0, 1, 2, 3, 4, 5)
+_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9:._-]{0,60}")
+_NOTED: Final = frozenset({"style", "iframe", "frame", "canvas"})
+_NONE: Final[dict[str, Any]] = {}
+"""The attributes of all nodes without any: most nodes are text."""
 
 
 class Room:
@@ -42,16 +50,21 @@ class Room:
 
 
 class Node:
-    """A mirrored node. Children are a linked list, so that inserting before a sibling does not walk."""
+    """A mirrored node. Children are a linked list, so that inserting before a sibling does not walk.
+
+    ``words``, ``place`` and ``hides`` are what reading.py makes of the attributes, until those change.
+    """
 
     __slots__ = (
         "attributes",
         "depth",
         "first",
+        "hides",
         "id",
         "last",
         "next",
         "parent",
+        "place",
         "previous",
         "tag",
         "text",
@@ -67,6 +80,8 @@ class Node:
         self.attributes = attributes
         self.text = text
         self.words: tuple[str, ...] | None = None
+        self.place: str | None = None
+        self.hides: bool | None = None
         self.parent: Node | None = None
         self.previous: Node | None = None
         self.next: Node | None = None
@@ -92,17 +107,22 @@ class Node:
 
 
 class Mirror:
-    """A window's page. Every method takes data of unknown shape and ignores what it cannot read."""
+    """A window's page. Every method takes data of unknown shape and ignores what it cannot read.
+
+    ``noted`` are style sheets, frames, canvases and editable texts that were mirrored since its reader last emptied it.
+    """
 
     def __init__(self) -> None:
         self.nodes: dict[int, Node] = {}
         self.root: Node | None = None
+        self.noted: list[Node] = []
         self.chars = 0
         self.truncated = False
 
     def replace(self, snapshot: object) -> None:
         """Start again from the node tree of a full snapshot."""
         self.nodes = {}
+        self.noted = []
         self.chars = 0
         self.root = self._grow(snapshot)
 
@@ -144,11 +164,10 @@ class Mirror:
 
     def _missing(self, entry: Any) -> int | None:
         """The id of a parent or next sibling that is not there (yet)."""
-        for key in ("parentId", "nextId"):
-            other = entry.get(key)
-            if isinstance(other, int) and other not in self.nodes:
-                return other
-        return None
+        parent, following = entry.get("parentId"), entry.get("nextId")
+        if isinstance(parent, int) and parent not in self.nodes:
+            return parent
+        return following if isinstance(following, int) and following not in self.nodes else None
 
     def _add_one(self, entry: Any) -> Node | None:
         parent = self.node(entry.get("parentId"))
@@ -158,8 +177,8 @@ class Mirror:
         self._place(node, parent, self.node(entry.get("nextId")))
         return node
 
-    def remove(self, node_id: object) -> Node | None:
-        """Take a node and all below it out of the page; returns it, still readable."""
+    def remove(self, node_id: object, texts: set[str] | None = None) -> Node | None:
+        """Take a node and all below it out of the page; returns it, still readable. ``texts`` gets what it said."""
         node = self.node(node_id)
         if node is None:
             return None
@@ -167,6 +186,8 @@ class Mirror:
         for below in walk(node):
             self.nodes.pop(below.id, None)
             self.chars -= _long(below.text) + sum(map(_long, below.attributes.values()))
+            if texts is not None and below.type == TEXT and len(texts) < MAX_GONE:
+                texts.add(below.text)
         return node
 
     def set_text(self, node_id: object, value: object) -> Node | None:
@@ -182,7 +203,9 @@ class Mirror:
         node = self.node(node_id)
         if node is None or not isinstance(changes, dict):
             return None
-        node.words = None
+        node.words = node.place = node.hides = None
+        if node.attributes is _NONE:
+            node.attributes = {}
         for name, value in changes.items():
             before = node.attributes.pop(name, None)
             self.chars -= _long(before)
@@ -219,25 +242,32 @@ class Mirror:
         top = self._make(snapshot, depth)
         if top is None or not isinstance(snapshot, dict) or not snapshot.get("childNodes"):
             return top
-        stack: list[tuple[Node, Any]] = [(top, snapshot)]
+        stack: list[tuple[Node, Any]] = [(top, snapshot["childNodes"])]
         while stack:
-            parent, data = stack.pop()
-            children = data.get("childNodes")
+            parent, children = stack.pop()
             if not isinstance(children, list):
                 continue
+            depth = parent.depth + 1
             for child_data in children:
-                child = self._make(child_data, parent.depth + 1)
-                if child is not None:
-                    self._append(child, parent)
-                    if child.type != TEXT:
-                        stack.append((child, child_data))
+                child = self._make(child_data, depth)
+                if child is None:
+                    continue
+                child.parent, child.previous = parent, parent.last
+                if parent.last is None:
+                    parent.first = child
+                else:
+                    parent.last.next = child
+                parent.last = child
+                if child.type != TEXT and child_data.get("childNodes"):
+                    stack.append((child, child_data["childNodes"]))
         return top
 
     def _make(self, data: object, depth: int) -> Node | None:
         if not isinstance(data, dict):
             return None
-        node_id, node_type = data.get("id"), data.get("type")
-        if not isinstance(node_id, int) or isinstance(node_id, bool) or node_type not in _TYPES:
+        read: Any = data.get  # each node of a recording comes by here: what is written out below saves calls
+        node_id, node_type = read("id"), read("type")
+        if type(node_id) is not int or node_type not in _TYPES:
             return None
         if node_id in self.nodes:
             self.remove(node_id)
@@ -247,21 +277,26 @@ class Mirror:
         if depth > MAX_DEPTH:
             self.truncated = True
             return None
-        attributes, tag, text = data.get("attributes"), data.get("tagName"), data.get("textContent")
+        attributes, tag, text = read("attributes"), read("tagName"), read("textContent")
+        kept = self._kept_of(attributes) if attributes else _NONE
+        if text is None or type(text) is not str or len(text) > SHORT_CHARS:
+            text = self._kept(text, MAX_STYLE_CHARS if read("isStyle") else MAX_TEXT_CHARS)
+        tag = _tag(tag) if type(tag) is str and tag else ""
+        node = self.nodes[node_id] = Node(node_id, node_type, tag, kept, text)
+        node.depth = depth
+        if tag in _NOTED or "_cssText" in kept or "contenteditable" in kept:
+            self.noted.append(node)
+        return node
+
+    def _kept_of(self, attributes: object) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         if isinstance(attributes, dict):
             for name, value in attributes.items():
-                self._set(kept, name, value)
-        node = Node(
-            node_id,
-            node_type,
-            tag.lower()[:SHORT_CHARS] if isinstance(tag, str) else "",
-            kept,
-            self._kept(text, MAX_STYLE_CHARS if data.get("isStyle") else MAX_TEXT_CHARS),
-        )
-        node.depth = depth
-        self.nodes[node_id] = node
-        return node
+                if type(value) is str and len(value) <= SHORT_CHARS and len(kept) < MAX_ATTRIBUTES:
+                    kept[name] = value
+                else:
+                    self._set(kept, name, value)
+        return kept
 
     def _place(self, node: Node, parent: Node, before: Node | None) -> None:
         node.parent = parent
@@ -278,15 +313,6 @@ class Mirror:
         else:
             node.next.previous = node
 
-    def _append(self, node: Node, parent: Node) -> None:
-        """Put a node that was just made at the end of its parent."""
-        node.parent, node.previous = parent, parent.last
-        if parent.last is None:
-            parent.first = node
-        else:
-            parent.last.next = node
-        parent.last = node
-
     def _detach(self, node: Node) -> None:
         parent = node.parent
         if parent is None:
@@ -300,6 +326,12 @@ class Mirror:
         else:
             node.next.previous = node.previous
         node.parent = node.previous = node.next = None
+
+
+@lru_cache(maxsize=512)
+def _tag(name: str) -> str:
+    """A tag's name in lower case; one that no element has is no text of ours either."""
+    return name.lower() if _TAG.fullmatch(name) else "unknown"
 
 
 def _declared(value: object) -> str:

@@ -6,10 +6,10 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-from consumers.scanning.evidence.languages import spoken
+from consumers.scanning.evidence.languages import words
 from consumers.scanning.evidence.masking import clean, clean_url
 from consumers.scanning.evidence.mirror import ELEMENT, Node, walk
-from consumers.scanning.evidence.reading import FIELDS, text_of, tokens
+from consumers.scanning.evidence.reading import FIELDS, editable, text_of, tokens
 
 NAME_CHARS: Final = 60
 OWNER_LEVELS: Final = 9
@@ -19,8 +19,10 @@ MAX_SELECTORS: Final = 400
 MAX_CSS_CHARS: Final = 500_000
 
 BUTTON_INPUTS: Final = frozenset({"submit", "button", "reset", "image"})
+FIELD_ROLES: Final = ("field", "file", "select", "checkbox")
 CHECKS: Final = frozenset({"checkbox", "radio"})
 _OPAQUE: Final = frozenset({"canvas", "video", "audio", "iframe", "embed", "object"})
+"""What is in these is not recorded."""
 _ROLES: Final = frozenset(
     {"button", "link", "tab", "menuitem", "option", "switch", "checkbox", "radio", "menuitemcheckbox", "treeitem"}
 )
@@ -30,12 +32,15 @@ _CLICKABLE_WORDS: Final = frozenset(
 _FILE: Final = re.compile(
     r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.IGNORECASE
 )
-_SEARCH_WORDS: Final = spoken("search_field", r"\b(?:search|find|filter|query|look ?up|keywords?)\b|^q$")
-_SUBMIT_WORDS: Final = spoken(
-    "submit",
+_SEARCH_WORDS: Final = re.compile(
+    rf"\b(?:search|find|filter|query|look ?up|keywords?|{words('search')})\b|^q$", re.IGNORECASE
+)
+_SUBMIT_WORDS: Final = re.compile(
     r"\b(?:submit|save|send|create|confirm|continue|next|finish|done|apply|update|add|place|pay|buy|order|book|reserve|"
     r"sign|log ?in|register|join|upgrade|subscribe|start|checkout|check out|complete|publish|post|invite|request|"
-    r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go|copy|duplicate|rename|change|edit|assign|approve|reject|move|restore|print|generate|connect|enable|disable|cancel)\b",
+    r"donate|export|download|import|upload|delete|remove|archive|share|accept|agree|activate|verify|proceed|go|copy|duplicate|rename|change|edit|assign|approve|reject|move|restore|print|generate|connect|enable|disable|cancel|"
+    rf"{words('submit')})\b",
+    re.IGNORECASE,
 )
 
 
@@ -43,9 +48,9 @@ _SUBMIT_WORDS: Final = spoken(
 class Target:
     """The element of a click or an input.
 
-    ``role`` is button, link, field, checkbox, select or text; ``group`` the id of the form (or what stands for one);
-    ``search`` whether it looks for or filters something; ``clickable`` whether it looks as if a click did something;
-    ``opaque`` whether what is in it is not recorded, so that nobody can say whether it reacted.
+    ``role`` is button, link, field, file, checkbox, select, row or text; ``group`` the id of the form, or what stands
+    for one; ``search`` whether it looks for or filters something; ``clickable`` whether it looks as if a click did
+    something; ``opaque`` whether what is in it is not recorded, so that nobody can say whether it reacted.
     """
 
     node: int
@@ -61,17 +66,18 @@ class Target:
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.role}" if self.name else self.role
+        kind = "file field" if self.role == "file" else self.role
+        return f"{self.name} {kind}" if self.name else kind
 
     @property
     def field(self) -> bool:
-        return self.role in ("field", "select", "checkbox")
+        return self.role in FIELD_ROLES
 
 
 def describe(node: Node, pointers: "Pointers") -> Target:
     """Name the nearest meaningful element at or above ``node``."""
     owner, role = _owner(node, pointers)
-    name = _field_name(owner) if role in ("field", "select", "checkbox") else _control_name(owner)
+    name = _field_name(owner) if role in FIELD_ROLES else _control_name(owner)
     form = _form(owner)
     group = form or _panel(owner)
     href = owner.attribute("href")
@@ -84,7 +90,7 @@ def describe(node: Node, pointers: "Pointers") -> Target:
         group=group.id if group is not None else 0,
         clickable=clickable,
         search=search,
-        submit=role == "button" and (_submits(owner, form) or bool(_SUBMIT_WORDS.search(name))),
+        submit=role == "button" and (_submits(owner, form) or _sends(name)),
         href=clean_url(href) if href and not href.startswith("#") else href[:1],
         leaves=bool(_FILE.search(href))
         or owner.attribute("target") == "_blank"
@@ -161,10 +167,10 @@ def _own_role(node: Node, height: int) -> str:
     """What an element is by itself; classes that name a control count up to two levels above the click."""
     kind, role = node.attribute("type").lower(), node.attribute("role")
     if node.tag == "input":
-        return "button" if kind in BUTTON_INPUTS else "checkbox" if kind in CHECKS else "field"
+        return "button" if kind in BUTTON_INPUTS else _field_role(node)
     if node.tag in ("select", "option") or role in ("combobox", "listbox"):
         return "select"
-    if node.tag == "textarea" or node.attributes.get("contenteditable") in ("true", ""):
+    if node.tag == "textarea" or editable(node):
         return "field"
     if node.tag == "label" or (node.tag == "a" and "href" in node.attributes):
         return "label" if node.tag == "label" else "link"
@@ -177,7 +183,8 @@ def _field_role(field: Node | None) -> str:
         return "field"
     if field.tag == "select":
         return "select"
-    return "checkbox" if field.attribute("type").lower() in CHECKS else "field"
+    kind = field.attribute("type").lower()
+    return "checkbox" if kind in CHECKS else "file" if kind == "file" else "field"
 
 
 def _control_name(node: Node) -> str:
@@ -247,9 +254,19 @@ def _is_search(node: Node, form: Node | None, name: str) -> bool:
     if node.attribute("type").lower() == "search" or node.attribute("role") in ("search", "searchbox"):
         return True
     own = " ".join((node.attribute("name"), name, node.attribute("placeholder"), node.attribute("id")))
-    if any(_SEARCH_WORDS.search(word) for word in (*own.replace('"', "").split(), *tokens(node))):
+    if any(map(_searches, (*own.replace('"', "").split(), *tokens(node)))):
         return True
     return form is not None and (form.attribute("role") == "search" or "search" in form.attribute("action").lower())
+
+
+@lru_cache(maxsize=2_048)
+def _searches(word: str) -> bool:
+    return bool(_SEARCH_WORDS.search(word))
+
+
+@lru_cache(maxsize=2_048)
+def _sends(name: str) -> bool:
+    return bool(_SUBMIT_WORDS.search(name))
 
 
 def _submits(node: Node, form: Node | None) -> bool:

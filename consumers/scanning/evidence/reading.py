@@ -1,17 +1,17 @@
 """Reading a mirrored page: what is visible, what it says, and where it says it."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from consumers.scanning.evidence.masking import MASKED, clean, looks_like_name
+from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room, walk
 
-UNSEEN: Final = frozenset(
-    {"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas", "iframe"}
-)
+UNSEEN: Final = frozenset({"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas"})
+_UNREAD: Final = UNSEEN | {"select"}
 INLINE: Final = frozenset(
     [
         "a",
@@ -59,6 +59,10 @@ MAX_BLOCKS: Final = 80
 MAX_HIDING_CHARS: Final = 10_000
 """Of an attribute that may hide its element: each change of one reads it twice."""
 
+MAX_NAME_CHARS: Final = 2_000
+"""Of class, id and data-testid together: what is read of them to find out what an element is for."""
+
+_NAMED_BY: Final = ("class", "id", "data-testid")
 _HIDDEN_CLASSES: Final = frozenset({"hidden", "hide", "d-none", "is-hidden", "invisible", "sr-only", "visually-hidden"})
 _HIDING = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0+)?\s*(?:!|;|$))", re.IGNORECASE
@@ -66,11 +70,11 @@ _HIDING = re.compile(
 _TOKENS = re.compile(r"[A-Za-z][a-z]*")
 _ERRORISH = re.compile(r"^(?:\w*err|\w*error|errors|errmsg|invalid|danger|fail|failed|failure|bad|negative|critical)$")
 _ALERTISH = frozenset({"alert", "warning", "warn", "flash", "notice", "message", "msg", "feedback", "hint", "banner"})
+LAYERS: Final = frozenset({"modal", "dialog", "drawer", "popup", "popover", "lightbox", "overlay", "sheet"})
 _STATUSISH = frozenset({"toast", "snackbar", "notification", "status", "success", "confirmation"})
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A visible run of text.
 
     ``place`` is heading, error, alert, status, notice, control, cell or text; ``node`` its element's id.
@@ -94,9 +98,14 @@ class PageText:
 
 def hidden(node: Node) -> bool:
     """Whether the element itself hides what is below it, as far as attributes tell; style sheets are not applied."""
-    attributes = node.attributes
-    if not attributes:
-        return False
+    if node.hides is None:
+        node.hides = node.tag == "dialog" and "open" not in node.attributes
+        if node.attributes and not node.hides:
+            node.hides = _hidden_by(node, node.attributes)
+    return node.hides
+
+
+def _hidden_by(node: Node, attributes: dict[str, Any]) -> bool:
     if "hidden" in attributes and attributes["hidden"] is not False:
         return True
     if node.attribute("aria-hidden") == "true" or (node.tag == "input" and node.attribute("type") == "hidden"):
@@ -106,6 +115,21 @@ def hidden(node: Node) -> bool:
         return True
     style = attributes.get("style")
     return isinstance(style, str) and bool(_HIDING.search(style, 0, MAX_HIDING_CHARS))
+
+
+def editable(node: Node) -> bool:
+    """Whether a person writes into the element's own text."""
+    return node.attributes.get("contenteditable") in ("", "true", "plaintext-only")
+
+
+def encloses(node: Node) -> bool:
+    """Whether an element that a person sees shows what no recording holds: a canvas, or a frame of another site."""
+    sized = not any(node.attribute(side) in ("0", "1") for side in ("width", "height"))
+    return sized and (node.tag == "canvas" or node.first is None) and not under(node, _hides_frame)
+
+
+def _hides_frame(node: Node) -> bool:
+    return node.tag != "canvas" and _hides(node)
 
 
 def visible(node: Node, known: dict[Node, bool] | None = None) -> bool:
@@ -141,9 +165,16 @@ def _hides(node: Node) -> bool:
 def tokens(node: Node) -> tuple[str, ...]:
     """Lower-case words of the element's class, id and data-testid."""
     if node.words is None:
-        raw = " ".join(node.attribute(name) for name in ("class", "id", "data-testid") if name in node.attributes)
-        node.words = tuple(word.lower() for word in _TOKENS.findall(raw)) if raw else ()
+        attributes = node.attributes
+        raw = " ".join(node.attribute(name) for name in _NAMED_BY if name in attributes) if attributes else ""
+        node.words = _words(raw[:MAX_NAME_CHARS]) if raw else ()
     return node.words
+
+
+@lru_cache(maxsize=2_048)
+def _words(raw: str) -> tuple[str, ...]:
+    """Elements of a page, and pages of a site, share their classes."""
+    return tuple(word.lower() for word in _TOKENS.findall(raw))
 
 
 def errorish(word: str) -> bool:
@@ -155,7 +186,9 @@ def place_of(node: Node) -> str:
     """Where a text stands: its element and up to four above it decide, the nearest first."""
     cell = False
     for above in islice(node.ancestors(), PLACE_LEVELS):
-        place = _own_place(above) if above.type == ELEMENT else ""
+        place = above.place
+        if place is None:
+            place = above.place = _own_place(above) if above.type == ELEMENT else ""
         if place:
             return place
         cell |= above.tag in CELLS
@@ -164,15 +197,24 @@ def place_of(node: Node) -> str:
 
 def _own_place(node: Node) -> str:
     role, live, words = node.attribute("role"), node.attribute("aria-live"), tokens(node)
-    rules = (
-        ("heading", node.tag in HEADINGS or role == "heading"),
-        ("control", node.tag in ("button", "option", "select") or role == "button"),
-        ("error", bool(words) and any(map(_ERRORISH.match, words))),
-        ("alert", role in ("alert", "alertdialog") or live == "assertive"),
-        ("status", role == "status" or live == "polite" or not _STATUSISH.isdisjoint(words)),
-        ("notice", not _ALERTISH.isdisjoint(words)),
-    )
-    return next((place for place, holds in rules if holds), "")
+    if node.tag in HEADINGS or role == "heading":
+        return "heading"
+    if node.tag in ("button", "option", "select") or role == "button":
+        return "control"
+    named = _place_named(words) if words else ""
+    if named != "error" and (role in ("alert", "alertdialog") or live == "assertive"):
+        return "alert"
+    return "status" if named != "error" and (role == "status" or live == "polite") else named
+
+
+@lru_cache(maxsize=2_048)
+def _place_named(words: tuple[str, ...]) -> str:
+    """The place that the words of an element's class and ids name."""
+    if any(map(_ERRORISH.match, words)):
+        return "error"
+    if not _STATUSISH.isdisjoint(words):
+        return "status"
+    return "" if _ALERTISH.isdisjoint(words) else "notice"
 
 
 def text_of(node: Node, limit: int = BLOCK_CHARS, room: Room | None = None) -> str:
@@ -187,8 +229,17 @@ def text_of(node: Node, limit: int = BLOCK_CHARS, room: Room | None = None) -> s
     return clean(" ".join(parts), limit)
 
 
-def blocks_of(node: Node, limit: int = MAX_BLOCKS, room: Room | None = None) -> list[Block]:
-    """Visible text below ``node``, one block per block-level element, in document order, as far as there is room."""
+def blocks_of(
+    node: Node,
+    limit: int = MAX_BLOCKS,
+    room: Room | None = None,
+    gone: Collection[str] = (),
+    again: Collection[str] = (),
+) -> list[Block]:
+    """Visible text below ``node``, one block per block-level element, in document order, as far as there is room.
+
+    Blocks that say nothing but what is in ``gone`` are left out, unless they stand at one of the places ``again``.
+    """
     grouped: dict[int, tuple[Node, list[str]]] = {}
     for piece in _visible_texts(node, room):
         owner = owner_of(piece.parent or piece, node)
@@ -198,8 +249,9 @@ def blocks_of(node: Node, limit: int = MAX_BLOCKS, room: Room | None = None) -> 
     found: list[Block] = []
     for owner, parts in list(grouped.values())[:limit]:
         text = clean(" ".join(parts), BLOCK_CHARS)
-        if text:
-            found.append(Block(text, place_of(owner), owner.id))
+        place = place_of(owner)
+        if text and not (gone and place not in again and all(part in gone for part in parts)):
+            found.append(Block(text, place, owner.id))
     return without_names(found)
 
 
@@ -235,16 +287,24 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
             body = node
         elif main is None and (node.tag == "main" or node.attribute("role") == "main") and visible(node, known):
             main = node
+            if title and body is not None:
+                break
     top = body or mirror.root
     # Messages are looked for in the whole body: toasts and banners stand outside of the main part.
     everything = blocks_of(top, MAX_BLOCKS * 3)
-    inside = blocks_of(main) if main is not None else [b for b in everything if not _in_chrome(mirror, b.node)]
+    if main is None:
+        inside = [b for b in everything if not _in_chrome(mirror, b.node)]
+    elif len(everything) < MAX_BLOCKS * 3:
+        within: dict[Node, bool] = {}
+        inside = [b for b in everything if under(mirror.nodes[b.node], lambda above: above is main, within)]
+    else:
+        inside = blocks_of(main)
     return PageText(
         title=title,
         headings=tuple(dict.fromkeys(b.text for b in inside if b.place == "heading"))[:4],
         messages=tuple(b for b in everything if b.place in ("error", "alert", "status", "notice"))[:8],
         blocks=tuple(inside[:MAX_BLOCKS]),
-        main=clean(" | ".join(b.text for b in inside if b.place in ("text", "cell", "notice")), MAIN_CHARS),
+        main=cut(" | ".join(b.text for b in inside if b.place in ("text", "cell", "notice")), MAIN_CHARS),
     )
 
 
@@ -265,7 +325,7 @@ def _visible_texts(top: Node, room: Room | None) -> Iterator[Node]:
             if node.text and not node.text.isspace():
                 yield node
             continue
-        if node.type == ELEMENT and (node.tag in UNSEEN or hidden(node) or node.tag == "select"):
+        if node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides)):
             continue
         child = node.last
         while child is not None:

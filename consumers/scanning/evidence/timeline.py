@@ -84,6 +84,8 @@ def _typing(typing: Typing) -> str:
     label = typing.target.label
     if typing.target.role == "checkbox":
         return f"{'checks' if typing.checked else 'unchecks'} {label}"
+    if typing.target.role == "file":
+        return f"chooses a file in {label}"
     if typing.target.role == "select":
         return f"chooses in {label}"
     erased = f", {typing.erased} of them erasing" if typing.erased else ""

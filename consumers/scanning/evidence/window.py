@@ -1,21 +1,26 @@
 """One browser window while its events are read: its page, where the person is, and what just changed."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
-from consumers.scanning.evidence.happenings import Page, Shown, Story, Typing, moments
-from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, walk
+from consumers.scanning.evidence.happenings import Click, Page, Shown, Story, Typing, moments
+from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node
 from consumers.scanning.evidence.naming import Pointers
 from consumers.scanning.evidence.reading import (
+    LAYERS,
     UNSEEN,
     Block,
     PageText,
     blocks_of,
+    editable,
+    encloses,
     errorish,
     hidden,
     owner_of,
     place_of,
     read_page,
     text_of,
+    tokens,
     under,
     visible,
 )
@@ -25,6 +30,7 @@ MAX_SHOWN: Final = 5_000
 MAX_PAGES: Final = 2_000
 MAX_FORMS: Final = 20_000
 MAX_BY_ITSELF: Final = 50_000
+MAX_ENCLOSING: Final = 100
 MAX_TENTATIVE: Final = 5_000
 """Nodes remembered since the last full snapshot for changing by themselves, and fields for an input that may be a
 script's: past it they are forgotten, at worst one reaction or one typing goes missing."""
@@ -38,6 +44,9 @@ ACT_MS: Final = 1_500
 """A change later than this after the last action counts as the page's own doing."""
 AMBIENT_CHANGES: Final = 3
 """So many changes of one element by itself make it a clock or a carousel, which answers no click."""
+SCROLLED_MS: Final = 500
+"""Rows that come so soon after a scroll are of a list that is drawn as far as it is looked at."""
+_MESSAGES: Final = ("error", "alert", "status")
 MAX_SHOWN_PER_CHANGE: Final = 4
 _OPENING: Final = frozenset({"show", "shown", "visible", "open", "active", "is-visible", "is-open", "is-active", "in"})
 
@@ -59,6 +68,11 @@ class Window:
         self.fields: dict[int, tuple[int, str, int]] = {}
         self.error_nodes: set[int] = set()
         self.typing: Typing | None = None
+        self.enclosing: list[Node] = []
+        self.writable = False
+        self.scrolled_at = -1_000_000
+        self.touch: tuple[int, int, float, float] | None = None
+        self.tap: Click | None = None
         self.tentative: dict[int, Typing] = {}
         self.by_itself: dict[int, int] = {}
         self.last_click: tuple[int, int] = (-1_000_000, 0)
@@ -86,7 +100,9 @@ class Window:
         if draft.how == "view" and text.headings == self.last_text.headings:
             return
         self.last_text = text
-        if len(self.story.pages) >= MAX_PAGES:
+        self.story.enclosed |= any(encloses(node) for node in self.enclosing)
+        self.enclosing.clear()
+        if not self.story.keeps("pages", self.story.pages, MAX_PAGES):
             return
         self.error_nodes.update(block.node for block in text.messages if block.place in ("error", "alert"))
         self.story.pages.append(Page(draft.t, self.index, draft.url, draft.how, text))
@@ -97,13 +113,14 @@ class Window:
             self._field_gone(t, gone)
         same_page = self.draft is None and t - self.loaded_at > LOAD_MS
         self.mirror.replace(node)
+        if self.mirror.root is not None:
+            self.story.page_windows.add(self.index)
         self.reached.clear()
         self.error_nodes.clear()
         self.by_itself.clear()
         self.pointers = Pointers()
-        if self.mirror.root is not None:
-            for below in walk(self.mirror.root):
-                self._read_styles(below)
+        self.enclosing.clear()
+        self._read_noted()
         if same_page:
             text = read_page(self.mirror, self.story.room)
             if text.headings != self.last_text.headings or text.title != self.last_text.title:
@@ -117,49 +134,64 @@ class Window:
         self.mirror = Mirror()
         self.pointers = Pointers()
 
-    def _read_styles(self, node: Node) -> None:
-        if node.tag == "style":
-            for child in node.children():
-                self.pointers.read(child.text)
-        css = node.attributes.get("_cssText")
-        if isinstance(css, str):
-            self.pointers.read(css)
+    def _read_noted(self) -> None:
+        for node in self.mirror.noted:
+            if node.tag in ("iframe", "frame", "canvas") and len(self.enclosing) < MAX_ENCLOSING:
+                self.enclosing.append(node)
+            self.writable |= editable(node)
+            if node.tag == "style":
+                for child in node.children():
+                    self.pointers.read(child.text)
+            css = node.attributes.get("_cssText")
+            if isinstance(css, str):
+                self.pointers.read(css)
+        self.mirror.noted.clear()
 
     # -- changes
 
-    def mutate(self, t: int, data: dict[str, Any]) -> None:
-        """Apply one mutation and note what it made visible."""
+    def mutate(self, t: int, data: dict[str, Any]) -> Node | None:
+        """Apply one mutation and note what it made visible; returns the editable text that the person wrote into."""
         own_doing = t - self.acted_at > ACT_MS and self.draft is None
         touched: list[Node] = []
         before = len(self.mirror.nodes)
-        removed = [self._remove(entry) for entry in _list(data, "removes")]
+        gone: set[str] = set()
+        removed = [self._remove(entry, gone) for entry in _list(data, "removes")]
         if len(self.mirror.nodes) < before:
             for field_id in [f for f in self.fields if self.mirror.node(f) is None]:
                 self._field_gone(t, field_id)
         touched += [node for node in removed if node is not None]
         roots = self.mirror.add(_list(data, "adds"))
-        for root in roots:
-            for below in walk(root) if root.first is not None or root.tag == "link" else ():
-                self._read_styles(below)
+        self._read_noted()
         texts = [self.mirror.set_text(_get(e, "id"), _get(e, "value")) for e in _list(data, "texts")]
         changed_texts = [node for node in texts if node is not None]
         revealed = [node for e in _list(data, "attributes") if (node := self._reveal(e)) is not None]
         touched += [node.parent or node for node in (*roots, *changed_texts)]
         touched += [n for e in _list(data, "attributes") if (n := self.mirror.node(_get(e, "id"))) is not None]
+        written = next(filter(None, map(self._written, (*roots, *changed_texts))), None) if self.writable else None
         if not self._answers(touched, own_doing=own_doing):
-            return
+            return written
         self.story.changes.setdefault(self.index, moments()).append(t)
-        blocks = self._blocks([*roots, *changed_texts, *revealed])
+        if written is not None:
+            return written
+        clicked = t - self.last_click[0] <= ACT_MS
+        blocks = self._blocks([*roots, *changed_texts, *revealed], gone, _MESSAGES if clicked else ())
+        if t - self.scrolled_at <= SCROLLED_MS and t - self.acted_at > SCROLLED_MS:
+            blocks = [block for block in blocks if block.place in _MESSAGES]
         if any(b.place == "heading" and self._main_heading(b) for b in blocks) and removed and self.draft is None:
             self.open(t, self.url, "view")
         self._show(t, blocks)
+        return None
 
-    def _remove(self, entry: object) -> Node | None:
+    def _written(self, node: Node) -> Node | None:
+        """The editable text that holds a node, if the person went into it before."""
+        return next((above for above in node.ancestors() if above.id in self.reached and editable(above)), None)
+
+    def _remove(self, entry: object, gone: set[str]) -> Node | None:
         node = self.mirror.node(_get(entry, "id"))
         if node is None:
             return None
         parent = node.parent
-        self.mirror.remove(node.id)
+        self.mirror.remove(node.id, gone)
         return parent
 
     def _field_gone(self, t: int, node_id: int) -> None:
@@ -177,7 +209,8 @@ class Window:
         self.mirror.set_attributes(node.id, changes)
         added = set(node.attribute("class").split()) - classes
         marked = any(map(errorish, added)) and bool(error_tone(text_of(node, room=self.story.room)))
-        opened = not _OPENING.isdisjoint(added) and place_of(node) in ("error", "alert", "status", "notice")
+        layer = node.attribute("role") == "dialog" or not LAYERS.isdisjoint(tokens(node))
+        opened = not _OPENING.isdisjoint(added) and (layer or place_of(node) in (*_MESSAGES, "notice"))
         shows = before and not hidden(node)
         may = (shows or opened or marked) and self.story.room.take(node.depth)
         return node if may and visible(node) else None
@@ -196,8 +229,12 @@ class Window:
             answered |= self.by_itself.get(node.id, 0) < AMBIENT_CHANGES
         return answered
 
-    def _blocks(self, nodes: list[Node]) -> list[Block]:
-        """Visible text of what came or changed, one block per element that holds text."""
+    def _blocks(self, nodes: list[Node], gone: set[str], again: Collection[str]) -> list[Block]:
+        """Visible text of what came or changed, one block per element that holds text.
+
+        What a script takes away and puts back in one go, as it does when it renders anew, is not new (``gone``), unless
+        it is a message that may answer a click (``again``).
+        """
         found: dict[int, Block] = {}
         known: dict[Node, bool] = {}
         for node in {id(node): node for node in nodes}.values():
@@ -208,7 +245,7 @@ class Window:
                 if owner.type == ELEMENT:
                     found[owner.id] = Block(text_of(owner, room=self.story.room), place_of(owner), owner.id)
             else:
-                for block in blocks_of(node, 24, self.story.room):
+                for block in blocks_of(node, 24, self.story.room, gone, again):
                     found[block.node] = block
         return [block for block in found.values() if block.text]
 
@@ -221,10 +258,10 @@ class Window:
         rank = {"error": 0, "alert": 1, "status": 2, "notice": 3, "heading": 4, "text": 5, "control": 6, "cell": 7}
         fresh = self.draft is not None
         for block in sorted(blocks, key=lambda b: rank[b.place])[:MAX_SHOWN_PER_CHANGE]:
-            if len(self.story.shown) >= MAX_SHOWN:
+            if not self.story.keeps("texts", self.story.shown, MAX_SHOWN):
                 return
             self.story.shown.append(Shown(t, self.index, block.text, block.place, block.node, self.url, fresh))
-            if block.place in ("error", "alert", "status"):
+            if block.place in _MESSAGES:
                 self.error_nodes.add(block.node)
 
     def message_in_view(self) -> bool:

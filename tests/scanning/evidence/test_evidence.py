@@ -137,7 +137,7 @@ def test_the_read_out_is_bounded_and_says_what_was_dropped() -> None:
     result = build_evidence(long_session(60))
     assert len(result.text.encode()) <= MAX_TEXT_BYTES
     assert result.dropped_lines > 0
-    assert f"{result.dropped_lines} timeline lines were left out" in result.text
+    assert f"{result.dropped_lines} timeline lines left out to keep this text short: scrolling first" in result.text
     assert not [line for line in result.lines if line.kind == "scroll"], "the lightest lines go first"
     assert [line for line in result.lines if line.kind == "page"], "the heaviest stay"
     assert "Uncaught RangeError: late" in result.text

@@ -30,7 +30,7 @@ KINDS: Final = (
     "goal_missed",
 )
 MAX_PER_KIND: Final = 40
-"""More of one kind are left out, the first are kept; ``Evidence.counts`` still counts all."""
+"""More of one kind are left out (readout.py), the first are kept; ``Evidence.counts`` still counts all."""
 
 
 def detect(scene: Scene) -> list[Signal]:

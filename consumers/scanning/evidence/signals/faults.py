@@ -68,7 +68,8 @@ def refusal_kind(scene: Scene, message: Message) -> str:
     """The message's tone; a general one that came with a failed request takes the request's kind."""
     if message.tone not in ("validation", "error"):
         return message.tone
-    request = next((r for r in scene.failed if abs(r.end - message.t) <= CONFIRM_MS and r.kind == "call"), None)
+    near = scene.failed_calls.between(message.t - CONFIRM_MS, message.t + CONFIRM_MS)
+    request = min(near, key=lambda r: (r.t, r.url), default=None)
     if request is None or request.status in (400, 409, 422):
         return message.tone
     if request.status == HTTPStatus.FORBIDDEN or (
@@ -94,7 +95,7 @@ def validation_errors(scene: Scene) -> Iterator[Signal]:
 
 def _about_input(scene: Scene, message: Message) -> bool:
     """Something was typed before, or the click it answers was made to submit."""
-    typed = any(t.t <= message.t and t.window == message.window and not t.target.search for t in scene.story.typings)
+    typed = scene.first_typed.get(message.window, message.t + 1) <= message.t
     click = scene.last_click_before(message.t, 15_000)
     return typed or (click is not None and (click.target.submit or click.target.role == "button"))
 
@@ -104,13 +105,8 @@ def _native_refusals(scene: Scene) -> Iterator[tuple[int, str]]:
     for click in scene.story.clicks:
         if not click.target.submit or scene.changed(click.window, click.t, click.t + 300):
             continue
-        focused = [
-            m
-            for m in scene.story.marks
-            if m.kind == "focus" and 0 <= m.t - click.t <= FOCUS_MS and m.window == click.window
-        ]
-        for mark in focused:
-            later = [t for t in scene.story.typings if t.target.node == int(mark.text) and t.window == click.window]
+        for mark in scene.focused_between(click.window, click.t, click.t + FOCUS_MS):
+            later = scene.typings_of.get((click.window, int(mark.text)), [])
             same = [t for t in later if t.target.group == click.target.group]
             if int(mark.text) != click.target.node and same:
                 yield click.t, same[0].target.label

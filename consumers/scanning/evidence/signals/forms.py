@@ -13,6 +13,9 @@ from consumers.scanning.evidence.vocabulary import dismisses
 ANSWER_MS: Final = 12_000
 """How long an answer to a submit is waited for, unless a request is still on its way or the person acts first."""
 BY_KEY_MS: Final = 1_500
+MAX_FORMS: Final = 300
+MAX_JUDGED: Final = 50
+"""Forms of a session that are looked at, the first, and attempts to submit one, the last."""
 
 
 @dataclass(slots=True)
@@ -52,23 +55,23 @@ def forms(scene: Scene) -> list[Form]:
         key = (typing.window, typing.url, typing.target.group)
         found.setdefault(key, Form(*key)).typings.append(typing)
     kept = [form for form in found.values() if any(t.target.role == "field" for t in form.typings)]
-    for form in kept:
-        for attempt in _attempts(scene, form):
-            form.attempts.append(attempt)
+    for form in kept[:MAX_FORMS]:
+        form.attempts += _attempts(scene, form)
+        for attempt in form.attempts[-MAX_JUDGED:]:
             accepted = _accepted(scene, form, attempt)
             if accepted:
                 form.accepted_at = accepted
-    return kept
+    return kept[:MAX_FORMS]
 
 
 def _attempts(scene: Scene, form: Form) -> Iterator[int]:
     """Clicks that may submit the form, and Enter, which shows as the page going on right after typing."""
     gone = scene.story.removed_groups.get((form.window, form.url, form.group), END)
-    for click in scene.story.clicks:
-        if click.window == form.window and form.began < click.t <= gone + 50 and _may_submit(form, click):
+    for click in scene.clicks.between(form.began + 1, gone + 50):
+        if click.window == form.window and _may_submit(form, click):
             yield click.t
     last = form.last_typed
-    clicked = any(last - 50 <= click.t <= gone and click.window == form.window for click in scene.story.clicks)
+    clicked = any(click.window == form.window for click in scene.clicks.between(last - 50, gone))
     if not clicked and 0 <= gone - last <= BY_KEY_MS:
         yield last
 
@@ -91,19 +94,11 @@ def _accepted(scene: Scene, form: Form, attempt: int) -> int:
     calls = [call for call in scene.calls_from(attempt) if call.t <= horizon]
     if any(call.failed for call in calls):
         return 0
-    good = [
-        m.t
-        for m in scene.messages
-        if m.tone in ("success", "step") and attempt < m.t <= horizon and m.window == form.window
-    ]
+    good = [m.t for m in scene.told.of(form.window).between(attempt + 1, horizon) if m.tone in ("success", "step")]
     key = (form.window, form.url, form.group)
     ended = (scene.story.removed_groups.get(key, END), scene.story.cleared_groups.get(key, END))
     good += [t for t in ended if attempt < t <= horizon]
-    good += [
-        shown.t
-        for shown in scene.story.shown
-        if shown.place == "cell" and attempt < shown.t <= min(horizon, attempt + BY_KEY_MS) and not shown.fresh_page
-    ]
+    good += [cell.t for cell in scene.cells.between(attempt + 1, min(horizon, attempt + BY_KEY_MS))]
     sent = [call.end for call in calls if call.method in ("POST", "PUT", "PATCH") and call.status]
     if sent and not any(line.t >= attempt and line.t <= horizon for line in scene.uncaught):
         good += [end for end in sent if end <= horizon]
@@ -112,7 +107,7 @@ def _accepted(scene: Scene, form: Form, attempt: int) -> int:
 
 def _horizon(scene: Scene, form: Form, attempt: int) -> int:
     """Until when an attempt's answer counts as its answer: the next act on another element ends the wait."""
-    clicks = [c for c in scene.story.clicks if c.window == form.window and abs(c.t - attempt) <= 1]
+    clicks = [c for c in scene.clicks.between(attempt - 1, attempt + 1) if c.window == form.window]
     following = scene.next_act_elsewhere(clicks[0]) if clicks else scene.next_act(attempt)
     pending = max((call.end for call in scene.calls_from(attempt)), default=0)
     return min(max(attempt + ANSWER_MS, pending + 1_500), following - 1)

@@ -6,7 +6,7 @@ from typing import Final
 
 from consumers.scanning.evidence.evidence import Signal
 from consumers.scanning.evidence.happenings import Click
-from consumers.scanning.evidence.scene import Scene
+from consumers.scanning.evidence.scene import END, Scene
 from consumers.scanning.evidence.vocabulary import stepper
 
 RAGE_CLICKS: Final = 3
@@ -24,8 +24,6 @@ SLOW_MS: Final = 3_000
 IMPATIENT_MS: Final = 15_000
 UNSEEN_MS: Final = 1_000
 """A click this close to the end of the recording has no reaction that could be seen."""
-WAIT_MS: Final = 500
-"""A request that takes so long makes a person wait."""
 
 
 def rage_clicks(scene: Scene) -> Iterator[Signal]:
@@ -110,7 +108,7 @@ def _reacted(scene: Scene, click: Click) -> bool:
     until = click.t + DEAD_PAGE_MS
     return (
         scene.changed(click.window, click.t, click.t + DEAD_MUTATION_MS)
-        or any(click.t <= page.t <= until for page in scene.story.pages)
+        or scene.new_page_anywhere(click.t, until)
         or _moved(scene, click)
         or any(scene.changed(click.window, call.end, call.end + UNSEEN_MS) for call in scene.calls_from(click.t))
     )
@@ -121,8 +119,8 @@ def _moved(scene: Scene, click: Click) -> bool:
     scrolled = scene.story.scrolled.get(click.window, ())
     at = bisect_left(scrolled, click.t)
     jumped = at < len(scrolled) and scrolled[at] - click.t <= SCROLL_MS
-    focused = (m for m in scene.story.marks if m.kind == "focus" and m.window == click.window)
-    return jumped or any(0 < m.t - click.t <= SCROLL_MS and m.text != str(click.target.node) for m in focused)
+    focused = scene.focused_between(click.window, click.t + 1, click.t + SCROLL_MS)
+    return jumped or any(mark.text != str(click.target.node) for mark in focused)
 
 
 def _stayed(scene: Scene, click: Click) -> bool:
@@ -138,10 +136,10 @@ def _stayed(scene: Scene, click: Click) -> bool:
 
 def waiting_at(scene: Scene, click: Click) -> bool:
     """Whether something the person started was still on its way when they clicked."""
-    if any(call.t < click.t - 50 and call.end > click.t for call in scene.calls if call.duration >= WAIT_MS):
+    if scene.waiting(click.t):
         return True
-    before = [m for m in scene.messages if m.window == click.window and m.t <= click.t]
-    return bool(before) and before[-1].tone == "progress" and click.t - before[-1].t < IMPATIENT_MS
+    before = scene.told.of(click.window).last(click.t)
+    return before is not None and before.tone == "progress" and click.t - before.t < IMPATIENT_MS
 
 
 def impatient_repeats(scene: Scene) -> Iterator[Signal]:
@@ -198,11 +196,10 @@ def _shown_waits(scene: Scene) -> Iterator[tuple[int, int, Click]]:
         click = scene.last_click_before(message.t, 1_500) if message.tone == "progress" else None
         if click is None:
             continue
-        shown = [s.t for s in scene.story.shown if s.window == message.window and s.t > message.t]
-        pages = [p.t for p in scene.story.pages if p.window == message.window and p.t > message.t]
-        end = min([*shown[:1], *pages[:1], 10**12])
+        shown, page = scene.shown.of(message.window).first(message.t), scene.pages.of(message.window).first(message.t)
+        end = min(shown.t if shown is not None else END, page.t if page is not None else END)
         others = scene.next_act_elsewhere(click)
-        if end < 10**12 and end - click.t >= SLOW_MS and end <= others:
+        if end < END and end - click.t >= SLOW_MS and end <= others:
             yield click.t, end, click
 
 

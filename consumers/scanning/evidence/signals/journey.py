@@ -12,7 +12,7 @@ from consumers.scanning.evidence.masking import path_of, quoted
 from consumers.scanning.evidence.messages import Message
 from consumers.scanning.evidence.scene import Scene
 from consumers.scanning.evidence.signals.faults import quote
-from consumers.scanning.evidence.vocabulary import tone
+from consumers.scanning.evidence.vocabulary import searches, tone
 
 QUICK_BACK_MS: Final = 2_000
 """A page left again within 2 s (PostHog's quick back, capture 5)."""
@@ -88,7 +88,7 @@ def empty_searches(scene: Scene) -> Iterator[Signal]:
             continue
         if _superseded(scene, message):
             continue
-        searched = any(0 <= message.t - t <= SEARCH_MS for t in used) or "search" in message.url.lower()
+        searched = any(0 <= message.t - t <= SEARCH_MS for t in used) or searches(path_of(message.url))
         if searched and message.t - told.get(message.window, -SUPERSEDED_MS) >= SUPERSEDED_MS:
             told[message.window] = message.t
             yield Signal(

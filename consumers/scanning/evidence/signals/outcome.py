@@ -11,6 +11,7 @@ from consumers.scanning.evidence.messages import Message
 from consumers.scanning.evidence.scene import Scene
 from consumers.scanning.evidence.signals.faults import quote
 from consumers.scanning.evidence.signals.forms import Form
+from consumers.scanning.evidence.times import Times
 
 SAME_CONVERSION_MS: Final = 10_000
 SAME_TASK_MS: Final = 4_000
@@ -27,10 +28,14 @@ class Outcome:
         self.scene = scene
         self.forms = all_forms
         self.found = found
+        long = (call for call in scene.calls if call.duration > AFTER_ACT_MS // 2)
+        self.waits = Times(sorted(long, key=lambda call: call.end), ends=True)
+        self.raged = {signal.subject for signal in found if signal.kind == "rage_click"}
         self.checkout = self._checkout_began()
         self.sign_up = self._sign_up_began()
         self.conversions = list(self._conversions())
         self.tasks = list(self._tasks())
+        self.last_good = max((signal.t_ms for signal in (*self.conversions, *self.tasks)), default=-1)
 
     def signals(self) -> Iterator[Signal]:
         yield from self.conversions
@@ -70,8 +75,7 @@ class Outcome:
         )
 
     def _asks_card(self, page: Page) -> bool:
-        text = page.text.main.lower()
-        return "card number" in text or "cvc" in text or "cvv" in text
+        return words.asks_card(page.text.main)
 
     def _sign_up_began(self) -> int | None:
         for form in self.forms:
@@ -164,9 +168,7 @@ class Outcome:
     def _answers_act(self, message: Message) -> bool:
         """A success text answers something the person did, other than following a link."""
         click = self.scene.last_click_before(message.t, AFTER_ACT_MS)
-        waited = [
-            r for r in self.scene.calls if r.duration > AFTER_ACT_MS // 2 and abs(r.end - message.t) < SAME_TASK_MS
-        ]
+        waited = self.waits.between(message.t - SAME_TASK_MS + 1, message.t + SAME_TASK_MS - 1)
         if click is None:
             return self.scene.typed_before(message.t, AFTER_ACT_MS) is not None or bool(waited)
         if not message.on_page and message.place in ("text", "heading"):
@@ -270,10 +272,7 @@ class Outcome:
     def _mattered(self, dead: Signal) -> bool:
         """A dead control keeps from a goal when it was insisted on, and more than looking was wanted of it."""
         insisted = dead.count > 1 and dead.note == "control" and not words.informs(dead.subject)
-        return insisted or self._raged(dead)
-
-    def _raged(self, dead: Signal) -> bool:
-        return any(s.kind == "rage_click" and s.subject == dead.subject for s in self.found)
+        return insisted or dead.subject in self.raged
 
     def _after_act(self, t: int) -> bool:
         return self.scene.last_click_before(t, FAULT_AFTER_CLICK_MS) is not None or (
@@ -289,4 +288,4 @@ class Outcome:
         t, reason, _ = miss
         if reason == "form":
             return False
-        return any(signal.t_ms > t for signal in (*self.conversions, *self.tasks))
+        return self.last_good > t
