@@ -3,9 +3,9 @@
 A quotation is what stands between a pair of double quotation marks of any script, or between single ones that open
 after a non-letter and close before one (so that an apostrophe is none), on one line, with at least one letter or digit.
 Whole words must occur. An ellipsis inside stands for left-out text: the parts around it must occur in their order, in
-one line of the evidence.
-Punctuation before the closing mark may be the writer's own. Compared are plain texts in lower case, with one kind of
-quotation mark, dash and space. What the operator wrote (prompt, tags, label) may be quoted too.
+one line of the evidence. Punctuation before the closing mark may be the writer's own. Compared are plain texts in lower
+case, with one kind of quotation mark, dash, bracket and space. What the operator wrote (prompt, tags, label) may be
+quoted too.
 """
 
 import re
@@ -30,11 +30,12 @@ _FORMS: Final = (
     r"(?<![\w'])'([^'\n]{2,})'(?![\w'])",
 )
 _QUOTED: Final = re.compile("|".join(_FORMS))
-_ELLIPSIS: Final = re.compile(r"\[?\.{3,}\]?")
+_ELLIPSIS: Final = re.compile(r"\(?\.{3,}\)?")
 _ESCAPED: Final = re.compile(r"\\([\"'\\])")
 _ONE_KIND: Final = str.maketrans(
     dict.fromkeys('"\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u2032\u2033`\u00b4', "'")
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
+    | {"<": "'", ">": "'", "[": "(", "]": ")"}
 )
 _WRITERS_OWN: Final = " .,;:!?\\"
 """Around a part of a quotation; the backslash is of an escaped mark inside it."""

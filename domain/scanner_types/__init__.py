@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from domain.errors import Invalid
 from domain.plain_text import plain_text
@@ -112,11 +111,12 @@ def free_text(output: Mapping[str, object]) -> list[tuple[str, str]]:
     return found
 
 
-def _broken(item: ErrorDetails) -> str:
+def _broken(item: Mapping[str, object]) -> str:
     """One way in which an answer misses the schema. The name of a field of its own making is the answer's text."""
     if item["type"] == "extra_forbidden":
         return "answer: extra fields are not permitted"
-    return f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}"
+    place = ".".join(map(str, cast(tuple[int | str, ...], item["loc"])))
+    return f"{place or 'answer'}: {item['msg']}"
 
 
 def model_output(

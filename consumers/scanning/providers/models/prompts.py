@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from consumers.scanning.evidence import Evidence
-from consumers.scanning.providers.models.fence import Fence
+from consumers.scanning.providers.models.fence import Fence, recorded
 from consumers.scanning.providers.models.form import NAME, form
 from consumers.scanning.providers.port import Question
 from domain.plain_text import plain_text
@@ -73,7 +73,7 @@ def message(evidence: Evidence, fence: Fence) -> str:
 
 def prompt_digest(question: Question, evidence: Evidence) -> str:
     """SHA-256 of all that a model is asked, as hexadecimal digits; the fence's random mark does not count."""
-    asked = [instructions(question), plain_text(evidence.text), NAME, form(question)]
+    asked = [instructions(question), recorded(evidence.text), NAME, form(question)]
     return hashlib.sha256(orjson.dumps(asked)).hexdigest()
 
 
