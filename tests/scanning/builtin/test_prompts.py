@@ -11,7 +11,7 @@ from consumers.scanning.providers.builtin.concepts import matches
 from consumers.scanning.providers.builtin.prompt import read
 from domain.scanner_types import check_output
 from tests.scanning.browser import Browser
-from tests.scanning.recorded import evidence
+from tests.scanning.recorded import SESSIONS, TRUTH, evidence
 
 
 def answer(scanner_type: str, about: Evidence, **config: Any) -> dict[str, Any]:
@@ -170,6 +170,39 @@ def test_labels_are_matched_by_their_names(name: str, tags: list[str], expected:
     assert set(expected) <= set(output["tags"])
     single = answer("classifier", evidence(name), prompt="Which describes the session?", tags=tags, multi_label=False)
     assert len(single["tags"]) == 1
+
+
+OUTCOMES = (
+    "converted", "abandoned_checkout_or_upgrade", "blocked_by_bug", "task_completed", "task_failed", "browsing_only"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["purchase_made", "cart_abandoned", "technical_failure", "goal_achieved", "goal_not_achieved", "just_looking"],
+        ["Converted", "Dropped out of checkout", "Stopped by a bug", "Did what they came for", "Could not", "Browsing"],
+        ["won", "lost at payment", "broken site", "success without sale", "gave up", "window shopping"],
+        ["Customer", "Almost customer", "Bug victim", "Happy user", "Unhappy user", "Visitor"],
+        ["sale", "abandonment", "malfunction", "accomplished", "unsuccessful", "idle browsing"],
+        ["order complete", "left before paying", "site broke", "task ok", "task not ok", "no intent"],
+    ],
+)
+@pytest.mark.parametrize("name", SESSIONS)
+def test_outcomes_by_any_name(name: str, labels: list[str]) -> None:
+    output = answer("classifier", evidence(name), prompt="How did the visit end?", tags=labels, multi_label=False)
+    assert OUTCOMES[labels.index(output["tags"][0])] in TRUTH["sessions"][name]["outcome"]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["How bad was the experience?", "Score the user's dissatisfaction", "How hard was it to get things done?",
+     "Rate from 0 (calm) to 10 (furious)", "How many problems did the user have, weighted by gravity?"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", SESSIONS)
+def test_frustration_by_any_name(name: str, prompt: str) -> None:
+    output = answer("scorer", evidence(name), prompt=prompt, scale={"min": 0, "max": 10})
+    assert abs(output["score"] - TRUTH["sessions"][name]["frustration"]) <= 2
 
 
 def test_labels_it_cannot_place_get_low_confidence() -> None:
