@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from consumers.scanning.evidence.vocabulary import tone
 from consumers.scanning.providers.builtin.lexicon import PATTERNS
-from consumers.scanning.providers.builtin.prompt import Ask, Part, negated
+from consumers.scanning.providers.builtin.prompt import KEPT, Ask, Part, negated
 
 LEAST: Final = 2.0
 """A concept with less than this is at most a guess, made when nothing else answers the prompt."""
@@ -53,7 +54,7 @@ _RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
     "denied": _rules((4, "rights+rights_lacking")),
     "javascript_error": _rules((4.5, "script+break"), (4.5, "uncaught+break"), (4, "exception")),
     "failed_request": _rules((4.5, "network+request_failed"), (3, "status"), (2, "network+status")),
-    "form_abandoned": _rules((4.5, "form+undone"), (3, "enter+undone")),
+    "form_abandoned": _rules((4.5, "form+undone"), (3, "enter+undone"), (-3, "told")),
     "validation_error": _rules((4, "validation"), (4, "form+invalid"), (4.2, "form+refused"), (3.5, "told_to_fix")),
     "lost_navigation": _rules((4, "lost"), (3.5, "hop+pages"), (2.5, "hunt+pages"), (2, "nothing_there+pages")),
     "empty_search": _rules((4, "search+empty"), (4, "no_results")),
@@ -111,7 +112,8 @@ class _Hit(NamedTuple):
     end: int
 
 
-def matches(ask: Ask) -> list[Match]:
+@lru_cache(maxsize=KEPT)
+def matches(ask: Ask) -> tuple[Match, ...]:
     """Concepts of a prompt, the best first; those below ``LEAST`` are guesses."""
     scores: dict[str, float] = dict.fromkeys(_RULES, 0.0)
     denied: dict[str, bool] = {}
@@ -136,10 +138,10 @@ def matches(ask: Ask) -> list[Match]:
             scores["idle" if ask.duration_ms >= PAUSE_MS else "slow_response"] = LEAST
     if any(_several_errors(part) for part in ask.parts if part.weight == 1):
         scores["error_shown"] += SPECIFIC
-    elif any(scores[name] >= SPECIFIC for name in _KINDS_OF_ERROR):
+    elif max(scores[name] for name in _KINDS_OF_ERROR) >= max(SPECIFIC, scores["error_shown"]):
         scores["error_shown"] -= SPECIFIC - 1
     found_all = [Match(name, score, denied.get(name, False)) for name, score in scores.items() if score >= GUESS]
-    return sorted(found_all, key=lambda match: -match.score)
+    return tuple(sorted(found_all, key=lambda match: -match.score))
 
 
 def _score(part: Part, rules: tuple[_Rule, ...], found: Mapping[str, list[_Hit]]) -> tuple[float, bool]:

@@ -4,10 +4,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 MAX_PROMPT_CHARS: Final = 4_000
 """How much of a prompt is read; the question comes first in practice."""
+
+KEPT: Final = 256
+"""Prompts that are kept read: a scanner asks the same of every session."""
 
 MAX_COUNT: Final = 50
 """More times than this are no threshold anybody means."""
@@ -27,7 +31,8 @@ _EXCLUDED_SENTENCE = re.compile(
 )
 _EXCLUDED_PART = re.compile(
     r"\(\s*(?:not|no|except|excluding|ignoring|ignore|other than)\b[^)]*\)"
-    r"|[,;:(]?\s*\b(?:ignore|ignoring|except(?: for)?|excluding|exclude|not counting|not including|leaving out|leave out|disregard(?:ing)?|"
+    r"|(?:^|[,;:(]\s*|\b(?:and|please)\s+)(?:ignore|exclude|leave out|disregard)\b[^,.;)?!]*"
+    r"|[,;:(]?\s*\b(?:ignoring|except(?: for)?|excluding|not counting|not including|leaving out|disregarding|"
     r"apart from|other than|as opposed to|rather than|unlike|instead of|no matter (?:which|what|how|where|why)|regardless of|whatever|however)\b[^,.;)?!]*"
     r"|,\s*(?:but )?not\s+(?!(?:at|yet|been|be|to|able|just|\w+ing)\b)[^,.;)?!]*",
     re.IGNORECASE,
@@ -126,6 +131,7 @@ class Ask:
         return " ".join(part.text for part in self.parts if part.weight <= ASIDE)
 
 
+@lru_cache(maxsize=KEPT)
 def read(prompt: str) -> Ask:
     text = " ".join(prompt[:MAX_PROMPT_CHARS].lower().replace("\u2019", "'").replace("\u2018", "'").split())
     text = _NOT.sub(lambda match: f"{_IRREGULAR.get(match.group(1), match.group(1))} not", text)

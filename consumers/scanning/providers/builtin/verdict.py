@@ -1,6 +1,6 @@
 """Monitor: yes or no from the concept a prompt is about, or from what the timeline says where it is about none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
@@ -34,7 +34,7 @@ def monitor(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     return answer
 
 
-def _from_concept(found: list[Match], evidence: Evidence, ask: Ask) -> dict[str, Any]:
+def _from_concept(found: Sequence[Match], evidence: Evidence, ask: Ask) -> dict[str, Any]:
     best = found[0]
     finding = find(best.concept, evidence, ask)
     doubt = 0.0 if best.score >= CLEAR else 0.3 if best.score >= LEAST else 0.5
