@@ -42,6 +42,7 @@ _FRICTION: Final = {
     "abandoned_form": "abandoned form",
 }
 _A_PAGE = "a page"
+MAX_AGAIN = 4
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _HEADINGS = re.compile(r'headings "((?:[^"\\]|\\.)*)"')
 
@@ -88,7 +89,8 @@ def _paragraphs(evidence: Evidence, pages: list[Line], signals: list[Signal], ou
     way += f", among them {', '.join(other)}" if other else ""
     clicks, inputs = evidence.counts.get("clicks", 0), evidence.counts.get("inputs", 0)
     way += f", with {clicks} clicks and {inputs} inputs." if clicks or inputs else "."
-    friction = [sentence(signal) for signal in signals[:5]] or ["No friction shows."]
+    friction = [sentence(signal, _again(signal, evidence)) for signal in signals[:5]] or ["No friction shows."]
+    friction += [sentence(signal, (signal.end_ms,)) for signal in evidence.signals if signal.kind == "idle"][:2]
     last = pages[-1] if pages else None
     end = f"It ended {end_of(evidence)}" + (f" on {_page(last)}." if last is not None else ".")
     return [head, [way], friction, [end]]
@@ -104,6 +106,14 @@ def _telling(evidence: Evidence) -> list[Signal]:
             seen.add(key)
             kept.append(signal)
     return kept
+
+
+def _again(signal: Signal, evidence: Evidence) -> list[int]:
+    """When the same happened again, the first times and the last."""
+    times = [other.t_ms for other in evidence.signals if (other.kind, other.subject) == (signal.kind, signal.subject)]
+    times += [signal.end_ms] if signal.count > 1 else []
+    later = sorted({t for t in times if t > signal.t_ms})
+    return later if len(later) <= MAX_AGAIN else [*later[: MAX_AGAIN - 1], later[-1]]
 
 
 def _page(line: Line) -> str:
