@@ -1,6 +1,7 @@
 """Asking a provider everything about every session, K times, by several threads, within a budget."""
 
 import logging
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,9 +46,11 @@ class Asking:
         self.trials: list[Trial] = []
         self.spent_out = False
         for run in range(1, plan.runs + 1):
-            for session in sessions:
-                for question in asked:
-                    self._left.put((session, question, run))
+            # In no order, the same each time: an evaluation that ends early is about everything a little.
+            pairs = [(session, question) for session in sessions for question in asked]
+            random.Random(run).shuffle(pairs)  # noqa: S311 - an order, not a secret
+            for session, question in pairs:
+                self._left.put((session, question, run))
 
     @property
     def cost_usd(self) -> Decimal:
