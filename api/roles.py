@@ -30,7 +30,7 @@ from consumers.expiry import Expiry
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
 from consumers.scanning.collector import collect_less
-from consumers.scanning.providers.builtin import BuiltinProvider
+from consumers.scanning.providers.installed import providers
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.requests import JobMaker
 from consumers.scanning.scan import Scanning
@@ -148,7 +148,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         running.pool,
         running.observations,
         running.blobs,
-        {"builtin": BuiltinProvider()},
+        providers(running.models, running.settings.vendors),
         running.settings.eligibility,
         running.clock,
         masked=running.settings.masked,

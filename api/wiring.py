@@ -8,7 +8,6 @@ from functools import partial
 from api.bootstrap import OUTAGES, Runtime
 from api.http.services import Readiness, Services
 from api.http.tokens import Tokens
-from api.providers import lacking
 from commands.accounts import hash_key
 from commands.store.event_log import EventLog
 from consumers.capture.allowance import Allowance
@@ -16,6 +15,7 @@ from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.relay import Relay
+from consumers.scanning.providers.installed import lacking
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.timelines import Timelines
 from consumers.selection.estimate import Estimates

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
-from consumers.scanning.providers.port import Question
+from consumers.scanning.providers.port import ProviderError, Question
 from consumers.scanning.quotations import Sources
-from domain.scanner_types import Finding, check_output, findings, free_text
+from domain.scanner_types import Finding, answer_schema, check_output, findings, free_text
 
 MAX_PROBLEMS: Final = 10
 """Lines that are told about one answer: enough to put it right."""
@@ -20,6 +20,13 @@ def check_answer(question: Question, evidence: Evidence, output: object) -> list
     """
     problems = check_output(question.scanner_type, question.scanner_config, output, duration_ms=evidence.duration_ms)
     return (problems or _unfounded(question, evidence, output))[:MAX_PROBLEMS]
+
+
+def refusal(question: Question, problems: list[str]) -> ProviderError:
+    """What an answer with these problems fails with: only which field of ours is wrong, never what stands in it."""
+    named = problems[0].partition(":")[0].partition(".")[0]
+    part = named if named in answer_schema(question.scanner_type).model_fields else "form"
+    return ProviderError("validation_failed", f"The answer breaks a rule about its {part}.")
 
 
 def check_findings(question: Question, evidence: Evidence, told: object) -> tuple[Finding, ...]:

@@ -2,9 +2,10 @@
 
 A quotation is what stands between a pair of double quotation marks of any script, or between single ones that open
 after a non-letter and close before one (so that an apostrophe is none), on one line, with at least one letter or digit.
-An ellipsis inside stands for left-out text: the parts around it must occur in their order, in one line of the evidence.
-Punctuation before the closing mark may be the writer's own. Compared are plain texts in lower case, with one kind of
-quotation mark, dash and space. What the operator wrote (prompt, tags, label) may be quoted too.
+Whole words must occur. An ellipsis inside stands for left-out text: the parts around it must occur in their order, in
+one line of the evidence. Punctuation before the closing mark may be the writer's own. Compared are plain texts in lower
+case, with one kind of quotation mark, dash, bracket and space. What the operator wrote (prompt, tags, label) may be
+quoted too.
 """
 
 import re
@@ -29,11 +30,12 @@ _FORMS: Final = (
     r"(?<![\w'])'([^'\n]{2,})'(?![\w'])",
 )
 _QUOTED: Final = re.compile("|".join(_FORMS))
-_ELLIPSIS: Final = re.compile(r"\[?\.{3,}\]?")
+_ELLIPSIS: Final = re.compile(r"\(?\.{3,}\)?")
 _ESCAPED: Final = re.compile(r"\\([\"'\\])")
 _ONE_KIND: Final = str.maketrans(
     dict.fromkeys('"\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u2032\u2033`\u00b4', "'")
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-")
+    | {"<": "'", ">": "'", "[": "(", "]": ")"}
 )
 _WRITERS_OWN: Final = " .,;:!?\\"
 """Around a part of a quotation; the backslash is of an escaped mark inside it."""
@@ -57,8 +59,6 @@ class Sources:
         return [place for place, quoted in enumerate(quotations(text), 1) if not self._hold(quoted)]
 
     def _hold(self, quoted: str) -> bool:
-        if quoted in self._evidence.text:
-            return True
         parts = [part.strip(_WRITERS_OWN) for part in _ELLIPSIS.split(_comparable(quoted))]
         wanted = [part for part in parts if any(map(str.isalnum, part))]
         return any(_in_order(wanted, line) for line in self._lines)
@@ -67,7 +67,7 @@ class Sources:
     def _lines(self) -> list[str]:
         evidence = self._evidence
         told = [*evidence.text.split("\n"), *(line.text for line in evidence.lines)]
-        told += [f"{signal.text}\n{signal.subject}" for signal in evidence.signals]
+        told += [text for signal in evidence.signals for text in (signal.text, signal.subject)]
         return [_comparable(text) for text in (*told, *_strings(self._config))]
 
 
@@ -91,7 +91,20 @@ def _in_order(parts: Sequence[str], line: str) -> bool:
     at = 0
     for part in parts:
         found = line.find(part, at)
+        while found >= 0 and not _whole(line, found, found + len(part)):
+            found = line.find(part, found + 1)
         if found < 0:
             return False
         at = found + len(part)
     return bool(parts)
+
+
+def _whole(line: str, start: int, end: int) -> bool:
+    """Whether no word is cut at either end; in scripts without upper case, which may have no spaces, all are whole."""
+    before = start > 0 and _in_word(line[start - 1]) and _in_word(line[start])
+    after = end < len(line) and _in_word(line[end - 1]) and _in_word(line[end])
+    return not before and not after
+
+
+def _in_word(character: str) -> bool:
+    return character.isdigit() or character.upper() != character

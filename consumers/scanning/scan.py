@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,15 +20,18 @@ from commands.context import Context
 from commands.observations import Lease, Observations, Success
 from commands.store.application import STORE_OUTAGES
 from consumers.capture.blobs import Blobs, MissingBlob
+from consumers.scanning.checks import check_answer, refusal
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.jobs import Job
+from consumers.scanning.pauses import MAX_TRIES, pause
+from consumers.scanning.providers.calls import GivenUp, until
 from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
 from consumers.scanning.session_evidence import evidence_of
 from domain.eligibility import NO_RECORDING, EligibilityLimits, Ineligible, ineligible
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
 from domain.observation import Observation
-from domain.scanner_types import answer_schema, check_output, model_output, split_private
+from domain.scanner_types import FINDINGS, model_output, split_findings, split_private
 from domain.session_facts import SessionFacts
 from domain.tenant import Tenant
 from projections.queries.people import person_of_session
@@ -37,15 +41,6 @@ log = logging.getLogger("replay_vision.scanning")
 
 OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, *STORE_OUTAGES, OSError)
 """Database or blob store away: nobody's fault, so no run fails because of it."""
-
-MAX_TRIES = 3
-"""Transient failures after which a run has failed; the reference product's retry chain has three to four tries
-(engine 1.3). Tries whose worker died are counted apart, by the reaper."""
-
-_PAUSES = (timedelta(seconds=15), timedelta(seconds=60))
-"""Before the second and the third try (engine 1.3), unless the provider names a time."""
-
-_LONGEST_PAUSE = timedelta(minutes=15)
 
 _BLOBS_PAUSE = timedelta(seconds=15)
 """Before a recording is looked for again that the blob store could not give."""
@@ -81,6 +76,7 @@ class Scanning:
         clock: Callable[[], datetime],
         *,
         masked: bool = True,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._pool = pool
         self._observations = observations
@@ -89,11 +85,13 @@ class Scanning:
         self._limits = limits
         self._clock = clock
         self._masked = masked
+        self._chance = chance
 
-    def scan(self, job: Job, lost: Event) -> Retry | None:
+    def scan(self, job: Job, lost: Event, stop: Event | None = None) -> Retry | None:
         """Does one try. Returns when to try again, or None when the run has ended or is somebody else's.
 
-        `lost` is set by the lease's keeper; nothing is reported after that. Database outages are raised: the lease
+        `lost` is set by the lease's keeper; a call of a model is then cancelled, and nothing is reported. `stop` means
+        that the process ends: a call is cancelled, and the try given back. Database outages are raised: the lease
         then runs out and the job is taken up again. While the blob store is away no try begins, however long that is.
         """
         lease = Lease(job.observation_id, job.run, job.lease_token)
@@ -107,7 +105,10 @@ class Scanning:
             observation = self._observations.start(
                 self._context(job), lease, try_number=job.try_number, subject=subject
             )
-            return self._judge(job, lease, observation, reading, lost)
+            with until(lambda: lost.is_set() or (stop is not None and stop.is_set())):
+                return self._judge(job, lease, observation, reading, lost)
+        except GivenUp:
+            return None if lost.is_set() else self._stopped(job, lease)
         except (LeaseLost, NotFound) as gone:
             log.info("a scan was given up: %s", gone.message, extra={"observation": str(job.observation_id)})
             return None
@@ -117,10 +118,7 @@ class Scanning:
         if isinstance(found, Ineligible):
             self._observations.judge_ineligible(self._context(job), lease, kind=found.kind, message=found.message)
             return None
-        question = Question(
-            scanner_type=str(observation.scanner_snapshot["scanner_type"]),
-            scanner_config=_config(observation),
-        )
+        question = _question(observation)
         try:
             if isinstance(found, ProviderError):
                 raise found
@@ -133,7 +131,7 @@ class Scanning:
         return None
 
     def _ask(self, observation: Observation, question: Question, evidence: Evidence) -> Answer:
-        """Raises ProviderError, also for an answer that breaks the type's rules: checks fail closed."""
+        """Raises ProviderError, also for an answer that breaks a rule: checks fail closed, whoever answered."""
         name = str(observation.scanner_snapshot["provider"])
         provider = self._providers.get(name)
         if provider is None:
@@ -141,26 +139,25 @@ class Scanning:
             raise ProviderError("provider_rejected", message)
         with _breaking("The analysis"):
             answer = provider.analyse(question, evidence)
-        problems = check_output(
-            question.scanner_type, question.scanner_config, answer.output, duration_ms=evidence.duration_ms
-        )
+            problems = check_answer(question, evidence, answer.output)
         if problems:
-            # Only which field of ours is wrong: the rest, and keys of its own making, are the answer's private text.
-            named = problems[0].partition(":")[0].partition(".")[0]
-            part = named if named in answer_schema(question.scanner_type).model_fields else "form"
-            raise ProviderError("validation_failed", f"The answer breaks a rule about its {part}.")
+            raise refusal(question, problems)
         return answer
 
     def _failed(self, job: Job, lease: Lease, error: ProviderError) -> Retry | None:
         failures = job.try_number - job.expiries
         if error.kind == "provider_transient" and failures < MAX_TRIES:
-            wished = timedelta(seconds=error.retry_after) if error.retry_after is not None else None
-            pause = min(_LONGEST_PAUSE, wished or _PAUSES[min(failures, len(_PAUSES)) - 1])
-            at = self._clock() + pause
+            at = self._clock() + pause(failures, error.retry_after, self._chance)
             self._observations.fail_try(self._context(job), lease, kind=error.kind, message=error.message, retry_at=at)
             return Retry(at)
         self._observations.fail(self._context(job), lease, kind=error.kind, message=error.message)
         return None
+
+    def _stopped(self, job: Job, lease: Lease) -> Retry:
+        """The process ends in the middle of a call. Another worker begins anew, at once."""
+        at, message = self._clock(), "The worker was stopped during the call."
+        self._observations.fail_try(self._context(job), lease, kind="infra_transient", message=message, retry_at=at)
+        return Retry(at)
 
     def _ineligible(self, facts: SessionFacts | None) -> Ineligible | None:
         if facts is None:
@@ -213,7 +210,7 @@ def _breaking(what: str) -> Generator[None]:
     """Turns whatever breaks inside, outages apart, into the failure of this one run. Its text stays in the log."""
     try:
         yield
-    except (ProviderError, *OUTAGES):
+    except (ProviderError, GivenUp, *OUTAGES):
         raise
     except MissingBlob as error:
         message = "A part of the recording is missing from the blob store."
@@ -228,9 +225,16 @@ def _tenant(job: Job) -> Tenant:
     return Tenant(job.environment_id, job.organization_id)
 
 
-def _config(observation: Observation) -> dict[str, object]:
-    config = observation.scanner_snapshot["scanner_config"]
-    return dict(config) if isinstance(config, dict) else {}
+def _question(observation: Observation) -> Question:
+    """From the snapshot, which later edits of the scanner leave as it is."""
+    snapshot = observation.scanner_snapshot
+    config = snapshot["scanner_config"]
+    return Question(
+        scanner_type=str(snapshot["scanner_type"]),
+        scanner_config=dict(config) if isinstance(config, dict) else {},
+        model=str(snapshot["model"]),
+        emits_signals=bool(snapshot["emits_signals"]),
+    )
 
 
 def _success(
@@ -238,15 +242,19 @@ def _success(
 ) -> Success:
     document = model_output(question.scanner_type, question.scanner_config, answer.output, evidence.duration_ms)
     result, private = split_private(document)
+    told, texts = split_findings(answer.findings)
+    if told:
+        result[FINDINGS], private[FINDINGS] = told, texts
     asked = orjson.dumps([question.scanner_type, question.scanner_config], option=orjson.OPT_SORT_KEYS)
+    raw = orjson.dumps(answer.output, option=orjson.OPT_SORT_KEYS)
     return Success(
         result=orjson.loads(orjson.dumps(result)),
         private=private,
         subject=facts.distinct_id if facts else None,
-        signals_count=0,
+        signals_count=len(answer.findings),
         evidence_digest=evidence.digest,
-        prompt_digest=sha256(asked).hexdigest(),
-        answer_digest=sha256(orjson.dumps(answer.output, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        prompt_digest=answer.prompt_digest or sha256(asked).hexdigest(),
+        answer_digest=answer.answer_digest or sha256(raw).hexdigest(),
         provider=answer.provider,
         model=answer.model,
         input_tokens=answer.input_tokens,

@@ -47,7 +47,7 @@ class ScanWorker:
         """Works until `stop` is set; an outage of the database is waited out."""
         while not stop.is_set():
             try:
-                if not self._once():
+                if not self._once(stop):
                     jobs.wait_for_work(self._pool, stop)
             except OUTAGES as error:
                 log.warning("a scan worker waits for the database: %s", error)
@@ -56,14 +56,14 @@ class ScanWorker:
                 log.exception("a scan broke; its lease runs out and the reaper decides")
                 stop.wait(1.0)
 
-    def _once(self) -> bool:
+    def _once(self, stop: Event) -> bool:
         """Does one job; False when there is none."""
         with self._pool.connection() as connection:
             job = jobs.lease(connection, self._name)
         if job is None:
             return False
         with LeaseKeeper(self._pool, job) as keeper:
-            retry = self._scanning.scan(job, keeper.lost)
+            retry = self._scanning.scan(job, keeper.lost, stop)
         with self._pool.connection() as connection:
             if retry is None:
                 jobs.finish(connection, job)

@@ -8,20 +8,23 @@ from collections.abc import Callable, Mapping
 from typing import Final, cast
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from domain.errors import Invalid
+from domain.plain_text import plain_text
 from domain.scanner_types import classifier, monitor, scorer, summarizer
 from domain.scanner_types.citations import Segment, citation, cut, outside, unreadable
 from domain.scanner_types.defang import defang
-from domain.scanner_types.findings import Finding, findings, join_findings, split_findings
+from domain.scanner_types.findings import KEY as FINDINGS
+from domain.scanner_types.findings import Finding, ProblemType, findings, join_findings, split_findings
 from domain.scanner_types.private import PRIVATE_KEYS, join_private, split_private
 from domain.scanner_types.rules import ClosedAnswer, as_object
 
 __all__ = [
+    "FINDINGS",
     "PRIVATE_KEYS",
     "SCANNER_TYPES",
     "Finding",
+    "ProblemType",
     "Segment",
     "answer_schema",
     "check_config",
@@ -89,7 +92,8 @@ def check_output(
         return [_broken(item) for item in error.errors(include_url=False, include_context=False, include_input=False)]
     found = _problems(config, answer)
     found += [f"{key}: must not be blank" for key in _PROSE[scanner_type] if not defang(getattr(answer, key))]
-    for key, text in free_text(answer.model_dump()):
+    for key, told in free_text(answer.model_dump()):
+        text = plain_text(told)
         found += [f"{key}: a citation is not of the form (t 12)"] * bool(unreadable(text))
         if duration_ms is not None:
             found += [f"{key}: second {second:g} is outside the recording" for second in outside(text, duration_ms)]
@@ -107,11 +111,12 @@ def free_text(output: Mapping[str, object]) -> list[tuple[str, str]]:
     return found
 
 
-def _broken(item: ErrorDetails) -> str:
+def _broken(item: Mapping[str, object]) -> str:
     """One way in which an answer misses the schema. The name of a field of its own making is the answer's text."""
     if item["type"] == "extra_forbidden":
         return "answer: extra fields are not permitted"
-    return f"{'.'.join(map(str, item['loc'])) or 'answer'}: {item['msg']}"
+    place = ".".join(map(str, cast(tuple[int | str, ...], item["loc"])))
+    return f"{place or 'answer'}: {item['msg']}"
 
 
 def model_output(

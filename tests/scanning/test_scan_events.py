@@ -16,12 +16,10 @@ from consumers.scanning.providers.port import Answer, Question
 from consumers.scanning.session_evidence import EVENTS_AT_ONCE
 from consumers.transports.port import Outgoing, Record
 from tests.capture.traffic import EXPECTED, posted, recorded_events
-from tests.scanning.test_scan import RECORDING, SESSION, Scans, now, scans
+from tests.scanning.scans import RECORDING, SESSION, Scans, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-__all__ = ["scans"]
 
 pytestmark = pytest.mark.usefixtures("readable")
 

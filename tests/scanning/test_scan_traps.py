@@ -8,12 +8,9 @@ import pytest
 
 from commands.store.event_log import EventLog
 from consumers.capture.blobs import FolderBlobs
-from tests.scanning import test_scan
-from tests.scanning.test_scan import SESSION, TENANT, Scans
+from tests.scanning.scans import SESSION, TENANT, Scans
 
 pytestmark = pytest.mark.usefixtures("readable")
-
-scans = test_scan.scans
 
 
 @pytest.mark.rule("trap/1", "trap/2", "5/in-progress")

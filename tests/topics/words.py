@@ -137,7 +137,8 @@ FIELDS = {
     "TryFailed.lease_token": "The worker's right to end the run, which ended with the try.",
     "ScanStarted.lease_token": "The worker's right to end the run. Another one replaces it when the worker is lost.",
     "subject": "Refers to what is known of the recorded person; null when nothing is.",
-    "TryFailed.kind": "Why, as a word for programs: `provider_transient`. Others may come.",
+    "TryFailed.kind": "Why, as a word for programs: `provider_transient`, or `infra_transient` when its worker "
+    "was stopped. Others may come.",
     "ObservationFailed.kind": "Why, as a word for programs: "
     f"{_listed(get_args(FailureKind))}, or `orphaned` when its workers died. Others may come.",
     "ObservationIneligible.kind": "Why, as a word for programs: `no_recording`, `too_short`, `too_inactive`, "
@@ -145,9 +146,11 @@ FIELDS = {
     "message": "Why, as a sentence for people. The wording may change.",
     "retry_at": "When the next try may begin.",
     "result": "The structured part of the answer: `scanner_type`, `confidence` (0 to 1) and, by type, `verdict`; "
-    f"`tags`; `score` and `label`. The free text is not in it ({_listed(sorted(PRIVATE_KEYS))}): see `text`.",
+    "`tags`; `score` and `label`; and `findings` where problems were reported, each with `problem_type`, `start_time` "
+    "and `end_time` in seconds, and `confidence`. "
+    f"The free text is not in it ({_listed(sorted(PRIVATE_KEYS))}): see `text`.",
     "text": "Refers to the free text of the answer.",
-    "signals_count": "How many signals the finding led to.",
+    "signals_count": "How many findings there are.",
     "evidence_digest": "SHA-256 of the evidence that was judged, in hexadecimal.",
     "prompt_digest": "SHA-256 of what was asked, in hexadecimal.",
     "answer_digest": "SHA-256 of the model's raw answer, in hexadecimal.",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.builtin.reported import reported
 from consumers.scanning.providers.builtin.scores import scorer
 from consumers.scanning.providers.builtin.story import summarizer
 from consumers.scanning.providers.builtin.tags import classifier
@@ -32,4 +33,9 @@ class BuiltinProvider:
         answer = _ANSWERS.get(question.scanner_type)
         if answer is None:
             raise ProviderError("provider_rejected", f'There is no scanner type "{question.scanner_type}".')
-        return Answer(output=answer(question.scanner_config, evidence), provider=PROVIDER, model=MODEL)
+        return Answer(
+            output=answer(question.scanner_config, evidence),
+            provider=PROVIDER,
+            model=MODEL,
+            findings=reported(evidence) if question.emits_signals else (),
+        )

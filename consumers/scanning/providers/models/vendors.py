@@ -29,6 +29,11 @@ ADDRESSES = {
 """Of the vendors, as in their SDKs; given explicitly, since the SDKs would look into the environment first."""
 
 
+OUTPUT_TOKENS = 16_384
+"""The longest answer, thoughts included: what pydantic-ai allows where it knows no limit. An answer takes some 500; the
+rest bounds what a try can cost."""
+
+
 def model(entry: CatalogueModel, access: Access) -> Model:
     """The model, ready to be asked by an Agent: no retries of the SDK's, and the access's times and sizes.
 
@@ -36,7 +41,7 @@ def model(entry: CatalogueModel, access: Access) -> Model:
     vendor's key is not set, or there is no such vendor.
     """
     key = access.key()
-    settings = ModelSettings(max_retries=0, timeout=access.seconds, request_timeout=access.seconds)
+    settings = _settings(entry, access)
     if entry.provider == "google":
         return _google(entry, access, key, settings)
     if entry.provider == "openai":
@@ -47,6 +52,15 @@ def model(entry: CatalogueModel, access: Access) -> Model:
         )
         return AnthropicModel(entry.id, provider=AnthropicProvider(anthropic_client=anthropic), settings=settings)
     raise ProviderError("provider_rejected", f"There is no vendor '{entry.provider}'.")
+
+
+def _settings(entry: CatalogueModel, access: Access) -> ModelSettings:
+    settings = ModelSettings(max_retries=0, timeout=access.seconds, request_timeout=access.seconds)
+    limit = OUTPUT_TOKENS if entry.context is None else min(OUTPUT_TOKENS, entry.context // 4)
+    # A server of one's own whose context nobody has told may have a smaller one, and would refuse.
+    if entry.context is not None or access.base_url is None or entry.provider != "openai":
+        settings["max_tokens"] = limit
+    return settings
 
 
 def _google(entry: CatalogueModel, access: Access, key: str, settings: ModelSettings) -> Model:
