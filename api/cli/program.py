@@ -14,7 +14,7 @@ from api.failures import Failure, settings_problem
 from commands.store.migrations import MigrationError
 from domain.errors import VisionError
 
-COMMANDS = ("up", "serve", "worker", "health", "admin", "sessions", "projections", "dead-letters")
+COMMANDS = ("up", "serve", "worker", "health", "admin", "sessions", "projections", "dead-letters", "evaluate")
 """Each is a module of this package: a function of the same name, or an `app` of its own with further commands.
 
 A dash in a command is an underscore in the name of its module.

@@ -75,8 +75,8 @@ class Scanning:
         limits: EligibilityLimits,
         clock: Callable[[], datetime],
         *,
-        masked: bool = True,
         chance: Callable[[], float] = random.random,
+        masked: bool = True,
     ) -> None:
         self._pool = pool
         self._observations = observations
@@ -84,8 +84,8 @@ class Scanning:
         self._providers = providers
         self._limits = limits
         self._clock = clock
-        self._masked = masked
         self._chance = chance
+        self._masked = masked
 
     def scan(self, job: Job, lost: Event, stop: Event | None = None) -> Retry | None:
         """Does one try. Returns when to try again, or None when the run has ended or is somebody else's.

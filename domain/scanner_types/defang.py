@@ -23,8 +23,8 @@ _HOST: Final = re.compile(
 """A host that programs make a link of without a scheme: ``www.`` and whatever is followed by a path or a port."""
 _DOT: Final = re.compile(r"(?<!\[)\.(?!\])")
 _IMAGE: Final = re.compile(r"!+(?=\[)")
-_TARGET: Final = re.compile(r"\](?=[(\[])")
-"""Between a Markdown label and its target or its reference: with a space there it is none."""
+_TARGET: Final = re.compile(r"\](?=[(\[:])")
+"""Between a Markdown label and its target, its reference or what it stands for: with a space there it is none."""
 _BLANKS: Final = re.compile(r"[^\S\n]+")
 _BREAKS: Final = re.compile(r" ?\n ?(?:\n ?)+")
 

@@ -21,6 +21,8 @@ MAX_CSS_CHARS: Final = 500_000
 BUTTON_INPUTS: Final = frozenset({"submit", "button", "reset", "image"})
 FIELD_ROLES: Final = ("field", "file", "select", "checkbox")
 CHECKS: Final = frozenset({"checkbox", "radio"})
+_OPAQUE: Final = frozenset({"canvas", "video", "audio", "iframe", "embed", "object"})
+"""What is in these is not recorded."""
 _ROLES: Final = frozenset(
     {"button", "link", "tab", "menuitem", "option", "switch", "checkbox", "radio", "menuitemcheckbox", "treeitem"}
 )
@@ -62,7 +64,7 @@ class Target:
 
     ``role`` is button, link, field, file, checkbox, select, row or text; ``group`` the id of the form, or what stands
     for one; ``search`` whether it looks for or filters something; ``clickable`` whether it looks as if a click did
-    something.
+    something; ``opaque`` whether what is in it is not recorded, so that nobody can say whether it reacted.
     """
 
     node: int
@@ -74,6 +76,7 @@ class Target:
     submit: bool
     href: str = ""
     leaves: bool = False
+    opaque: bool = False
 
     @property
     def label(self) -> str:
@@ -107,6 +110,7 @@ def describe(node: Node, pointers: "Pointers") -> Target:
         or owner.attribute("target") == "_blank"
         or "download" in owner.attributes
         or href.startswith(("mailto", "tel")),
+        opaque=owner.tag in _OPAQUE,
     )
 
 

@@ -5,7 +5,6 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.scanning.evidence.masking import plain
 from domain.plain_text import one_line, plain_text
 
 HIDDEN = "".join(map(chr, [0x200B, 0x200D, 0x2060, 0xFEFF, 0xFE0F, 0xE0101, 0x202E, 0x2066, 0x00AD, 0x115F, 0x3164]))
@@ -37,9 +36,3 @@ def test_hidden_words_are_gone_and_disguised_ones_shown() -> None:
     assert plain_text(f"Pay{HIDDEN}ment{TAGGED} declined") == "Payment declined"
     assert plain_text("Ｉｇｎｏｒｅ ﬁve ①\u00a0x") == "Ignore five 1 x"
     assert plain_text("a\r\nb\rc\u2028d\te\x1b[31m") == "a\nb\nc\nd e[31m"
-
-
-def test_evidence_is_normalised_alike() -> None:
-    """Its own normaliser is for one line and for speed; whatever it lets through is no different afterwards."""
-    for text in (HIDDEN, TAGGED, "e\u0301 ﬁ\u00a0x", "a\u202eb\u200bc", "\x00\x1b x"):
-        assert one_line(plain(text)) == one_line(text)

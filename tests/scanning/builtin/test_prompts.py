@@ -11,7 +11,7 @@ from consumers.scanning.providers.builtin.concepts import matches
 from consumers.scanning.providers.builtin.prompt import read
 from domain.scanner_types import check_output
 from tests.scanning.browser import Browser
-from tests.scanning.recorded import evidence
+from tests.scanning.recorded import SESSIONS, TRUTH, evidence
 
 
 def answer(scanner_type: str, about: Evidence, **config: Any) -> dict[str, Any]:
@@ -172,6 +172,39 @@ def test_labels_are_matched_by_their_names(name: str, tags: list[str], expected:
     assert len(single["tags"]) == 1
 
 
+OUTCOMES = (
+    "converted", "abandoned_checkout_or_upgrade", "blocked_by_bug", "task_completed", "task_failed", "browsing_only"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["purchase_made", "cart_abandoned", "technical_failure", "goal_achieved", "goal_not_achieved", "just_looking"],
+        ["Converted", "Dropped out of checkout", "Stopped by a bug", "Did what they came for", "Could not", "Browsing"],
+        ["won", "lost at payment", "broken site", "success without sale", "gave up", "window shopping"],
+        ["Customer", "Almost customer", "Bug victim", "Happy user", "Unhappy user", "Visitor"],
+        ["sale", "abandonment", "malfunction", "accomplished", "unsuccessful", "idle browsing"],
+        ["order complete", "left before paying", "site broke", "task ok", "task not ok", "no intent"],
+    ],
+)
+@pytest.mark.parametrize("name", SESSIONS)
+def test_outcomes_by_any_name(name: str, labels: list[str]) -> None:
+    output = answer("classifier", evidence(name), prompt="How did the visit end?", tags=labels, multi_label=False)
+    assert OUTCOMES[labels.index(output["tags"][0])] in TRUTH["sessions"][name]["outcome"]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["How bad was the experience?", "Score the user's dissatisfaction", "How hard was it to get things done?",
+     "Rate from 0 (calm) to 10 (furious)", "How many problems did the user have, weighted by gravity?"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", SESSIONS)
+def test_frustration_by_any_name(name: str, prompt: str) -> None:
+    output = answer("scorer", evidence(name), prompt=prompt, scale={"min": 0, "max": 10})
+    assert abs(output["score"] - TRUTH["sessions"][name]["frustration"]) <= 2
+
+
 def test_labels_it_cannot_place_get_low_confidence() -> None:
     output = answer("classifier", evidence("card_declined"), prompt="Mood of the music?", tags=["adagio", "presto"])
     assert output["confidence"] <= 0.2
@@ -213,3 +246,50 @@ def test_strange_prompts_get_a_legal_answer(scanner_type: str, prompt: str) -> N
     )
     for about in (evidence("card_declined"), build_evidence([])):
         answer(scanner_type, about, prompt=prompt, **extra)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count", "fewer"),
+    [
+        ("Did requests fail at least five times?", 5, False),
+        ("Were there more than two errors?", 3, False),
+        ("Two or more failed requests?", 2, False),
+        ("Did an error show more than once?", 2, False),
+        ("Fewer than three error messages?", 3, True),
+        ("At most two failed requests?", 3, True),
+        ("Was there an error?", None, False),
+        ("Did the user click a button?", None, False),
+    ],
+)
+def test_counts_in_prompts(prompt: str, count: int | None, *, fewer: bool) -> None:
+    asked = read(prompt)
+    assert (asked.count, asked.fewer) == (count, fewer)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected"),
+    [
+        ("Fewer than two failed requests?", "no"),
+        ("Were there at most ten failed requests?", "yes"),
+        ("Did a request fail in the first ten seconds?", "no"),
+        ("Did a request fail within the last 30 seconds?", "yes"),
+        ("Did a request fail during checkout?", "yes"),
+        ("Did a request fail on the sign-up page?", "no"),
+    ],
+)
+def test_number_time_and_place_narrow(prompt: str, expected: str) -> None:
+    assert verdict(prompt, evidence("order_fails")) == expected
+
+
+def test_where_a_session_never_was_is_no_firm_answer() -> None:
+    output = answer("monitor", evidence("order_fails"), prompt="Was an error shown on the login page?")
+    assert (output["verdict"], output["confidence"]) == ("no", 0.3)
+    assert "never gets to" in output["reasoning"]
+
+
+def test_context_that_asks_nothing_counts_less_than_the_question() -> None:
+    prompt = (
+        "We had complaints about slow pages and many JavaScript errors last month, and marketing changed the search. "
+        "None of this is what I want to know. Flag sessions in which a form was refused because of its input."
+    )
+    assert matches(read(prompt))[0].concept == "validation_error"

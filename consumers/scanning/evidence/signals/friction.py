@@ -32,7 +32,7 @@ def rage_clicks(scene: Scene) -> Iterator[Signal]:
     """Bursts on one control: at least 3 clicks, 2 s between the first and the third, no pause over 2 s inside."""
     for burst in _bursts(scene.story.clicks):
         target = burst[0].target
-        if len(burst) >= RAGE_CLICKS and not target.field and not stepper(target.name):
+        if len(burst) >= RAGE_CLICKS and not target.field and not target.opaque and not stepper(target.name):
             yield Signal(
                 "rage_click",
                 burst[0].t,
@@ -98,7 +98,7 @@ def is_dead(scene: Scene, click: Click) -> bool:
 
 def _wants_reaction(scene: Scene, click: Click) -> bool:
     target = click.target
-    if target.field or target.leaves or click.by_key or click.error_in_view:
+    if target.field or target.leaves or target.opaque or click.by_key or click.error_in_view:
         return False
     here = target.href not in ("", "#") and target.href.rstrip("/") == click.url.rstrip("/")
     unseen = scene.story.duration - click.t < UNSEEN_MS

@@ -1,179 +1,101 @@
-# ruff: noqa: E501 - a table of patterns: each row is one way to say it
-"""What a prompt can be about: concepts, and the words people use for them.
-
-Weights: 3 names the concept, 2 describes it, 1 leans towards it. A prompt is about the concept that gathers most.
-"""
+"""What a prompt is about: concepts, found by the classes of words (lexicon) that meet in one of its sentences."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
-from consumers.scanning.providers.builtin.prompt import Ask, negated
+from consumers.scanning.evidence.vocabulary import tone
+from consumers.scanning.providers.builtin.lexicon import PATTERNS
+from consumers.scanning.providers.builtin.prompt import KEPT, Ask, Part, negated
 
 LEAST: Final = 2.0
 """A concept with less than this is at most a guess, made when nothing else answers the prompt."""
 GUESS: Final = 1.0
 NAMES: Final = 2.0
 """A negation counts where it stands before words of at least this weight."""
-ASIDE: Final = 0.4
-"""What stands in brackets explains and counts less."""
+NEAR: Final = 90
+"""Words of two classes belong together when at most so many characters apart."""
+TIMED: Final = 1.5
+"""A named time speaks for the two concepts that are about time."""
+SPECIFIC: Final = 4.0
+"""From this score on a kind of error takes the prompt from errors in general."""
+QUOTED: Final = 4.0
+"""A text in quotation marks is what a page would say: its tone names the concept."""
 
 
-_WORDS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
-    "conversion": (
-        (3, r"\bmoney\b|\bpays\b|\btransactions?\b"),
-        (3, r"\b(?:revenue|paying customers?|checked out)\b"),
-        (2, r"\bupgrad\w*\b|\bsubscri\w*\b|\bpaid\b"),
-        (3, r"\bconver(?:t\w*|sions?)\b"),
-        (3, r"\b(?:purchas\w*|bought|buy(?:s|ing)?)\b"),
-        (3, r"\b(?:order|sale|booking|reservation|payment|plan|subscription|upgrade|checkout|trial|membership)\b.{0,30}\b(?:confirm\w*|complet\w*|plac\w+|finish\w*|activat\w*|succe\w+|through|made|paid)"),
-        (3, r"\b(?:confirm\w*|complet\w*|plac\w+|finish\w*|activat\w*|succe\w+|made|paid|end(?:ed)? in|result(?:ed)? in)\b.{0,30}\b(?:order|sale|booking|reservation|payment|plan|subscription|upgrade|checkout|trial|membership|transaction)"),
-        (2, r"\b(?:subscrib\w+|signed up|sign(?:ing)?[- ]?ups?|onboarding|account (?:was )?created|creat\w+ an account|register\w*|upgraded)\b"),
-        (1, r"\b(?:paid|sale|order(?:ed)?|checkout)\b"),
-    ),
-    "checkout_given_up": (
-        (5, r"\b(?:checkout|payment|upgrade|purchase|booking)\b.{0,40}\b(?:start\w*|beg[aiu]n\w*|initiat\w*)\b.{0,40}\b(?:not|never|without|n't)\b"),
-        (4, r"\babandon\w*\b.{0,40}\b(?:checkout|cart|basket|payment|upgrade|purchase|order|booking)"),
-        (4, r"\b(?:checkout|cart|basket|payment|upgrade|purchase|booking)\b.{0,30}\b(?:abandon\w*|given up|not completed|unfinished|drop\w*)"),
-        (3, r"\b(?:left|leav\w+|drop\w*|quit|gave up|give up|bail\w*|walk\w* away)\b.{0,40}\b(?:checkout|cart|basket|payment|upgrade|purchase)"),
-        (3, r"\bstart\w*\b.{0,30}\b(?:checkout|payment|upgrade|purchase|booking)\b.{0,50}\b(?:not|never|without|but)\b"),
-    ),
-    "rage_click": (
-        (3, r"\b(?:\d+|three|four|five) (?:or more |\+ )?(?:\w+ )?(?:clicks?|taps?)\b"),
-        (3, r"\bclick\w*\b.{0,20}\b(?:furious\w*|frantic\w*|angr\w+|rapid\w*|repeated\w*|aggressive\w*)"),
-        (2, r"\b(?:fast|quick|successive|consecutive) (?:\w+ )?(?:clicks?|taps?)"),
-        (4, r"\brage\b"),
-        (3, r"\b(?:rapid\w*|repeat\w*|frantic\w*|furious\w*|angr\w+|multiple|many|burst\w*)\b.{0,40}\b(?:click\w*|tap\w*|press\w*|hit\w*)"),
-        (3, r"\bclick\w*\b.{0,60}\b(?:burst\w*|repeated\w*|rapid\w*|several times|many times|times|quick succession|over and over|again and again)"),
-        (2, r"\bbursts?\b|\bquick succession\b|\bhits? on the same|\bsame (?:spot|control|element|button|place|thing)"),
-        (2, r"\bhammer\w*|\bmash\w*|\bpound\w*"),
-    ),
-    "dead_click": (
-        (3, r"\b(?:do|did|does|doing|done) nothing\b|\bnothing (?:was |is )?(?:happening|visible)"),
-        (3, r"\b(?:not|non)[- ]?(?:interactive|clickable)|\bclick\w*\b.{0,40}\b(?:doesn't|does not|didn't|did not|don't) work"),
-        (4, r"\bdead[- ]?click\w*|\bdead (?:button|link|control|element)"),
-        (3, r"\b(?:nothing|no)\b(?: \w+){0,2} (?:happen\w*|chang\w*|reaction|response|effect|feedback)\b"),
-        (3, r"\b(?:unresponsive|not responsive|did(?: not|n't) (?:react|respond|work)|does(?: not|n't) (?:react|respond|work|do anything)|without (?:any )?(?:effect|reaction|response|result))\b"),
-        (3, r"\bclicks?\b.{0,40}\b(?:nowhere|nothing|no effect|ignored|unanswered|in vain)"),
-        (1, r"\b(?:click\w*|press\w*|tap\w*)\b"),
-        (2, r"\blook\w* clickable|\bfake (?:button|link)s?"),
-    ),
-    "error_shown": (
-        (3, r"\b(?:action|request|input|it)\b.{0,20}\b(?:not possible|impossible|not permitted)|\btell\w*\b.{0,50}\b(?:wrong|not possible|failed|problem)"),
-        (3, r"\bcomplain\w*|\bfail\w* (?:notice|message|banner|alert)s?|\bnotice of (?:failure|error)"),
-        (2, r"\berror (?:alerts?|dialogs?|popups?|toasts?)"),
-        (3, r"\berror (?:message|text|notice|banner|alert|page|screen|state)s?\b|\berrors? (?:was |were |is |are )?(?:shown|displayed|visible|on screen|appear\w*)"),
-        (3, r"\b(?:shown?|see\w*|saw|display\w*|present\w*|told|encounter\w*|receiv\w*|got|get|face\w*)\b.{0,50}\b(?:error|went wrong|not allowed|failure|problem|rejected|declined|denied|warning)"),
-        (2, r"\b(?:something|things?) went wrong|\bnot allowed|\bwas (?:denied|refused)"),
-        (2, r"\berrors?\b"),
-        (1, r"\bmessages?\b|\bwarnings?\b"),
-    ),
-    "declined": (
-        (4, r"\b(?:card|payment|transaction)s?\b.{0,30}\b(?:declin\w*|refus\w*|reject\w*|fail\w*)|\b(?:declin\w*|refus\w*|reject\w*|fail\w*) (?:card|payment|transaction)s?"),
-    ),
-    "denied": (
-        (4, r"\b(?:permission|access|authori[sz]\w+|role|privilege)s?\b.{0,30}\b(?:denied|missing|lack\w*|refus\w*|required|problem|error)|\b(?:lack\w*|missing|no|without|insufficient) (?:the )?(?:permission|access|rights|privilege)s?|\baccess denied|\bforbidden"),
-    ),
-    "javascript_error": (
-        (4, r"\bruntime (?:error|exception)s?|\b(?:error|exception|crash)\w*\b.{0,30}\b(?:front[- ]?end|scripts?|javascript|js|browser console)\b"),
-        (4, r"\b(?:javascript|js|script|client[- ]side|front[- ]?end|browser)\b.{0,40}\b(?:error|exception|crash|fail|bug)\w*"),
-        (4, r"\b(?:unhandled|uncaught|thrown?|throws|raised?)\b.{0,30}\b(?:error|exception|rejection|promise)s?"),
-        (3, r"\bexceptions?\b|\bstack ?trace|\brejected promises?|\btypeerror"),
-        (2, r"\bcrash\w*\b|\bconsole errors?"),
-    ),
-    "failed_request": (
-        (3, r"\b(?:[45]\d\d|40x|50x)\b"),
-        (3, r"\b(?:server|backend|api|network|request)\b.{0,40}\bbr[eo]ak\w*"),
-        (4, r"\b(?:network|request|api|http|server|backend|call|response|ajax|fetch|endpoint)s?\b.{0,60}\b(?:fail\w*|error\w*|4xx|5xx|[45]\d\d|no (?:answer|response)|unanswered|time ?out|timed out|broke\w*|reject\w*)"),
-        (4, r"\b(?:fail\w*|[45]xx|erroneous|broken|[45]\d\d)\b.{0,30}\b(?:network|request|api|http|call|response|range|fetch|endpoint)s?"),
-        (3, r"\b[45]xx\b|\b(?:status|http|code)\b.{0,20}\b[45]\d\d\b|\bhttp (?:status|error|response)"),
-        (1, r"\b(?:server|backend|network|api)\b"),
-    ),
-    "form_abandoned": (
-        (4, r"\b(?:quit|left|leav\w+|stop\w*|gave up|bail\w*)\b.{0,30}\b(?:halfway|half[- ]way|midway|middle)\b.{0,20}\bforms?|\b(?:quit|left|leav\w+|gave up on)\b.{0,15}\bforms?\b"),
-        (4, r"\b(?:begin\w*|beg[au]n|start\w*|fill\w*)\b.{0,40}\b(?:form|fields?)\b.{0,40}\b(?:without|not|never|but|n't|unfinished)"),
-        (4, r"\b(?:typ\w+|enter\w*|fill\w*|data|input|text)\b.{0,50}\b(?:never|not|without|n't)\b.{0,25}\b(?:submi\w+|sen[dt]|sav\w+|complet\w*)"),
-        (3, r"\bforms?\b.{0,60}\b(?:abandon\w*|unfinished|incomplete|not (?:submitted|accepted|completed)|never|left)"),
-        (4, r"\b(?:abandon\w*|unfinished|incomplete|partly|partially|half|wrongly)\b.{0,40}\b(?:form|fill\w*|complet\w*|registration|sign-?up)"),
-        (3, r"\b(?:fill\w*|typ(?:ed|ing)|enter\w*)\b.{0,60}\b(?:never|not|without|abandon\w*)\b.{0,30}\b(?:submit\w*|accept\w*|sen[dt]\w*|sav\w+|complet\w*|finish\w*)"),
-        (2, r"\b(?:start\w*|beg[au]n\w*) (?:to )?(?:fill\w*|typ\w+|enter\w*)"),
-        (1, r"\bforms?\b|\bfill\w* (?:in|out)"),
-    ),
-    "validation_error": (
-        (3, r"\b(?:incorrect|wrong|bad|required|mistyped|faulty) (?:\w+ )?(?:fields?|entr(?:y|ies)|values?|inputs?|data)\b"),
-        (3, r"\b(?:asked|told|prompted|hint\w*|request\w*|made)\b.{0,30}\b(?:correct|fix|re-?enter|complete)\b"),
-        (2, r"\bcomplain\w*.{0,30}\b(?:fields?|input|entr\w+|values?)"),
-        (4, r"\bvalidat\w*\b"),
-        (3, r"\b(?:input|entry|entries|field|form|value|data|submission)s?\b.{0,40}\b(?:reject\w*|refus\w*|invalid|missing|malformed|incorrect|wrong)"),
-        (3, r"\b(?:refus\w*|reject\w*|invalid|malformed|missing)\b.{0,40}\b(?:input|entry|entries|field|form|value|data)s?\b"),
-        (3, r"\b(?:what|which field)s? (?:to|must be|needs to be) (?:correct|fix|chang|fill)\w*|\brequired fields?|\bbecause of what (?:the )?\w+ (?:entered|typed)"),
-        (1, r"\bfields?\b"),
-    ),
-    "lost_navigation": (
-        (3, r"\bswitch\w* between|\bas if searching|\bcircles?\b|\bmany pages\b"),
-        (3, r"\bjump\w* (?:from|around|between)|\b(?:page|screen) to (?:page|screen)|\bwithout (?:a |any )?(?:purpose|aim|direction)|\bpurposeless\w*|\bno clear direction"),
-        (4, r"\b(?:lost|aimless\w*|disorient\w*|wander\w*)\b"),
-        (3, r"\bback[- ]and[- ]forth|\bhop\w* (?:between|from|around)|\bpogo\w*|\bping[- ]?pong|\bin circles|\bjump\w* between"),
-        (2, r"\b(?:unable to|cannot|can't|could(?: not|n't)) find (?:something|what|the|their|it|anything)\b"),
-        (2, r"\bconfus\w*\b"),
-        (1, r"\bnavigat\w*\b|\bbetween pages"),
-    ),
-    "empty_search": (
-        (3, r"\b(?:search\w*|look\w*)\b.{0,40}\b(?:not exist|n't exist|not there|not available|in vain)"),
-        (3, r"\b(?:search\w*|filter\w*|look\w* (?:\w+ ){0,2}up|quer\w+)\b.{0,60}\b(?:no|zero|empty|nothing|without|fail\w*|fruitless|unsuccessful\w*|0)\b"),
-        (3, r"\b(?:no|zero|empty|nothing|fail\w*|fruitless|unsuccessful|0)\b.{0,30}\b(?:search\w*|results?|hits|matches|found)\b"),
-        (2, r"\b(?:zero|no|empty|without) (?:search )?(?:hits|results?|matches)"),
-        (1, r"\bsearch\w*\b|\bfilter\w*\b"),
-    ),
-    "slow_response": (
-        (2, r"\b(?:took|take|takes|taking)\b.{0,15}\b(?:over|more than|longer|at least|too long|ages)|\bpatien(?:t|ce)\b.{0,30}\bbecause|\btook over"),
-        (3, r"\bdelay\w*\b|\b(?:load|response|waiting)(?:ing)? times?\b"),
-        (3, r"\b(?:longer|more) than\b.{0,25}\b(?:load|respond|react|answer|open|appear|finish)\w*"),
-        (3, r"\bslow\w*\b|\bsluggish\w*\b|\blag(?:s|gy|ged|ging)?\b|\blatency\b|\bperformance\b"),
-        (3, r"\bwait\w*\b.{0,60}\b(?:second|react|respon|answer|load|app|page|system|result)\w*"),
-        (3, r"\b(?:answer|respon\w*|react\w*|load\w*|action)\b.{0,50}\b(?:took|take\w*|more than|over|longer|at least)\b.{0,20}(?:\d|second|three|five|ten|two|long)"),
-        (2, r"\btook (?:too )?long|\blong (?:loading|wait|load)\w*|\bor longer\b|\bto be answered"),
-    ),
-    "idle": (
-        (2, r"\bbreaks?\b|\buntouched\b|\bpauses?\b|\bcome back|\bcame back"),
-        (3, r"\bstop\w* (?:interacting|doing|moving|clicking|using)|\bnothing (?:happen\w*|was done|is done) for|\b(?:did|does|doing) nothing for"),
-        (3, r"\bbreak of\b|\bpause of\b|\bgap of\b|\bstep\w* away|\bno (?:user )?activity"),
-        (4, r"\bidle\b|\binactiv\w*\b|\bwent (?:quiet|away)|\bgo(?:es)? (?:quiet|away|silent)|\bdormant"),
-        (3, r"\bpaus(?:e|es|ed|ing)\b|\b(?:no|without(?: any)?) (?:\w+ ){0,2}(?:activity|input|interaction|movement|action)s?\b"),
-        (2, r"\bquiet\b|\bstopped (?:interacting|doing)|\baway from"),
-        (1, r"\bbefore (?:carrying on|continuing|going on|resuming)|\bin the middle\b"),
-    ),
-    "goal_missed": (
-        (3, r"\bempty[- ]handed|\bunsatisfied|\bunachieved|\bbefore (?:accomplish|achiev|finish|complet|reach)\w*|\bin vain\b"),
-        (5, r"\b(?:fail\w*|unable|not able|could(?:n't| not)|did(?:n't| not)|never)\b(?: to| manage to| managed to)? (?:reach|achiev\w*|complet\w*|finish\w*|accomplish\w*|succeed\w*)"),
-        (3, r"\b(?:attempt|effort|try)s?\b.{0,20}\b(?:end|result)\w* in (?:failure|vain|nothing)|\bwithout getting what"),
-        (4, r"\bg[ai]v(?:e|es|en|ing) up\b|\bgave up\b"),
-        (3, r"\b(?:goal|intent\w*|task|purpose|objective|aim|something done|wanted|trying|tried|try|attempt\w*)\b.{0,80}\b(?:without|unmet|undone|not (?:achiev|reach|complet|finish|met)\w*|fail\w*|never|unfulfilled|unsuccessful\w*|unfinished)"),
-        (3, r"\bwithout (?:achiev|reach|complet|finish|accomplish|succeed|gett)\w*"),
-        (2, r"\bunmet\b|\bundone\b|\bunfulfilled\b|\bunsuccessful\w*|\bfail(?:ed|s)? to (?:achieve|complete|finish|reach|accomplish)|\bblocked from"),
-        (1, r"\bleft?\b|\bleav\w+\b|\bstill\b"),
-    ),
-    "task_completed": (
-        (2, r"\bsucceed\w*|\bwas able to\b|\bmanaged to\b"),
-        (3, r"\b(?:achiev\w*|accomplish\w*|complet\w*|finish\w*|succeed\w*|success\w*|reach\w*)\b.{0,40}\b(?:goal|task|want\w*|intend\w*|set out|aim|job|objective)"),
-        (3, r"\b(?:goal|task|job|objective)\b.{0,30}\b(?:achiev\w*|accomplish\w*|complet\w*|finish\w*|reach\w*|met|done|success\w*)"),
-        (2, r"\bsuccess(?:ful(?:ly)?)?\b|\bgot (?:it|something) done"),
-    ),
-    "impatient_repeat": ((4, r"\bimpatien\w*\b"), (3, r"\bclick\w* again\b.{0,40}\b(?:wait|load|respon)\w*")),
-    "quick_back": ((4, r"\bquick(?:ly)? (?:back|return\w*)|\bbounc\w* back|\bback (?:button )?(?:at once|immediately|right away|quickly)"),),
-    "defect": (
-        (3, r"\bbugs?\b|\bdefects?\b|\bglitch\w*\b|\bbroken\b|\bmalfunction\w*|\btechnical (?:issue|problem|error|fault)s?"),
-        (2, r"\bnot work(?:ing)?\b|\bcrash\w*"),
-    ),
-    "friction": (
-        (3, r"\bfrict\w*\b|\bfrustrat\w*\b|\bstruggl\w*\b|\bannoy\w*\b|\bstuck\b|\btrouble\w*\b|\bdifficult\w*\b|\bobstacles?\b|\bpain ?points?\b"),
-        (2, r"\bproblems?\b|\bissues?\b|\bhinder\w*|\bunhappy\b|\bangry\b|\bconfus\w*"),
-    ),
-}  # fmt: skip
+class _Rule(NamedTuple):
+    """So much speaks for the concept where all classes meet; ``last`` ones only where no other rule does."""
 
-_PATTERNS: Final = {
-    name: tuple((weight, re.compile(pattern)) for weight, pattern in rows) for name, rows in _WORDS.items()
+    weight: float
+    classes: tuple[str, ...]
+    last: bool = False
+
+
+def _rules(*rows: tuple[float, str]) -> tuple[_Rule, ...]:
+    """Classes with a + between them; a ? before them makes a last resort."""
+    return tuple(_Rule(w, tuple(text.removeprefix("?").split("+")), text.startswith("?")) for w, text in rows)
+
+
+_RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
+    "conversion": _rules((3, "buy"), (4, "offer+went_through")),
+    "checkout_given_up": _rules((4.5, "checkout+undone")),
+    "rage_click": _rules((5, "rage"), (4, "click+frenzy"), (4, "click+repeat"), (3, "beat+control"), (1, "frenzy")),
+    "dead_click": _rules(
+        (5, "dead"),
+        (4, "click+no_effect"),
+        (3, "control+no_effect"),
+        (3.5, "click+not_a_control"),
+        (2, "?click+missed"),
+    ),
+    "error_shown": _rules((4, "error+shown"), (3, "error+told"), (2, "plain_error"), (3, "apology")),
+    "declined": _rules((4, "money_refused")),
+    "denied": _rules((4, "rights+rights_lacking")),
+    "javascript_error": _rules((4.5, "script+break"), (4.5, "uncaught+break"), (4, "exception")),
+    "failed_request": _rules((4.5, "network+request_failed"), (3, "status"), (2, "network+status")),
+    "form_abandoned": _rules((4.5, "form+undone"), (3, "enter+undone"), (-3, "told")),
+    "validation_error": _rules((4, "validation"), (4, "form+invalid"), (4.2, "form+refused"), (3.5, "told_to_fix")),
+    "lost_navigation": _rules((4, "lost"), (3.5, "hop+pages"), (2.5, "hunt+pages"), (2, "nothing_there+pages")),
+    "empty_search": _rules((4, "search+empty"), (4, "no_results")),
+    "slow_response": _rules((3, "slow"), (1.5, "slow+system"), (1.5, "take+system"), (1, "system+no_effect")),
+    "idle": _rules((4, "idle"), (3.5, "no_activity")),
+    "goal_missed": _rules((4, "gave_up"), (4, "goal+missed")),
+    "task_completed": _rules((3.5, "goal+achieved")),
+    "impatient_repeat": _rules((4.5, "impatient")),
+    "quick_back": _rules((4.5, "quick_back")),
+    "defect": _rules((3, "defect")),
+    "friction": _rules((2.5, "friction")),
 }
+PAUSE_MS: Final = 10_000
+"""A prompt that names nothing but a time of at least this much is about a pause."""
+SEVERAL: Final = 3
+"""Kinds of error, named one after the other, that make "any error"."""
+_ALL_WELL: Final = re.compile(
+    r"\b(?:all|every|each|always|any time|everything|everywhere)\b.{0,60}\b(?:succe\w+|work\w*|fine|ok|okay|effects?|"
+    r"react\w*|respon\w*|answer\w*|return\w*|result\w*|found|find\w*|quick\w*|fast|prompt\w*|smooth\w*|through|valid|"
+    r"accepted|deliver\w*|well)\b"
+)
+"""Says that nothing of the kind happened."""
+_NONE: Final = re.compile(
+    r"\b(?:was|were|is|are|be|had|saw|has|have) none\b|\bnone (?:was|were|is|are|of|show\w*|display\w*|appear\w*)\b"
+)
+_TURNED: Final[Mapping[str, str]] = {
+    "failed_request": r"network|requests?|apis?|calls?|responses?|servers?|fetch\w*",
+    "dead_click": r"click\w*|press\w*|tap\w*|button\w*|control\w*",
+    "empty_search": r"search\w*|filter\w*|quer\w+",
+    "slow_response": r"app\w*|page\w*|site|answer\w*|respon\w*|load\w*|click\w*|action\w*",
+}
+_TONES: Final = {
+    "empty": "empty_search",
+    "declined": "declined",
+    "denied": "denied",
+    "validation": "validation_error",
+    "server": "error_shown",
+    "error": "error_shown",
+    "missing_page": "error_shown",
+}
+_KINDS_OF_ERROR: Final = ("javascript_error", "failed_request", "validation_error", "declined", "denied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,27 +107,81 @@ class Match:
     denied: bool
 
 
-def matches(ask: Ask) -> list[Match]:
+class _Hit(NamedTuple):
+    at: int
+    end: int
+
+
+@lru_cache(maxsize=KEPT)
+def matches(ask: Ask) -> tuple[Match, ...]:
     """Concepts of a prompt, the best first; those below ``LEAST`` are guesses."""
-    found: list[Match] = []
-    for name, rows in _PATTERNS.items():
-        score, denied = 0.0, False
-        for weight, pattern in rows:
-            match = pattern.search(ask.main)
-            if match is not None:
-                score += weight
-                denied |= weight >= NAMES and negated(ask.main, match.start())
-            elif pattern.search(ask.asides):
-                score += weight * ASIDE
-        if score >= GUESS:
-            found.append(Match(name, score, denied))
+    scores: dict[str, float] = dict.fromkeys(_RULES, 0.0)
+    denied: dict[str, bool] = {}
+    for part in ask.parts:
+        found = {name: [_Hit(*m.span()) for m in pattern.finditer(part.text)] for name, pattern in PATTERNS.items()}
+        for concept, rules in _RULES.items():
+            score, turned = _score(part, rules, found)
+            scores[concept] = (
+                max(scores.get(concept, 0.0), score * part.weight)
+                + min(scores.get(concept, 0.0), score * part.weight) * 0.25
+            )
+            denied[concept] = denied.get(concept, False) or turned or (score >= NAMES and bool(_NONE.search(part.text)))
+        for concept in _turned(part):
+            scores[concept] = max(scores.get(concept, 0.0), SPECIFIC * part.weight)
+            denied[concept] = True
+    for concept in _quoted(ask):
+        scores[concept] = scores.get(concept, 0.0) + QUOTED
     if ask.duration_ms is not None:
-        found = [_timed(match) for match in found]
-    return sorted(found, key=lambda match: -match.score)
+        scores |= {name: scores[name] + TIMED for name in ("slow_response", "idle") if scores[name]}
+        if max(scores.values()) < LEAST:
+            # Nothing but a time: so long a wait is a pause of the person, a shorter one of the page.
+            scores["idle" if ask.duration_ms >= PAUSE_MS else "slow_response"] = LEAST
+    if any(_several_errors(part) for part in ask.parts if part.weight == 1):
+        scores["error_shown"] += SPECIFIC
+    elif max(scores[name] for name in _KINDS_OF_ERROR) >= max(SPECIFIC, scores["error_shown"]):
+        scores["error_shown"] -= SPECIFIC - 1
+    found_all = [Match(name, score, denied.get(name, False)) for name, score in scores.items() if score >= GUESS]
+    return tuple(sorted(found_all, key=lambda match: -match.score))
 
 
-def _timed(match: Match) -> Match:
-    """A named time speaks for the two concepts that are about time."""
-    return (
-        Match(match.concept, match.score + 1.5, match.denied) if match.concept in ("slow_response", "idle") else match
-    )
+def _score(part: Part, rules: tuple[_Rule, ...], found: Mapping[str, list[_Hit]]) -> tuple[float, bool]:
+    score, turned = 0.0, False
+    for rule in rules:
+        first = None if rule.last and score else _met(rule.classes, found)
+        if first is not None:
+            score += rule.weight
+            turned |= rule.weight >= NAMES and negated(part.text, first)
+    return score, turned
+
+
+def _met(classes: tuple[str, ...], found: Mapping[str, list[_Hit]]) -> int | None:
+    """Where the words of all classes first stand near each other; each class needs words of its own."""
+    if len(classes) == 1:
+        return found[classes[0]][0].at if found[classes[0]] else None
+    for one in found[classes[0]]:
+        for other in found[classes[1]]:
+            apart = max(one.at, other.at) - min(one.end, other.end)
+            if 0 <= apart <= NEAR:
+                return min(one.at, other.at)
+    return None
+
+
+def _several_errors(part: Part) -> bool:
+    """A message of any of several kinds, named one after the other, is an error in general."""
+    kinds = {match.group()[:4] for match in PATTERNS["error"].finditer(part.text)}
+    return len(kinds) >= SEVERAL and bool(PATTERNS["shown"].search(part.text)) and " or " in part.text
+
+
+def _turned(part: Part) -> Iterator[str]:
+    """Concepts whose absence a sentence such as "did every click have an effect" asks for."""
+    for match in _ALL_WELL.finditer(part.text):
+        for concept, words in _TURNED.items():
+            if re.search(rf"\b(?:{words})\b", match.group()) and not re.search(r"\bnot?\b|n't\b", match.group()):
+                yield concept
+
+
+def _quoted(ask: Ask) -> Iterator[str]:
+    for text in ask.quotes:
+        concept = _TONES.get(tone(text))
+        if concept is not None:
+            yield concept

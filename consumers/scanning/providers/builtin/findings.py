@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumers.scanning.evidence import Evidence, Line, Signal
-from consumers.scanning.evidence.vocabulary import instructs
 from consumers.scanning.providers.builtin.prompt import Ask
+from consumers.scanning.providers.builtin.quoting import repeatable, without_codes
+from consumers.scanning.providers.builtin.scope import scope_of, within
 
 STEM_CHARS: Final = 3
 DEFAULT_IDLE_MS: Final = 15_000
@@ -70,7 +71,12 @@ WORDS: Final = {
     "defect": "a defect",
     "friction": "friction",
 }
+_WHOLE: Final = frozenset({"conversion", "checkout_given_up", "goal_missed", "task_completed"})
+"""What is true of a session, not of a page or a time in it."""
 _NEEDS: Final = {"javascript_error": "console", "failed_request": "network"}
+_BROAD = re.compile(
+    r"\bno (?:answer|response|reply)|or (?:more|above|higher)|and (?:up|above|higher|more)|\bunanswered|\babove\b|>="
+)
 _GAP = re.compile(r"^no activity for (\d+) s")
 
 
@@ -79,12 +85,13 @@ class Finding:
     """A concept looked up.
 
     ``moments`` are the signals that show the concept, in order; ``known`` is False where the recorder did not
-    capture what would tell.
+    capture what would tell; ``too_few`` are those there are where the prompt asks for more of them.
     """
 
     concept: str
     moments: tuple[Signal, ...]
     known: bool = True
+    too_few: tuple[Signal, ...] = ()
 
     @property
     def present(self) -> bool:
@@ -104,16 +111,21 @@ def find(concept: str, evidence: Evidence, ask: Ask | None = None) -> Finding:
         moments = _slow(evidence, moments, ask)
     elif concept == "idle":
         moments = _idle(evidence, moments, ask)
+    if ask is not None:
+        moments = list(within(moments, scope_of(ask, evidence), evidence)) if concept not in _WHOLE else moments
+    every = moments
     if ask is not None and ask.count is not None:
         moments = _counted(concept, moments, ask.count)
     channel = _NEEDS.get(concept)
     known = channel is None or bool(getattr(evidence.captured, channel))
-    return Finding(concept, tuple(moments), known)
+    return Finding(concept, tuple(moments), known, () if moments else tuple(every))
 
 
 def said(signal: Signal) -> str:
-    """A signal's text for an answer; page text that addresses the analyst is not repeated."""
-    return "something with text that addresses the analyst" if instructs(signal.text) else signal.text
+    """A signal's text for an answer, without what quoting keeps out."""
+    if repeatable(signal.text):
+        return without_codes(signal.text)
+    return f"{signal.kind.replace('_', ' ')}, with text that is not repeated"
 
 
 def lines_about(evidence: Evidence, wanted: set[str], kinds: tuple[str, ...] = ()) -> list[tuple[float, Line]]:
@@ -297,7 +309,7 @@ def _of_status(moments: list[Signal], ask: Ask) -> list[Signal]:
     """Where a prompt names only one class of status, only those."""
     text = f"{ask.main} {ask.asides}"
     named = {digit for digit in "45" if re.search(rf"\b{digit}(?:xx|\d\d)\b", text)}
-    broad = re.search(r"\bno (?:answer|response)|or more|\bunanswered|\babove\b|>=", text)
+    broad = _BROAD.search(text)
     if len(named) == 1 and not broad:
         return [signal for signal in moments if signal.note[:1] in named]
     return moments

@@ -11,11 +11,11 @@ from consumers.scanning.providers.builtin.prompt import read
 from consumers.scanning.providers.builtin.wording import end_of, told
 
 _INTENTS: Final = (
-    ("frustration", r"frustrat|annoy|ang(?:ry|er)|friction|pain|struggl|difficult|troubl|upset|rage|confus|bad experience|badly|problem|stress|irritat|obstacle"),
+    ("frustration", r"frustrat|annoy|ang(?:ry|er)|friction|pain|struggl|difficult|troubl|upset|rage|confus|bad experience|badly|problem|stress|irritat|obstacle|dissatisf|unhapp|unpleas|displeas|\bbad\b|\bpoor|negativ|\bworse|awful|terribl|horribl|disappoint|\bhard\b|tedious|cumbersome|hindr|hinder|impatien|miser"),
     ("ease", r"\beas[ey]|smooth|satisf|happ(?:y|iness)|pleas|comfort|delight|quality of (?:the )?experience|good (?:was )?the experience|experience"),
     ("success", r"success|achiev|conver|accomplish|complet|goal|reach"),
     ("engagement", r"engag|interest|activ|involve|explor|curio|attention"),
-    ("effort", r"effort|work|laborious|steps?|hard"),
+    ("effort", r"effort|work|laborious|steps?"),
     ("slowness", r"slow|wait|speed|performan|lag|fast|responsive"),
 )  # fmt: skip
 _SUCCESS: Final = {

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence, Line, Signal
-from consumers.scanning.evidence.vocabulary import instructs
+from consumers.scanning.evidence.masking import path_of
 from consumers.scanning.providers.builtin.findings import stems
 from consumers.scanning.providers.builtin.outcome import frustration, outcomes
+from consumers.scanning.providers.builtin.quoting import as_name, repeatable, without_codes
 from consumers.scanning.providers.builtin.wording import cite, cut, end_of, sentence
 
 TITLES: Final = {
@@ -40,6 +41,8 @@ _FRICTION: Final = {
     "impatient_repeat": "impatient clicking",
     "abandoned_form": "abandoned form",
 }
+_A_PAGE = "a page"
+MAX_AGAIN = 4
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _HEADINGS = re.compile(r'headings "((?:[^"\\]|\\.)*)"')
 
@@ -82,10 +85,12 @@ def _paragraphs(evidence: Evidence, pages: list[Line], signals: list[Signal], ou
     names = _names(pages)
     way = f"The session began {cite(pages[0].t_ms)} on {_page(pages[0])}" if pages else "The session began (t 0)"
     way += f" and went through {len(pages)} pages and views" if len(pages) > 1 else ""
-    way += f", among them {', '.join(names[1:5])}" if len(names) > 1 else ""
+    other = [name for name in names if name != _page(pages[0])][:4]
+    way += f", among them {', '.join(other)}" if other else ""
     clicks, inputs = evidence.counts.get("clicks", 0), evidence.counts.get("inputs", 0)
     way += f", with {clicks} clicks and {inputs} inputs." if clicks or inputs else "."
-    friction = [sentence(signal) for signal in signals[:5]] or ["No friction shows."]
+    friction = [sentence(signal, _again(signal, evidence)) for signal in signals[:5]] or ["No friction shows."]
+    friction += [sentence(signal, (signal.end_ms,)) for signal in evidence.signals if signal.kind == "idle"][:2]
     last = pages[-1] if pages else None
     end = f"It ended {end_of(evidence)}" + (f" on {_page(last)}." if last is not None else ".")
     return [head, [way], friction, [end]]
@@ -103,23 +108,30 @@ def _telling(evidence: Evidence) -> list[Signal]:
     return kept
 
 
+def _again(signal: Signal, evidence: Evidence) -> list[int]:
+    """When the same happened again, the first times and the last."""
+    times = [other.t_ms for other in evidence.signals if (other.kind, other.subject) == (signal.kind, signal.subject)]
+    times += [signal.end_ms] if signal.count > 1 else []
+    later = sorted({t for t in times if t > signal.t_ms})
+    return later if len(later) <= MAX_AGAIN else [*later[: MAX_AGAIN - 1], later[-1]]
+
+
 def _page(line: Line) -> str:
-    """A page by its first heading where it has one, else by its address."""
-    heading = _HEADINGS.search(line.text)
-    name = heading.group(1) if heading else (_QUOTED.search(line.text) or re.match(r"(.*)", line.text)).group(1)  # type: ignore[union-attr]
-    return f'"{cut(name, 60)}"' if not instructs(name) else "a page"
+    """A page by its first heading where that is a name, else by its path."""
+    address = _QUOTED.search(line.text)
+    told = [match.group(1) for match in (_HEADINGS.search(line.text),) if match]
+    told += [path_of(address.group(1))] if address else []
+    name = next(filter(None, map(as_name, told)), "")
+    return f'"{name}"' if name else _A_PAGE
 
 
 def _names(pages: list[Line]) -> list[str]:
-    return list(dict.fromkeys(_page(line) for line in pages))
+    return [name for name in dict.fromkeys(map(_page, pages)) if name != _A_PAGE]
 
 
 def _plain(signal: Signal) -> str:
-    return (
-        signal.subject.strip('"')
-        if signal.subject and not instructs(signal.subject)
-        else f"at second {signal.t_ms // 1000}"
-    )
+    subject = signal.subject.strip('"')
+    return without_codes(subject) if subject and repeatable(subject) else f"at second {signal.t_ms // 1000}"
 
 
 def _intent(evidence: Evidence, names: list[str]) -> str:
@@ -143,7 +155,7 @@ def _keywords(evidence: Evidence, names: list[str], signals: list[Signal]) -> li
     acts = Counter(
         match.group(1).lower()
         for line in evidence.lines
-        if line.kind == "click" and (match := _QUOTED.search(line.text)) and not instructs(match.group(1))
+        if line.kind == "click" and (match := _QUOTED.search(line.text)) and as_name(match.group(1))
     )
     words += [word for word, _ in acts.most_common(8) if stems(word)]
     return list(dict.fromkeys(cut(word, 60) for word in words if word))[:12]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.builtin.concepts import LEAST, matches
 from consumers.scanning.providers.builtin.findings import find, lines_about, stems
-from consumers.scanning.providers.builtin.outcome import outcomes
+from consumers.scanning.providers.builtin.outcome import CLASSES, outcomes
 from consumers.scanning.providers.builtin.prompt import read
 from consumers.scanning.providers.builtin.wording import cite, end_of, told
 
@@ -18,12 +18,12 @@ WHOLE: Final = 0.6
 """Share of a label's words one line must hold."""
 
 _CLASS_WORDS: Final = (
-    ("abandoned", r"\babandon|\bdrop|\bgave up (?:at|on|during|checkout)|\bleft (?:cart|checkout)|\b(?:cart|checkout|payment|upgrade)\b.*\b(?:left|quit|incomplete|lost)|\bincomplete"),
-    ("blocked", r"\bblock|\bbugs?\b|\bdefect|\bbroken|\bcrash|\btechnical|\bprevented|\bstuck|\bfault|\berror"),
-    ("failed", r"\bfail|\bunsuccess|\bnot (?:achieved|completed|done|found|finished)|\bgave up|\bgiv\w+ up|\bunresolved|\bmissed|\bunable|\bno success|\bfrustrat"),
-    ("converted", r"\bconver|\bpurchas|\bbought|\border(?:ed|_placed)?\b|\bsale\b|\bsubscribed|\bsigned up|\bsign ?up|\bpaid|\bbuyer|\bcustomer\b"),
-    ("completed", r"\bcomplet|\bachiev|\bdone\b|\bsuccess|\bresolved|\bfinish|\baccomplish|\bgoal reached|\bsolved"),
-    ("browsing", r"\bbrows|\blook|\bexplor|\bwindow ?shop|\bcasual|\bno (?:goal|intent|task)|\bneutral|\bread|\bvisit|\bwander|\bresearch|\bbounce"),
+    ("abandoned", r"\babandon|\bdrop|\b(?:gave|given|giving) up (?:at|on|during|in) (?:the )?(?:checkout|cart|basket|payment|purchase|upgrade|order)|\bleft (?:\w+ )?(?:cart|checkout)|\b(?:cart|basket|checkout|payment|upgrade|purchase|order)\b.*\b(?:left|quit|incomplete|lost|not|un\w+|stopped|never)|\b(?:left|quit|lost|stopped|leav\w+|bail\w*|exit\w*|unfinished|incomplete|interrupted)\b.*\b(?:cart|basket|checkout|pay\w*|upgrad\w*|purchas\w*|order\w*|buy\w*)|\bincomplete|\b(?:almost|nearly|would ?be|potential|not quite)\b"),
+    ("blocked", r"\bblock|\bbugs?\b|\bbuggy|\bdefect|\bbroken|\bcrash|\btechnical|\bprevented|\bstuck|\bfault|\berror|\bmalfunction|\bglitch|\boutage|\bhindered|\bstopped by"),
+    ("failed", r"\bfail|\bunsuccess|\bnot (?:\w+ )?(?:achiev\w*|accomplish\w*|ok|okay|complet\w*|done|do|found|find|finish\w*|succe\w*|reach\w*|get|got|manag\w*|solved|resolved|satisfied|helped|able|met|possible)|\bgave up|\bgiv\w+ up|\bunresolved|\bunsolved|\bunmet|\bmissed|\bunable|\bno (?:success|luck|solution)|\bfrustrat|\bunhappy|\bunsatisf|\bdissatisf|\bdisappoint|\bin vain|\bempty handed|\blost\b|\bstruggl"),
+    ("converted", r"\bconver|\bpurchas|\bbought|\border(?:ed|_placed|s)?\b|\bsales?\b|\bsubscribed|\bsigned up|\bsign ?up|\bpaid|\bbuyer|\bcustomer\b|\bwon\b|\bdeal|\brevenue|\bpaying|\bupgraded|\bpaying"),
+    ("completed", r"\bcomplet|\bachiev|\bdone\b|\bsuccess|\bresolved|\bfinish|\baccomplish|\bgoal (?:reached|met)|\bsolved|\b(?:did|got|found|does|gets) what|\bhappy|\bsatisf|\bhelped|\bok\b|\bokay\b|\bsucceed|\bself serv"),
+    ("browsing", r"\bbrows|\blook|\bexplor|\bwindow ?shop|\bcasual|\bno (?:clear )?(?:goal|intent|task|purpose|aim)|\bneutral|\bread|\bvisit|\bwander|\bresearch|\bbounce|\bidl|\bpassive|\bcurious|\bnothing"),
 )  # fmt: skip
 _NEAR: Final[dict[str, tuple[str, ...]]] = {
     "converted": ("completed",),
@@ -42,7 +42,7 @@ _ABOUT_OUTCOME: Final = re.compile(r"\boutcomes?\b|\bresults?\b|\bend(?:ed)?\b|\
 def classifier(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     tags: list[str] = list(config["tags"])
     meanings = {tag: _meaning(tag) for tag in tags}
-    classes = {tag: name for tag in tags if (name := _class_of(meanings[tag]))}
+    classes = _classes(meanings)
     enough = len(set(classes.values())) > 1 and len(classes) * 2 >= len(tags)
     if enough and (_ABOUT_OUTCOME.search(config["prompt"].lower()) or len(set(classes.values())) > CLEARLY_OUTCOMES):
         return _by_outcome(classes, evidence)
@@ -111,11 +111,33 @@ def _where(meaning: str, evidence: Evidence) -> tuple[float, str] | None:
 
 
 def _meaning(tag: str) -> str:
-    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tag).replace("_", " ").replace("-", " ").lower().split())
+    return " ".join(
+        re.sub(r"(?<=[a-z])(?=[A-Z])", " ", tag)
+        .replace("_", " ")
+        .replace("-", " ")
+        .lower()
+        .replace("n't", " not")
+        .split()
+    )
+
+
+def _classes(meanings: dict[str, str]) -> dict[str, str]:
+    """Labels with the class of outcome they name. Where one label and one class are left over, they go together."""
+    found = {tag: name for tag, meaning in meanings.items() if (name := _class_of(meaning))}
+    tags, classes = set(meanings) - set(found), set(CLASSES) - set(found.values())
+    if len(tags) == len(classes) == 1 and len(found) > CLEARLY_OUTCOMES:
+        found[tags.pop()] = classes.pop()
+    return found
 
 
 def _class_of(meaning: str) -> str:
-    return next((name for name, pattern in _CLASS_WORDS if re.search(pattern, meaning)), "")
+    """What a label excludes ("success without sale") does not name its class."""
+    named = re.sub(
+        r"\b(?:without|other than|but no|non|no) (?:an? |the )?(?:sales?|orders?|purchases?|conversions?)\b",
+        " ",
+        meaning,
+    )
+    return next((name for name, pattern in _CLASS_WORDS if re.search(pattern, named)), "")
 
 
 def _answer(reasoning: str, tags: list[str], confidence: float) -> dict[str, Any]:

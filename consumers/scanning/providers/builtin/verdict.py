@@ -1,17 +1,20 @@
 """Monitor: yes or no from the concept a prompt is about, or from what the timeline says where it is about none."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.builtin.concepts import LEAST, Match, matches
 from consumers.scanning.providers.builtin.findings import WORDS, Finding, find, lines_about, stems
 from consumers.scanning.providers.builtin.prompt import Ask, negated, read
+from consumers.scanning.providers.builtin.scope import scope_of, visited
 from consumers.scanning.providers.builtin.wording import cite, end_of, told
 
 CLEAR: Final = 3.0
 """From this score on the prompt names its concept; below it only leans towards one."""
 PAIR: Final = 2
+UNSEEN: Final = 0.3
+"""At most this much where the session never shows what is asked about (engine 4.3), or the prompt is a riddle."""
 WHOLE: Final = 0.75
 """Share of a prompt's content words one timeline line must hold to be what the prompt asks for."""
 
@@ -31,26 +34,38 @@ def monitor(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     return answer
 
 
-def _from_concept(found: list[Match], evidence: Evidence, ask: Ask) -> dict[str, Any]:
+def _from_concept(found: Sequence[Match], evidence: Evidence, ask: Ask) -> dict[str, Any]:
     best = found[0]
     finding = find(best.concept, evidence, ask)
     doubt = 0.0 if best.score >= CLEAR else 0.3 if best.score >= LEAST else 0.5
     if len(found) > 1 and best.score - found[1].score < 1:
         other = find(found[1].concept, evidence, ask)
         doubt += 0.15 if other.present != finding.present else 0.0
-    verdict = "yes" if finding.present != best.denied else "no"
+    verdict = "yes" if finding.present != (best.denied != ask.fewer) else "no"
+    scope = scope_of(ask, evidence)
+    if not finding.present and not visited(scope, evidence):
+        text = (
+            f"The session never gets to a page for {scope.place}, from its start (t 0) to its end {end_of(evidence)}."
+        )
+        return _answer(text, verdict, UNSEEN)
     if not finding.known and not finding.present:
         return _answer(
             f"The recording holds nothing that could show {WORDS[best.concept]}, up to its end {end_of(evidence)}.",
             "inconclusive",
             0.2,
         )
-    return _answer(_reasoning(finding, evidence), verdict, _confidence(finding) - doubt)
+    sure = _confidence(finding) - doubt
+    if best.score < LEAST:
+        text = f"The question is not clear to the built-in analyser; it was taken to be about {WORDS[best.concept]}."
+        return _answer(f"{text} {_reasoning(finding, evidence)}", verdict, min(UNSEEN, sure))
+    return _answer(_reasoning(finding, evidence), verdict, sure)
 
 
 def _reasoning(finding: Finding, evidence: Evidence) -> str:
     if finding.present:
         return told(finding.moments)
+    if finding.too_few:
+        return f"{told(finding.too_few)} That is less than the question asks for."
     return f"Nothing in the session shows {WORDS[finding.concept]}, from its start (t 0) to its end {end_of(evidence)}."
 
 

@@ -8,18 +8,20 @@ from consumers.scanning.providers.builtin.findings import said
 MAX_MOMENTS = 3
 
 
-def cite(t_ms: int) -> str:
-    """A second mark of the session clock: whole seconds, as the timeline prints them."""
-    return f"(t {max(0, t_ms) // 1000})"
+def cite(*times_ms: int) -> str:
+    """Second marks of the session clock: whole seconds, as the timeline prints them, each once."""
+    seconds = dict.fromkeys(str(max(0, t_ms) // 1000) for t_ms in times_ms)
+    return f"(t {', '.join(seconds)})"
 
 
 def end_of(evidence: Evidence) -> str:
     return cite(evidence.duration_ms)
 
 
-def sentence(signal: Signal) -> str:
+def sentence(signal: Signal, again: Sequence[int] = ()) -> str:
+    """``again``: when it happened further times, in ms."""
     text = said(signal)
-    return f"{text[0].upper()}{text[1:]} {cite(signal.t_ms)}."
+    return f"{text[0].upper()}{text[1:]} {cite(signal.t_ms, *again)}."
 
 
 def told(moments: Sequence[Signal], limit: int = MAX_MOMENTS) -> str:
@@ -32,4 +34,8 @@ def told(moments: Sequence[Signal], limit: int = MAX_MOMENTS) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    """Shortened at a word's end: half a word would be a quotation of what nobody said."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 1]
+    return (kept.rpartition(" ")[0] or kept).rstrip() + "…"
