@@ -11,6 +11,7 @@ from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_n
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room
 
 UNSEEN: Final = frozenset({"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas"})
+_LIVE: Final = frozenset({"role", "aria-live"})
 _UNREAD: Final = UNSEEN | {"select"}
 INLINE: Final = frozenset(
     [
@@ -261,7 +262,7 @@ def run_of(node: Node, room: Room | None = None) -> str:
         if inner.type == TEXT:
             if inner.text and not inner.text.isspace():
                 parts.append(inner.text)
-        elif inner is node or (inner.tag in INLINE and owner_of(inner, node) is node and not hidden(inner)):
+        elif inner is node or (inner.tag in INLINE and not _LIVE & inner.attributes.keys() and not hidden(inner)):
             child = inner.last
             while child is not None:
                 stack.append(child)

@@ -168,7 +168,7 @@ class Window:
         revealed = [node for e in _list(data, "attributes") if (node := self._reveal(e)) is not None]
         touched += [node.parent or node for node in (*roots, *changed_texts)]
         touched += [n for e in _list(data, "attributes") if (n := self.mirror.node(_get(e, "id"))) is not None]
-        written = next(filter(None, map(self._written, (*roots, *changed_texts))), None) if self.writable else None
+        written = self._written([*roots, *changed_texts]) if self.writable else None
         if not self._answers(touched, own_doing=own_doing):
             return written
         self.story.changes.setdefault(self.index, moments()).append(t)
@@ -183,9 +183,14 @@ class Window:
         self._show(t, blocks)
         return None
 
-    def _written(self, node: Node) -> Node | None:
-        """The editable text that holds a node, if the person went into it before."""
-        return next((above for above in node.ancestors() if above.id in self.reached and editable(above)), None)
+    def _written(self, nodes: list[Node]) -> Node | None:
+        """The editable text that holds the first of the nodes in one, if the person went into it before."""
+        known: dict[Node, bool] = {}
+        inside = next((node for node in nodes if under(node, self._is_reached, known)), None)
+        return next(filter(self._is_reached, inside.ancestors())) if inside is not None else None
+
+    def _is_reached(self, node: Node) -> bool:
+        return node.id in self.reached and editable(node)
 
     def _remove(self, entry: object, gone: set[str]) -> Node | None:
         node = self.mirror.node(_get(entry, "id"))

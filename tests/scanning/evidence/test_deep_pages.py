@@ -45,6 +45,11 @@ def flat() -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     "changes",
     [
+        [
+            mutation(10, adds=[added(3, 2, "span", contenteditable=""), *chain("span")[1:990]]),
+            mutation(20, adds=[added(n, 991, "b") for n in range(1_000, 40_000)]),
+            *(mutation(5_000 + n, texts=[{"id": i, "value": f"{n}"} for i in range(1_000, 40_000)]) for n in range(4)),
+        ],
         [mutation(10, adds=[added(3, 2, hidden=""), *chain("main")[1:]])],
         [mutation(10, adds=chain("span")), mutation(5_000, texts=[{"id": n, "value": "x"} for n in range(3, MANY)])],
         [
@@ -56,7 +61,7 @@ def flat() -> list[dict[str, Any]]:
             mutation(5_000, attributes=[{"id": 3, "attributes": {"x": "y"}} for _ in range(5_000)]),
         ],
     ],
-    ids=["hidden mains", "texts far below", "shown again and again", "a long style"],
+    ids=["editors", "hidden mains", "texts far below", "shown again and again", "a long style"],
 )
 def test_large_and_deep_pages_are_read_in_good_time(changes: list[dict[str, Any]]) -> None:
     started = time.process_time()
