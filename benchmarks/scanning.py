@@ -13,7 +13,8 @@ one core, in each round, session by session:
   of its ending, by one `ScanWorker` with `builtin`. Short sessions are scanned too.
 
 MB are of decoded JSON lines. Times are processor time of this process, all of its threads; PostgreSQL's own is not in
-it. The first round is told apart: it meets every text for the first time. Of all rounds the median is shown.
+it, and the garbage collector is set as in the role `scanning`. The first round is told apart: it meets every text for
+the first time. Of all rounds the median is shown.
 """
 
 import argparse
@@ -45,6 +46,7 @@ from consumers.capture.importer import import_files
 from consumers.capture.recording import Recording, recording_in_time
 from consumers.capture.snapshot import TOPIC
 from consumers.relay import outgoing
+from consumers.scanning.collector import collect_less
 from consumers.scanning.evidence import build_evidence
 from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.requests import JobMaker
@@ -85,6 +87,7 @@ def main() -> None:
     parser.add_argument("--folder", action="append", type=Path, help="with recordings, instead of the repository's own")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    collect_less()
     with psycopg.connect(options.conninfo, autocommit=True) as connection:
         migrations().apply(connection)
         install(connection, [RECORDINGS, ACCOUNTS])

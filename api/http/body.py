@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Never
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from api.http.errors import Refusal, parse_error, too_large, too_slow, unsupported_media_type
+from api.http.heads import header_of
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of an API request's body."""
@@ -68,13 +69,19 @@ async def read_bounded(request: Request, limit: int, claim: Callable[[int], obje
     `claim` is told of each chunk's size before the chunk is kept. Raises what it raises, and TimeoutError when the body
     is not complete after BODY_SECONDS.
     """
-    declared = request.headers.get("content-length", "")
+    declared = header_of(request.scope, b"content-length") or ""
     if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
         return None
     chunks: list[bytes] = []
     size = 0
+    more = True
     async with asyncio.timeout(BODY_SECONDS):
-        async for chunk in request.stream():
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            more = message.get("more_body", False)
             size += len(chunk)
             if size > limit:
                 return None

@@ -10,9 +10,10 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from random import getrandbits
 from typing import Any
 from urllib.parse import unquote_plus
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +26,7 @@ log = logging.getLogger("replay_vision.http")
 CORRELATION = "Replay-Vision-Correlation-Id"
 """Header of every answer; the same id is on the log lines and the events of the request."""
 
+_CORRELATION = CORRELATION.lower().encode()
 _VISIT = "replay_vision.visit"
 _KEY = b"personal_api_key"
 
@@ -60,7 +62,7 @@ class Entrance:
             return
         scope["query_string"], query_key = take_key(scope["query_string"])
         path = scope["path"]
-        here = Visit(uuid4(), scope["method"], path, query_key)
+        here = Visit(_new_id(), scope["method"], path, query_key)
         inner: dict[str, Any] = {**scope, _VISIT: here, "path": path if path.endswith("/") else path + "/"}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
@@ -93,7 +95,7 @@ class _WayOut:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            extra = (CORRELATION.lower().encode(), str(self._here.correlation_id).encode())
+            extra = (_CORRELATION, str(self._here.correlation_id).encode())
             message = {**message, "headers": [*message.get("headers", ()), extra]}
         elif message["type"] == "http.response.body" and self._bodiless:
             message = {**message, "body": b""}
@@ -103,6 +105,11 @@ class _WayOut:
         """Answers with the envelope, unless half of another answer is already on its way."""
         if not self.status:
             await envelope(refusal)(scope, receive, self.send)
+
+
+def _new_id() -> UUID:
+    """Nobody's secret, so it needs no system call: the event loop would give way in it to whichever thread is busy."""
+    return UUID(int=getrandbits(128), version=4)
 
 
 def take_key(query: bytes) -> tuple[bytes, str | None]:

@@ -19,6 +19,7 @@ def test_grouping_order_and_repetition_change_nothing(one: Moments, two: Moments
     whole = activity(one + two + three)
     a, b, c = activity(one), activity(two), activity(three)
     assert a.merge(b).merge(c) == whole
+    assert b.merge(c, a, b) == whole
     assert c.merge(a.merge(b)) == whole
     assert whole.merge(b) == whole
     assert Activity().merge(whole) == whole

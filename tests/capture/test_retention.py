@@ -67,7 +67,7 @@ def know_environments(capture: Capture) -> None:
 def received(capture: Capture, session_id: str, at: datetime, environment_id: int = 1) -> None:
     """A session of which nothing came after a time, and that has settled."""
     before, capture.now = capture.now, at
-    capture.capture(snapshot([click(1)], session_id, environment_id=environment_id, received_at=at))
+    capture.capture(snapshot([click(at.day)], session_id, environment_id=environment_id, received_at=at))
     with capture.pool.connection() as conn:
         settle(conn, at, 0)
     capture.now = before
@@ -124,11 +124,44 @@ def test_what_is_past_it_is_shown_to_nobody_before_it_is_removed(kept: Capture) 
 
 
 def test_a_session_that_goes_on_is_kept_whole(kept: Capture) -> None:
-    received(kept, "s", NOW - 40 * DAY)
-    kept.capture(snapshot([click(2)], "s", "late", received_at=NOW - DAY))
+    for days in (40, 20, 1):
+        received(kept, "s", NOW - days * DAY)
     sweep(kept, NOW)
-    assert len(kept.rows("SELECT FROM capture.part")) == 2
-    assert len(list(kept.blobs.list(1, "s"))) == 2
+    assert len(kept.rows("SELECT FROM capture.part")) == 3
+    assert len(list(kept.blobs.list(1, "s"))) == 3
+
+
+@pytest.mark.rule("sessions/retention")
+def test_what_was_past_its_retention_does_not_come_back_with_a_later_batch(kept: Capture) -> None:
+    for environment_id in (1, 2):
+        received(kept, "s", NOW - 25 * DAY, environment_id)
+        with kept.pool.connection() as conn:
+            for days in (25, 2):
+                conn.execute(
+                    _EVENT.replace("(1,", f"({environment_id},").encode(), ("s", uuid4(), NOW, NOW - days * DAY)
+                )
+        kept.capture(snapshot([click(9), click(10)], "s", "late", environment_id=environment_id))
+    assert (kept.session("s")["event_count"], kept.session("s")["reopened"]) == (3, 1)
+    over = kept.session("s", 2)
+    assert (over["event_count"], over["first_timestamp"], over["reopened"]) == (2, 9, 0)
+    assert len(kept.rows("SELECT FROM capture.part WHERE environment_id = 2")) == 1
+    assert len(kept.rows("SELECT FROM capture.analytics_event WHERE environment_id = 2")) == 1
+    sweep(kept, NOW)
+    assert len(list(kept.blobs.list(2, "s"))) == 2, "a blob as young as this one may be somebody's yet"
+    assert kept.rows("SELECT sessions FROM capture.day WHERE environment_id = 2 AND day = %s", NOW.date()) == [
+        {"sessions": 1}
+    ]
+
+
+def test_a_batch_that_is_past_its_retention_itself_brings_nothing_back(kept: Capture) -> None:
+    received(kept, "s", NOW - 40 * DAY)
+    kept.capture(snapshot([click(9)], "s", "late", received_at=NOW - 35 * DAY))
+    with kept.pool.connection() as conn:
+        assert not session_exists(conn, TENANT, "s", NOW)
+        settle(conn, NOW, 0)
+    sweep(kept, NOW)
+    assert there(kept) == set()
+    assert list(kept.blobs.list(1, "s")) == []
 
 
 def test_many_go_in_slices_and_what_somebody_writes_to_waits(
@@ -208,8 +241,8 @@ def test_messages_as_they_came_in_go_with_what_they_would_have_been(kept: Captur
 @pytest.mark.rule("sessions/retention")
 def test_events_stay_as_long_as_their_session_and_go_with_it(kept: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "ROWS", 2)
-    received(kept, "goes-on", NOW - 40 * DAY)
-    kept.capture(snapshot([click(2)], "goes-on", "late", received_at=NOW - DAY))
+    for days in (40, 20, 1):
+        received(kept, "goes-on", NOW - days * DAY)
     received(kept, "over", NOW - 31 * DAY)
     with kept.pool.connection() as conn:
         for session_id, days in (("goes-on", 40), ("over", 40), ("over", 31), ("over", 29), ("alone", 31)):

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
+from consumers.capture import active_time
 from consumers.capture.active_time import MAX_STRETCHES
 from consumers.capture.encodings import Json, dump
 from consumers.capture.settler import settle
@@ -112,9 +113,13 @@ def clear(capture: Capture) -> None:
 @pytest.mark.rule("trap/22")
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sent=batches, data=st.data())
-def test_any_order_repetition_and_grouping(capture: Capture, sent: list[Batch], data: st.DataObject) -> None:
+def test_any_order_repetition_and_grouping(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch, sent: list[Batch], data: st.DataObject
+) -> None:
     """Two sessions, two windows and two identities, settled and opened again in between."""
     clear(capture)
+    for lookup in ("FEW", "PAGE"):
+        monkeypatch.setattr(active_time, lookup, data.draw(st.sampled_from([1, 2, 20])))
     made = [
         snapshot(batch.items, batch.session, f"batch {n}", window_id=batch.window, distinct_id=batch.person)
         for n, batch in enumerate(sent)

@@ -11,7 +11,7 @@ from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -201,7 +201,39 @@ def test_the_api_itself_has_no_cors(site: Site) -> None:
 
 
 def test_other_verbs(bare: httpx.Client) -> None:
-    assert refusal(bare.get("/s/")) == (405, "invalid_request", "method_not_allowed", None)
+    for path in ("/s/", "/s", "/rrweb/"):
+        refused = bare.get(path)
+        assert refusal(refused) == (405, "invalid_request", "method_not_allowed", None)
+        assert refused.headers["allow"] == "POST, OPTIONS"
+
+
+@pytest.mark.parametrize("path", ["/s/", "/relay/s"])
+def test_posts_go_through_the_entrance_like_every_request(site: Site, limited: httpx.Client, path: str) -> None:
+    """Past the framework's routing (ADR 0019), not past what is counted and told of each request."""
+
+    def counted(status: int) -> float:
+        route = f"{path.rstrip('/')}/"
+        wanted = f'replay_vision_http_requests_total{{method="POST",route="{route}",status="{status}"}} '
+        found = [line for line in limited.get("/metrics").text.splitlines() if line.startswith(wanted)]
+        return sum(float(line.removeprefix(wanted)) for line in found)
+
+    before = {status: counted(status) for status in (200, 401)}
+    taken = [limited.post(path, json=[snapshot(site.project_token)]) for _ in range(2)]
+    unknown = limited.post(path, json=[snapshot("phc_unknown")])
+    assert [answer.status_code for answer in (*taken, unknown)] == [200, 200, 401]
+    assert {status: counted(status) - of for status, of in before.items()} == {200: 2, 401: 1}
+    assert len({UUID(answer.headers["replay-vision-correlation-id"]) for answer in (*taken, unknown)}) == 3
+
+
+def test_headers_of_one_answer_are_not_those_of_the_next(site: Site, bare: httpx.Client) -> None:
+    """The answer is made once for all posts."""
+    first, second = "https://shop.example", "https://other.example"
+    for origin in (first, second, first):
+        answer = bare.post("/s/", json=[snapshot(site.project_token)], headers={"Origin": origin})
+        assert answer.headers.get_list("access-control-allow-origin") == [origin]
+    plain = bare.post("/s/", json=[snapshot(site.project_token)])
+    assert not any(name.startswith("access-control") for name in plain.headers)
+    assert plain.headers.get_list("vary") == ["Origin"]
 
 
 def test_an_event_that_is_too_large_for_a_message_is_taken(site: Site, bare: httpx.Client) -> None:

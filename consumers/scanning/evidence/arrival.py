@@ -38,7 +38,8 @@ class Arrived:
         met: set[int] = set()
         start = 0
         for window, event in self._recording.events:
-            time, kind = _time(event), event.get("type") if isinstance(event, dict) else None
+            time = _time(event)
+            kind = event.get("type") if time is not None else None
             if time is None or not isinstance(kind, int) or self.events >= MAX_EVENTS:
                 self.skipped += 1
                 continue

@@ -35,10 +35,11 @@ def build_evidence(
 def _built(recording: Recording | Iterable[tuple[str, Any]], events: Iterable[SiteEvent]) -> Evidence:
     timed = recording if isinstance(recording, Recording) else ordered(recording)
     story = observe(Arrived(timed))
+    told = event_lines(events, story, timed.windows)
     scene = Scene(story)
     signals = detect(scene)
     shown = readout.kept_signals(signals)
-    lines = timeline(story, event_lines(events, story, timed.windows))
+    lines = timeline(story, told)
     kept = readout.fit(shown, lines)
     captured = readout.captured(story)
     head = readout.header(story, captured, len(lines) - len(kept), readout.left_of(signals, shown))

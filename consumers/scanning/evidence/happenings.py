@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sized
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from consumers.scanning.evidence.mirror import Room
 from consumers.scanning.evidence.naming import Target
@@ -56,8 +57,7 @@ class Typing:
     checked: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(NamedTuple):
     """Text that appeared by a change of the page. ``fresh_page``: while a page or view was being built."""
 
     t: int
@@ -69,8 +69,7 @@ class Shown:
     fresh_page: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request the page made. ``status`` is None where unknown; ``failed`` by status or for want of any answer."""
 
     t: int
@@ -87,8 +86,7 @@ class Request:
         return self.end - self.t
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(NamedTuple):
     """A console line. ``uncaught``: an exception or rejection nothing handled."""
 
     t: int
@@ -98,8 +96,7 @@ class Logged:
     uncaught: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Something short the recorder says itself: idle markers, tab hidden or visible, offline, paused, focus moved."""
 
     t: int
@@ -123,7 +120,8 @@ class Story:
 
     What was captured: the windows with a console, with a network log and with a page (a full snapshot);
     ``unnamed_clicks`` hit elements that no snapshot has; ``enclosed``: there were frames without content, or canvases.
-    ``left_out`` counts what came after the first so many of a kind.
+    ``exceptions`` are script errors that only the site's analytics tell. ``left_out`` counts what came after the first
+    so many of a kind.
     """
 
     started_at_ms: int = 0
@@ -136,6 +134,7 @@ class Story:
     shown: list[Shown] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     logged: list[Logged] = field(default_factory=list)
+    exceptions: list[Logged] = field(default_factory=list)
     scrolled: dict[int, "array[int]"] = field(default_factory=dict)
     scrolls: list[Mark] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)

@@ -31,6 +31,7 @@ TEXT: Final = 3
 _TYPES: Final = (0, 1, 2, 3, 4, 5)
 _TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9:._-]{0,60}")
 _NOTED: Final = frozenset({"style", "iframe", "frame", "canvas"})
+_LANDMARKS: Final = frozenset({"title", "body", "main"})
 _NONE: Final[dict[str, Any]] = {}
 """The attributes of all nodes without any: most nodes are text."""
 
@@ -116,6 +117,7 @@ class Mirror:
         self.nodes: dict[int, Node] = {}
         self.root: Node | None = None
         self.noted: list[Node] = []
+        self._landmarks: dict[int, Node] = {}
         self.chars = 0
         self.truncated = False
 
@@ -123,11 +125,20 @@ class Mirror:
         """Start again from the node tree of a full snapshot."""
         self.nodes = {}
         self.noted = []
+        self._landmarks = {}
         self.chars = 0
         self.root = self._grow(snapshot)
 
     def node(self, node_id: object) -> Node | None:
         return self.nodes.get(node_id) if isinstance(node_id, int) else None
+
+    def landmarks(self) -> Iterator[Node]:
+        """Titles, bodies and main parts in document order; other nodes may be among them."""
+        found = list(self._landmarks.values())
+        tags = {node.tag if node.tag in _LANDMARKS else "main" for node in found}
+        if self.root is not None and len(tags) < len(found):
+            return walk(self.root)
+        return iter(found)
 
     def add(self, entries: list[Any]) -> list[Node]:
         """Apply the flattened ``adds`` of a mutation; returns the roots, nodes whose parent is not new itself.
@@ -147,7 +158,7 @@ class Mirror:
                 waiting.clear()
                 continue
             entry = ready.popleft()
-            missing = self._missing(entry)
+            missing = self._missing(entry.get("parentId"), entry.get("nextId"))
             if missing is not None:
                 waiting.setdefault(missing, []).append(entry)
                 continue
@@ -156,25 +167,33 @@ class Mirror:
                 fresh.add(node.id)
                 if node.parent is not None and node.parent.id not in fresh:
                     roots.append(node)
-                ready.extendleft(reversed(waiting.pop(node.id, [])))
+                if waiting:
+                    ready.extendleft(reversed(waiting.pop(node.id, [])))
         return roots
 
     def _has_parent(self, entry: Any) -> bool:
         return self.node(entry.get("parentId")) is not None
 
-    def _missing(self, entry: Any) -> int | None:
+    def _missing(self, parent: object, following: object) -> int | None:
         """The id of a parent or next sibling that is not there (yet)."""
-        parent, following = entry.get("parentId"), entry.get("nextId")
         if isinstance(parent, int) and parent not in self.nodes:
             return parent
         return following if isinstance(following, int) and following not in self.nodes else None
 
     def _add_one(self, entry: Any) -> Node | None:
         parent = self.node(entry.get("parentId"))
-        node = self._grow(entry["node"], parent.depth + 1) if parent is not None else None
-        if node is None or parent is None or parent.id not in self.nodes:
+        if parent is None:
+            return None
+        data = entry["node"]
+        make = self._grow if data.get("childNodes") else self._make
+        node = make(data, parent.depth + 1)
+        if node is None or parent.id not in self.nodes:
             return None  # a node that replaces one above its own parent takes the parent with it
-        self._place(node, parent, self.node(entry.get("nextId")))
+        before = self.node(entry.get("nextId"))
+        if before is None and parent.last is not None:
+            node.parent, node.previous, parent.last.next, parent.last = parent, parent.last, node, node
+        else:
+            self._place(node, parent, before)
         return node
 
     def remove(self, node_id: object, texts: set[str] | None = None) -> Node | None:
@@ -185,6 +204,8 @@ class Mirror:
         self._detach(node)
         for below in walk(node):
             self.nodes.pop(below.id, None)
+            if self._landmarks:
+                self._landmarks.pop(below.id, None)
             self.chars -= _long(below.text) + sum(map(_long, below.attributes.values()))
             if texts is not None and below.type == TEXT and len(texts) < MAX_GONE:
                 texts.add(below.text)
@@ -206,6 +227,8 @@ class Mirror:
         node.words = node.place = node.hides = None
         if node.attributes is _NONE:
             node.attributes = {}
+        if changes.get("role") == "main":
+            self._landmarks[node.id] = node
         for name, value in changes.items():
             before = node.attributes.pop(name, None)
             self.chars -= _long(before)
@@ -286,16 +309,22 @@ class Mirror:
         node.depth = depth
         if tag in _NOTED or "_cssText" in kept or "contenteditable" in kept:
             self.noted.append(node)
+        if tag in _LANDMARKS or ("role" in kept and kept["role"] == "main"):
+            self._landmarks[node_id] = node
         return node
 
     def _kept_of(self, attributes: object) -> dict[str, Any]:
+        if not isinstance(attributes, dict):
+            return {}
+        if len(attributes) <= MAX_ATTRIBUTES:
+            for value in attributes.values():
+                if type(value) is not str or len(value) > SHORT_CHARS:
+                    break
+            else:
+                return attributes.copy()
         kept: dict[str, Any] = {}
-        if isinstance(attributes, dict):
-            for name, value in attributes.items():
-                if type(value) is str and len(value) <= SHORT_CHARS and len(kept) < MAX_ATTRIBUTES:
-                    kept[name] = value
-                else:
-                    self._set(kept, name, value)
+        for name, value in attributes.items():
+            self._set(kept, name, value)
         return kept
 
     def _place(self, node: Node, parent: Node, before: Node | None) -> None:
@@ -352,11 +381,11 @@ def walk(node: Node) -> Iterator[Node]:
         if not stack:
             return
         current = stack.pop()
+        if current.next is not None and current is not node:
+            stack.append(current.next)
         yield current
-        child = current.last
-        while child is not None:
-            stack.append(child)
-            child = child.previous
+        if current.first is not None:
+            stack.append(current.first)
 
 
 def _declarations(style: object) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Naming the element a person touched, and telling what kind of thing it is."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -8,13 +9,17 @@ from typing import Final
 
 from consumers.scanning.evidence.languages import words
 from consumers.scanning.evidence.masking import clean, clean_url
-from consumers.scanning.evidence.mirror import ELEMENT, Node, walk
+from consumers.scanning.evidence.mirror import ELEMENT, Node, Room, walk
 from consumers.scanning.evidence.reading import FIELDS, editable, text_of, tokens
 
 NAME_CHARS: Final = 60
 OWNER_LEVELS: Final = 9
 CLASS_LEVELS: Final = 3
 PANEL_LEVELS: Final = 11
+POINTER_LEVELS: Final = 100
+MAX_NAMED: Final = 500
+"""Nodes looked at for one name, one label, or one panel: every click asks for all of them, on pages of 50,000."""
+MAX_SIBLINGS: Final = 200
 MAX_SELECTORS: Final = 400
 MAX_CSS_CHARS: Final = 500_000
 
@@ -27,7 +32,21 @@ _ROLES: Final = frozenset(
     {"button", "link", "tab", "menuitem", "option", "switch", "checkbox", "radio", "menuitemcheckbox", "treeitem"}
 )
 _CLICKABLE_WORDS: Final = frozenset(
-    {"btn", "button", "link", "clickable", "cta", "tab", "chip", "toggle", "dropdown", "menu", "accordion", "pill"}
+    {
+        "btn",
+        "button",
+        "link",
+        "clickable",
+        "cta",
+        "tab",
+        "chip",
+        "toggle",
+        "dropdown",
+        "menu",
+        "accordion",
+        "pill",
+        "pointer",
+    }
 )
 _FILE: Final = re.compile(
     r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.IGNORECASE
@@ -81,7 +100,7 @@ def describe(node: Node, pointers: "Pointers") -> Target:
     form = _form(owner)
     group = form or _panel(owner)
     href = owner.attribute("href")
-    clickable = role in ("button", "link") or any(pointers.match(above) for above in node.ancestors())
+    clickable = role in ("button", "link") or any(map(pointers.match, islice(node.ancestors(), POINTER_LEVELS)))
     search = _is_search(owner, form, name) if role != "text" else False
     return Target(
         node=owner.id,
@@ -150,14 +169,15 @@ def _owner(node: Node, pointers: Pointers) -> tuple[Node, str]:
     for height, above in enumerate(islice(node.ancestors(), OWNER_LEVELS)):
         role = _own_role(above, height) if above.type == ELEMENT else ""
         if role == "label":
-            inner = next((below for below in walk(above) if below.tag in FIELDS), None)
+            inner = next((below for below in islice(walk(above), MAX_NAMED) if below.tag in FIELDS), None)
             return (inner or above), _field_role(inner)
         if above.tag == "option":
             return next((up for up in above.ancestors() if up.tag == "select"), above), "select"
         if role:
             return above, role
     element = node if node.type == ELEMENT or node.parent is None else node.parent
-    row = next((above for above in element.ancestors() if above.tag != "body" and pointers.match(above)), None)
+    near = islice(element.ancestors(), POINTER_LEVELS)
+    row = next((above for above in near if above.tag != "body" and pointers.match(above)), None)
     if row is not None:
         return row, "button" if row.tag not in ("tr", "td", "li", "article") else "row"
     return element, "text"
@@ -189,13 +209,14 @@ def _field_role(field: Node | None) -> str:
 
 def _control_name(node: Node) -> str:
     """aria-label, text, title, alt, value, then id or tag; capture 6 lists what others use."""
-    text = node.attribute("aria-label") or text_of(node, NAME_CHARS)
+    text = node.attribute("aria-label") or text_of(node, NAME_CHARS, Room(MAX_NAMED))
     if text:
         return _quote(text)
     for name in ("title", "alt", "value", "placeholder"):
         if node.attribute(name):
             return _quote(node.attribute(name))
-    image = next((below.attribute("alt") for below in walk(node) if below.tag == "img" and below.attribute("alt")), "")
+    images = (below.attribute("alt") for below in islice(walk(node), MAX_NAMED) if below.tag == "img")
+    image = next(filter(None, images), "")
     if image:
         return _quote(image)
     return f"{node.tag}#{clean(node.attribute('id'), 30)}" if node.attribute("id") else node.tag
@@ -204,7 +225,7 @@ def _control_name(node: Node) -> str:
 def _field_name(node: Node) -> str:
     for above in node.ancestors():
         if above.tag == "label":
-            text = text_of(above, NAME_CHARS)
+            text = text_of(above, NAME_CHARS, Room(MAX_NAMED))
             if text:
                 return _quote(text)
     label = _label_before(node)
@@ -218,15 +239,21 @@ def _label_before(node: Node) -> str:
     """Text of the nearest label that stands before the field, up to two levels out."""
     current: Node | None = node
     for _ in range(2):
-        sibling = current.previous if current is not None else None
-        while sibling is not None:
+        for sibling in islice(_before(current), MAX_SIBLINGS):
             if sibling.tag == "label":
-                return text_of(sibling, NAME_CHARS)
+                return text_of(sibling, NAME_CHARS, Room(MAX_NAMED))
             if sibling.tag in FIELDS:
                 return ""
-            sibling = sibling.previous
         current = current.parent if current is not None else None
     return ""
+
+
+def _before(node: Node | None) -> Iterator[Node]:
+    """The siblings before it, the nearest first."""
+    sibling = node.previous if node is not None else None
+    while sibling is not None:
+        yield sibling
+        sibling = sibling.previous
 
 
 def _form(node: Node) -> Node | None:
@@ -234,7 +261,12 @@ def _form(node: Node) -> Node | None:
 
 
 def _panel(node: Node) -> Node | None:
-    """What stands for a form where there is none: the nearest part above that holds both a field and a button."""
+    """What stands for a form where there is none: the nearest part above that holds both a field and a button.
+
+    One with more than MAX_NAMED nodes stands for it too, whatever it holds: it is as large as pages are.
+    """
+    tags: set[str] = set()
+    left = MAX_NAMED
     for height, above in enumerate(islice(node.ancestors(), PANEL_LEVELS)):
         if height == PANEL_LEVELS - 1 or above.tag == "body":
             return above
@@ -243,11 +275,22 @@ def _panel(node: Node) -> Node | None:
             "main",
         ):
             return above
-        if height and above.type == ELEMENT:
-            tags = {below.tag for below in walk(above)}
-            if "button" in tags and not tags.isdisjoint(FIELDS):
-                return above
+        # What lies below the part that was looked at last is known.
+        for below in islice(_new_below(above, node if height else None), left + 1):
+            tags.add(below.tag)
+            left -= 1
+        node = above
+        if height and above.type == ELEMENT and (left < 0 or ("button" in tags and not tags.isdisjoint(FIELDS))):
+            return above
     return None
+
+
+def _new_below(above: Node, known: Node | None) -> Iterator[Node]:
+    """A node and all below it, without its child that is known already."""
+    yield above
+    for child in above.children():
+        if child is not known:
+            yield from walk(child)
 
 
 def _is_search(node: Node, form: Node | None, name: str) -> bool:

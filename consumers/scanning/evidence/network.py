@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from consumers.scanning.evidence.happenings import Request
@@ -24,7 +25,10 @@ _KINDS: Final = ("navigation", "resource")
 
 
 def requests(payload: object, at: int, window: int, started_at_ms: int) -> Iterator[Request]:
-    """Every request of one plugin payload; ``at`` is the event's offset. Unreadable entries are left out."""
+    """The requests of one plugin payload that tell something; ``at`` is the event's offset.
+
+    Files that came without failing are left out, and what cannot be read.
+    """
     if not isinstance(payload, dict):
         return
     entries = payload.get("requests")
@@ -42,19 +46,24 @@ def _renamed(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _request(entry: dict[str, Any], at: int, window: int, started_at_ms: int) -> Request | None:
-    url = clean_url(entry.get("name") or entry.get("url"))
     kind = entry.get("entryType", "resource")
-    if not url or kind not in _KINDS or _OWN.search(url):
+    if kind not in _KINDS:
         return None
     initiator = entry.get("initiatorType")
     wrapped = "method" in entry or initiator in ("fetch", "xmlhttprequest")
+    status = _int(entry.get("status"))
+    if status is None:
+        status = _int(entry.get("responseStatus"))
+    failed = _failed(entry, status, kind)
+    if kind == "resource" and not wrapped and not failed:
+        return None  # an image, script or style that came: most of what a page loads
+    url = clean_url(entry.get("name") or entry.get("url"))
+    if not url or _own(url):
+        return None
     duration = max(0, _int(entry.get("duration")) or 0)
     if kind == "navigation":
         duration = _int(entry.get("responseEnd")) or duration
     start = _start(entry, at, duration, started_at_ms)
-    status = _int(entry.get("status"))
-    if status is None:
-        status = _int(entry.get("responseStatus"))
     return Request(
         t=start,
         end=max(start, start + duration) if duration else max(start, at) if kind == "resource" and wrapped else start,
@@ -63,8 +72,13 @@ def _request(entry: dict[str, Any], at: int, window: int, started_at_ms: int) ->
         url=url,
         status=status or None,
         kind="page" if kind == "navigation" else "call" if wrapped else "file",
-        failed=_failed(entry, status, kind),
+        failed=failed,
     )
+
+
+@lru_cache(maxsize=1_024)
+def _own(url: str) -> bool:
+    return bool(_OWN.search(url))
 
 
 def _failed(entry: dict[str, Any], status: int | None, kind: str) -> bool:

@@ -82,13 +82,13 @@ class _Observer:
         if window.draft is not None and item.t - window.draft.t > SETTLE_MS:
             window.settle()
         match item.type:
+            case 3:
+                self._incremental(item, window)
             case 0 | 1:
                 window.loaded_at = item.t
             case 2:
                 window.snapshot(item.t, item.data.get("node"))
                 self._make_room(window)
-            case 3:
-                self._incremental(item, window)
             case 4:
                 self._meta(item, window)
             case 5:
@@ -152,6 +152,8 @@ class _Observer:
 
     def _incremental(self, item: Item, window: Window) -> None:
         match item.data.get("source"):
+            case 1 | 6 | 12:
+                self.story.activity.append(item.t)
             case 0:
                 written = window.mutate(item.t, item.data)
                 if written is not None:
@@ -163,8 +165,6 @@ class _Observer:
                 self._scroll(item, window)
             case 5:
                 self._input(item, window)
-            case 1 | 6 | 12:
-                self.story.activity.append(item.t)
             case 7 | 8 | 9 | 13 | 15:  # media, style rules, canvas: reactions that are no mutation (capture 4)
                 self.story.changes.setdefault(item.window, moments()).append(item.t)
             case _:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name
-from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room, walk
+from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room
 
 UNSEEN: Final = frozenset({"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas"})
 _UNREAD: Final = UNSEEN | {"select"}
@@ -98,6 +98,9 @@ class PageText:
 
 def hidden(node: Node) -> bool:
     """Whether the element itself hides what is below it, as far as attributes tell; style sheets are not applied."""
+    above = node.parent
+    if above is not None and above.tag == "details" and node.tag != "summary" and "open" not in above.attributes:
+        return True  # not kept: it is the attribute of another element
     if node.hides is None:
         node.hides = node.tag == "dialog" and "open" not in node.attributes
         if node.attributes and not node.hides:
@@ -240,19 +243,58 @@ def blocks_of(
 
     Blocks that say nothing but what is in ``gone`` are left out, unless they stand at one of the places ``again``.
     """
-    grouped: dict[int, tuple[Node, list[str]]] = {}
-    for piece in _visible_texts(node, room):
-        owner = owner_of(piece.parent or piece, node)
-        grouped.setdefault(owner.id, (owner, []))[1].append(piece.text)
-        if len(grouped) > limit:
-            break
     found: list[Block] = []
-    for owner, parts in list(grouped.values())[:limit]:
-        text = clean(" ".join(parts), BLOCK_CHARS)
+    for owner, parts in _runs(node, limit, room):
+        text = clean(parts[0] if len(parts) == 1 else " ".join(parts), BLOCK_CHARS)
         place = place_of(owner)
         if text and not (gone and place not in again and all(part in gone for part in parts)):
             found.append(Block(text, place, owner.id))
     return without_names(found)
+
+
+def run_of(node: Node, room: Room | None = None) -> str:
+    """The visible text of ``node`` itself and of inline elements in it, without the blocks and controls in it."""
+    parts: list[str] = []
+    stack = [node]
+    while stack and (room is None or room.take(1)):
+        inner = stack.pop()
+        if inner.type == TEXT:
+            if inner.text and not inner.text.isspace():
+                parts.append(inner.text)
+        elif inner is node or (inner.tag in INLINE and owner_of(inner, node) is node and not hidden(inner)):
+            child = inner.last
+            while child is not None:
+                stack.append(child)
+                child = child.previous
+    return clean(" ".join(parts), BLOCK_CHARS)
+
+
+def _runs(top: Node, limit: int, room: Room | None) -> list[tuple[Node, list[str]]]:
+    """Visible texts below ``top`` by the element they belong to (``owner_of``), in the order of their first one."""
+    grouped: dict[int, tuple[Node, list[str]]] = {}
+    stack = [(top, owner_of(top.parent or top, top) if top.type == TEXT else top)]
+    while stack and (room is None or room.take(1)):
+        node, owner = stack.pop()
+        if node.type == TEXT:
+            if not node.text or node.text.isspace():
+                continue
+            if owner.id in grouped:
+                grouped[owner.id][1].append(node.text)
+            else:
+                grouped[owner.id] = (owner, [node.text])
+                if len(grouped) > limit:
+                    break
+            continue
+        if node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides)):
+            continue
+        inline = node.tag in INLINE and node is not top
+        if not inline or "role" in node.attributes or "aria-live" in node.attributes:
+            owner = node
+        child = node.last
+        while child is not None:
+            stack.append((child, owner))
+            child = child.previous
+    return list(grouped.values())[:limit]
 
 
 def without_names(blocks: list[Block]) -> list[Block]:
@@ -280,7 +322,7 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
         return PageText()
     title, body, main = "", None, None
     known: dict[Node, bool] = {}
-    for node in walk(mirror.root):
+    for node in mirror.landmarks():
         if node.tag == "title" and not title:
             title = clean(" ".join(child.text for child in node.children()), BLOCK_CHARS)
         elif node.tag == "body" and body is None:
@@ -321,16 +363,16 @@ def _visible_texts(top: Node, room: Room | None) -> Iterator[Node]:
     stack = [top]
     while stack and (room is None or room.take(1)):
         node = stack.pop()
+        if node.next is not None and node is not top:
+            stack.append(node.next)
         if node.type == TEXT:
             if node.text and not node.text.isspace():
                 yield node
             continue
         if node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides)):
             continue
-        child = node.last
-        while child is not None:
-            stack.append(child)
-            child = child.previous
+        if node.first is not None:
+            stack.append(node.first)
 
 
 def _in_chrome(mirror: Mirror, node_id: int) -> bool:

@@ -23,6 +23,7 @@ class Scene:
         self.messages: list[Message] = messages(story)
         self.errors = [m for m in self.messages if m.tone in ERRORS]
         self.uncaught: list[Logged] = [line for line in story.logged if line.uncaught]
+        self.uncaught = sorted([*self.uncaught, *story.exceptions], key=lambda line: line.t)
         self.failed: list[Request] = [r for r in story.requests if r.failed and not r.url.endswith("favicon.ico")]
         self.calls: list[Request] = [r for r in story.requests if r.kind == "call"]
         self.failed_calls = Times(sorted((r for r in self.failed if r.kind == "call"), key=lambda r: r.end), ends=True)

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 from consumers.scanning.evidence.evidence import Line
-from consumers.scanning.evidence.happenings import Story
+from consumers.scanning.evidence.happenings import Logged, Story
 from consumers.scanning.evidence.masking import clean, clean_url, path_of, quoted
 
 MAX_LINES: Final = 500
@@ -76,16 +76,16 @@ def event_lines(events: Iterable[SiteEvent], story: Story, windows: Sequence[str
         t = min(max(t, 0), story.duration)
         window = places.get(event.window_id or "", 0 if len(places) == 1 else None)
         before = f"window {window + 1}: " if story.windows > 1 and window is not None else ""
-        for text in (*addresses.changed(event, t, window), *_said(event, t, story)):
+        for text in (*addresses.changed(event, t, window), *_said(event, t, window or 0, story)):
             lines.append(Line(t, "event", before + text))
             if len(lines) == MAX_LINES:
                 return lines
     return lines
 
 
-def _said(event: SiteEvent, t: int, story: Story) -> Iterator[str]:
+def _said(event: SiteEvent, t: int, window: int, story: Story) -> Iterator[str]:
     if event.name == _EXCEPTION:
-        yield from _exception(event.properties, t, story)
+        yield from _exception(event.properties, t, window, story)
     elif event.name in _IDENTIFY:
         yield "site event: the visitor is identified"
     elif not event.name.startswith("$"):
@@ -110,15 +110,28 @@ def _private(name: str) -> bool:
     return bool(_PRIVATE_PAIRS.search(name)) or any(word.lower() in _PRIVATE for word in _WORDS.findall(name))
 
 
-def _exception(properties: Mapping[str, object], t: int, story: Story) -> Iterator[str]:
-    """Type and message, unless the recorded console has an error with that message near it."""
+def _exception(properties: Mapping[str, object], t: int, window: int, story: Story) -> Iterator[str]:
+    """Type and message, unless the recorded console has an error with that message near it.
+
+    One that nothing handled is a script error like those of the console.
+    """
     kind, message = (_first(properties, f"$exception_{part}") for part in ("types", "values"))
     if not kind and not message:
         return
     told = (line for line in story.logged if line.level in ("error", "assert") and abs(line.t - t) <= SAME_MS)
     if message and any(message[:VALUE_CHARS] in line.text for line in told):
         return
+    if not _handled(properties):
+        story.exceptions.append(Logged(t, window, "error", f"{kind or 'Error'}: {message}", uncaught=True))
     yield f"site event: exception {quoted(kind or 'Error')}" + (f" {quoted(message)}" if message else "")
+
+
+def _handled(properties: Mapping[str, object]) -> bool:
+    """Whether the site's own code caught it and sent it; the SDK says so of the first of a chain."""
+    chain = properties.get("$exception_list")
+    first = chain[0] if isinstance(chain, list) and chain else None
+    mechanism = first.get("mechanism") if isinstance(first, dict) else None
+    return isinstance(mechanism, dict) and mechanism.get("handled") is True
 
 
 def _first(properties: Mapping[str, object], name: str) -> str:

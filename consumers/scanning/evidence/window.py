@@ -19,6 +19,7 @@ from consumers.scanning.evidence.reading import (
     owner_of,
     place_of,
     read_page,
+    run_of,
     text_of,
     tokens,
     under,
@@ -210,7 +211,8 @@ class Window:
         added = set(node.attribute("class").split()) - classes
         marked = any(map(errorish, added)) and bool(error_tone(text_of(node, room=self.story.room)))
         layer = node.attribute("role") == "dialog" or not LAYERS.isdisjoint(tokens(node))
-        opened = not _OPENING.isdisjoint(added) and (layer or place_of(node) in (*_MESSAGES, "notice"))
+        unfolded = node.tag == "details" and changes.get("open") is not None
+        opened = unfolded or (not _OPENING.isdisjoint(added) and (layer or place_of(node) in (*_MESSAGES, "notice")))
         shows = before and not hidden(node)
         may = (shows or opened or marked) and self.story.room.take(node.depth)
         return node if may and visible(node) else None
@@ -241,9 +243,10 @@ class Window:
             if not visible(node, known):
                 continue
             if node.type == TEXT:
-                owner = owner_of(node.parent or node)
+                above = node.parent or node
+                owner = owner_of(above)
                 if owner.type == ELEMENT:
-                    found[owner.id] = Block(text_of(owner, room=self.story.room), place_of(owner), owner.id)
+                    found[owner.id] = Block(run_of(owner, self.story.room), place_of(above), owner.id)
             else:
                 for block in blocks_of(node, 24, self.story.room, gone, again):
                     found[block.node] = block

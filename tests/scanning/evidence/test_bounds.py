@@ -18,14 +18,14 @@ def busy_session() -> Browser:
     body = "".join(field.format(n) for n in range(150))
     links = "".join(f"<a id='a{n}' href='https://a.example/p/{n}'>{'long name ' * 6}{n}</a>" for n in range(20))
     browser = Browser().load("https://a.example/", f"<main>{body}{links}</main><div id='note'></div>").wait(3)
-    for n in range(2_200):
+    for n in range(1_400):
         field_id, button = f"f{n % 150}", f"g{n % 150}"
         browser.click(field_id).scripted(field_id, "x").scripted(field_id, "xy")
         browser.emit(3, {"source": 2, "type": 5, "id": browser.by_id[field_id]})
         browser.click(button).click(f"a{n % 20}")
         browser.request("POST", f"https://a.example/api/{'x' * 60}/{n}", 500, took=4)
         browser.fill("note", f"<p role='alert'>Row {n} is required {'🙂' * 60}</p>")
-        browser.console("error", f"Uncaught TypeError: number {n} {'€' * 150}")
+        browser.console("warn", f"slow {n}").console("error", f"Uncaught TypeError: number {n} {'€' * 150}")
         browser.go(f"https://a.example/{'y' * 40}/{n // 3 % 7}").wait(1.5)
     return browser
 

@@ -7,7 +7,9 @@ import pytest
 
 from consumers.scanning.evidence import build_evidence
 from consumers.scanning.evidence.mirror import Mirror
+from consumers.scanning.evidence.naming import Pointers, describe
 from consumers.scanning.evidence.reading import visible
+from tests.scanning.browser import Browser
 
 BASE = 1_800_000_000_000
 SECONDS = 20
@@ -70,3 +72,39 @@ def test_what_is_known_to_be_hidden_is_not_asked_again() -> None:
     for node in mirror.nodes.values():
         assert visible(node, known) == visible(node)
     assert [node.id for node, hides in known.items() if hides] == [4, 5]
+
+
+def clicks(*nodes: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": 3,
+            "timestamp": BASE + 10_000 + 50 * n,
+            "data": {"source": 2, "type": 2, "id": nodes[n % len(nodes)], "x": 5, "y": 5},
+        }
+        for n in range(2_000)
+    ]
+
+
+@pytest.mark.parametrize("tag", ["div", "label"])
+def test_clicks_on_a_page_of_many_nodes_are_named_in_good_time(tag: str) -> None:
+    crowd = [added(n, 4, tag) for n in range(5, 100_000)]
+    style = added(6, 3, "style", _cssText=",".join(f".c{n}" for n in range(300)) + "{cursor:pointer}")
+    grown = mutation(10, adds=[added(3, 2), style, added(4, 3, "button" if tag == "div" else "div"), *crowd])
+    started = time.process_time()
+    evidence = build_evidence([("w", event) for event in [OPENED, page(), grown, *clicks(4, 5, 40_000)]])
+    assert time.process_time() - started < SECONDS
+    assert evidence.text.count("click") >= 3
+
+
+@pytest.mark.parametrize("between", [1, 500])
+def test_fields_and_buttons_of_one_panel_belong_together(between: int) -> None:
+    rows = "".join(f"<p>row {n}</p>" for n in range(between))
+    browser = Browser().load(
+        "https://a.example/",
+        f"<div><div><b>Other</b></div><div id='panel'><input id='f'>{rows}<button id='b'>Save</button></div></div>",
+    )
+    mirror = Mirror()
+    mirror.replace(next(event["data"]["node"] for _, event in browser.events if event["type"] == 2))
+    named = [mirror.node(browser.by_id[name]) for name in ("f", "b", "panel")]
+    field, button, panel = [node for node in named if node is not None]
+    assert [describe(node, Pointers()).group for node in (field, button)] == [panel.id, panel.id]

@@ -72,6 +72,13 @@ def test_a_dialog_is_read_when_it_opens_and_not_before() -> None:
     assert any("Really leave?" in line for line in shown)
 
 
+def test_a_closed_fold_is_read_when_it_is_opened() -> None:
+    fold = "<details id='d'><summary id='s'>Returns</summary><p>Within thirty days.</p></details>"
+    assert "thirty days" not in evidence(page(fold)).text
+    opened = page(fold).click("s").wait(0.1).attribute("d", open="").wait(2)
+    assert any("thirty days" in line for line in lines(opened, "screen"))
+
+
 def test_a_toast_of_a_library_is_a_message() -> None:
     browser = page("<button id='b'>Save</button><div id='t'></div>").click("b").wait(0.4)
     browser.fill("t", "<div class='Toastify__toast Toastify__toast--error'><div>Nope, that name is gone</div></div>")
@@ -189,6 +196,19 @@ def test_a_site_without_any_semantics() -> None:
     assert "validation_error" in kinds(browser.wait(2))
     quiet = page(body).click("b").wait(5).click("b").wait(5)
     assert "dead_click" in kinds(quiet)
+
+
+def test_a_message_between_fields_is_told_without_them() -> None:
+    body = "<form><label>E-mail<input id='i'></label><span id='e' class='field-error'></span><button id='b'>Go</button>"
+    browser = page(body + "</form>").type("i", "x").click("b").wait(0.3).fill("e", "That is not an address")
+    assert 'screen shows error "That is not an address"' in lines(browser.wait(1), "screen")
+
+
+def test_a_class_for_the_pointer_makes_a_control() -> None:
+    browser = page("<div id='b' class='rounded cursor-pointer'>Pay now</div><div id='m'></div>").click("b").wait(0.5)
+    browser.fill("m", "<span>Payment was declined</span>")
+    assert 'click "Pay now" button' in lines(browser.wait(1), "click")
+    assert "error_shown" in kinds(browser)
 
 
 def test_drawing_on_a_canvas_answers_a_click() -> None:

@@ -54,6 +54,21 @@ def test_a_booking_refused_is_given_up() -> None:
     assert "conversion" not in kinds
 
 
+def test_success_that_nobody_asked_for_is_no_task_and_no_conversion() -> None:
+    for text in ("Welcome back", "Your order was placed on Monday", "Saved searches"):
+        quiet = Browser().load("https://a.example/", f"<main><h1>Home</h1><p>{text}</p></main>").wait(20, moving=True)
+        assert not {s.kind for s in build_evidence(quiet.leave()).signals} & {"task_completed", "conversion"}, text
+
+
+def test_an_order_that_is_not_confirmed_is_no_conversion() -> None:
+    form = "<form><label>Name<input id='f'></label><button id='b'>Place order</button></form><div id='n'></div>"
+    browser = Browser().load("https://a.example/checkout", f"<main>{form}</main>").wait(2).type("f", "abc").click("b")
+    browser.wait(0.5).fill("n", "<p role='alert'>Your order could not be placed, payment not confirmed</p>").wait(5)
+    kinds = {s.kind for s in build_evidence(browser.leave()).signals}
+    assert "conversion" not in kinds
+    assert "checkout_given_up" in kinds
+
+
 def test_looking_at_plans_and_orders_gives_nothing_up() -> None:
     plans = "<a id='plans' href='https://a.example/plans'>Plans</a>"
     nav = f"<nav>{plans}<a id='past' href='https://a.example/orders'>Purchase history</a></nav>"

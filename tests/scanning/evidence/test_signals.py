@@ -91,6 +91,26 @@ def test_clicking_again_while_the_answer_is_on_its_way_is_impatient() -> None:
     assert [s.kind for s in signals if s.kind == "task_completed"]
 
 
+def test_clicking_again_after_the_answer_is_not_impatient() -> None:
+    browser = page("<button id='b'>Export</button><p id='s' role='status'></p>").click("b").fill("s", "Preparing…")
+    browser.request("GET", "https://a.example/api/export", 200, took=2).wait(2.2).fill("s", "Export ready")
+    assert not found(browser.wait(1).click("b"), "impatient_repeat")
+
+
+def test_requests_of_a_second_are_slow_and_shorter_ones_and_files_are_not() -> None:
+    def slow(seconds: float) -> list[Signal]:
+        return found(
+            page("<p>x</p>").request("GET", "https://a.example/api", 200, took=seconds).wait(2), "slow_request"
+        )
+
+    assert [signal.measure_ms for signal in slow(1.0)] == [1_000]
+    assert not slow(0.9)
+    picture = {"name": "https://a.example/a.jpg", "entryType": "resource", "initiatorType": "img", "duration": 4_000}
+    browser = page("<p>x</p>").wait(4)
+    browser.emit(6, {"plugin": "rrweb/network@1", "payload": {"requests": [picture]}})
+    assert not found(browser, "slow_request")
+
+
 def test_a_slow_answer_shows_without_network_capture() -> None:
     browser = page("<button id='b'>Plan route</button><div id='r'></div>", network=False).click("b").wait(0.1)
     [signal] = found(

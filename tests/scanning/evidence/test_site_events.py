@@ -92,6 +92,19 @@ def test_exceptions_are_told_unless_the_console_has_them() -> None:
     assert told(sent("$exception", 6, **odd)) == []
 
 
+def test_an_exception_that_nothing_handled_is_a_script_error() -> None:
+    def signals(handled: bool | None) -> list[str]:
+        chain = [{"mechanism": {"handled": handled}}] if handled is not None else None
+        thrown: dict[str, Any] = {"$exception_types": ["TypeError"], "$exception_values": ["x is undefined"]}
+        silent = Browser(console=False).load("https://a.example/", "<p>x</p>").wait(20)
+        found = build_evidence(silent.leave(), [sent("$exception", 6, **thrown, **{"$exception_list": chain})])
+        return [signal.text for signal in found.signals if signal.kind == "javascript_error"]
+
+    assert signals(False) == ['uncaught error "TypeError: x is undefined"']
+    assert signals(None) == signals(False)
+    assert signals(True) == []
+
+
 def test_addresses_that_the_recorder_missed() -> None:
     """A single-page app without history capture: every click on one URL, as in session 15 of the corpus."""
     path = "https://a.example"

@@ -7,10 +7,11 @@ either, and an SDK takes that for a broken network and sends the same again.
 import re
 from collections.abc import Collection, Iterable
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.heads import header_of
 
 PREFLIGHT_SECONDS = 3600
 HEADERS_LENGTH = 1000
@@ -34,16 +35,16 @@ class CrossOrigin:
         if scope["type"] != "http" or not self._paths.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
-        origin = Request(scope).headers.get("origin")
+        origin = header_of(scope, b"origin")
+        # Also for requests that name no origin: a cache must not give their answer to a page that has one.
+        added = [(b"vary", b"Origin")]
+        if origin is not None and allowed(origin, self._origins):
+            added.append((b"access-control-allow-origin", origin.encode("latin-1")))
+            added.append((b"access-control-allow-credentials", b"true"))
 
         async def allowing(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                # Also for requests that name no origin: a cache must not give their answer to a page that has one.
-                headers.add_vary_header("Origin")
-                if origin is not None and allowed(origin, self._origins):
-                    headers["Access-Control-Allow-Origin"] = origin
-                    headers["Access-Control-Allow-Credentials"] = "true"
+                message = {**message, "headers": [*message.get("headers", ()), *added]}
             await send(message)
 
         await self._app(scope, receive, allowing)

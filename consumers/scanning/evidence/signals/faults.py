@@ -13,9 +13,13 @@ from consumers.scanning.evidence.vocabulary import instructs
 SLOW_REQUEST_MS: Final = 1_000
 """Requests of 1 s and more are worth a line (engine 4.1, get_network_around)."""
 CONFIRM_MS: Final = 1_500
+"""A message and a failed request so near each other are one failure. Ours: pages show it within a second."""
 FOCUS_MS: Final = 80
+"""A browser that refuses a form moves the focus in the same task as the click; a person takes longer. Ours."""
 LOOP_REFUSALS: Final = 2
+"""Refused again after a correction: the fewest that are a loop. Ours."""
 QUOTE_CHARS: Final = 80
+"""Of a page's text in a signal: enough to know the message by."""
 
 
 def quote(text: str) -> str:

@@ -13,6 +13,7 @@ from consumers.scanning.evidence.vocabulary import dismisses
 ANSWER_MS: Final = 12_000
 """How long an answer to a submit is waited for, unless a request is still on its way or the person acts first."""
 BY_KEY_MS: Final = 1_500
+"""A form that goes this soon after the last key was sent with Enter, and a list gets its entry as soon. Ours."""
 MAX_FORMS: Final = 300
 MAX_JUDGED: Final = 50
 """Forms of a session that are looked at, the first, and attempts to submit one, the last."""

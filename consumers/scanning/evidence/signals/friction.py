@@ -20,8 +20,10 @@ DEAD_PAGE_MS: Final = 4_000
 SCROLL_MS: Final = 100
 """The recorder's own limit for a scroll or a selection to count as the reaction to a click (capture 5)."""
 SLOW_MS: Final = 3_000
-"""An answer that takes 3 s or more is slow to a person waiting for it."""
+"""An answer that takes 3 s or more is slow to a person waiting for it: ours; a slow request takes 1 s (engine 4.1),
+which many pages have."""
 IMPATIENT_MS: Final = 15_000
+"""How long a wait is believed that a text alone tells ("Saving"): ours; the longest in recordings take about 10 s."""
 UNSEEN_MS: Final = 1_000
 """A click this close to the end of the recording has no reaction that could be seen."""
 

@@ -17,14 +17,17 @@ from consumers.scanning.evidence.vocabulary import searches, tone
 QUICK_BACK_MS: Final = 2_000
 """A page left again within 2 s (PostHog's quick back, capture 5)."""
 IDLE_MS: Final = 15_000
+"""Ours, half of PostHog's long idle gap of 30 s (capture 5); ``measure_ms`` tells which are longer."""
 LOST_MOVES: Final = 7
 LOST_RETURNS: Final = 3
 LOST_DWELL_MS: Final = 5_000
 """Lost: at least 7 page changes in one stretch without doing anything, 3 of them back to a page (other than the one
 gone back to most) already seen, and half of the pages left within 5 s. Someone who looks through items stays longer
-and returns to the list only."""
+and returns to the list only. Ours: the references name no rule."""
 SEARCH_MS: Final = 20_000
+"""A text that says "nothing" so long after the search was used answers it: typing goes on while results come. Ours."""
 SUPERSEDED_MS: Final = 1_500
+"""A result in this time takes the place of an empty state that is only shown while the search runs. Ours."""
 
 
 def quick_backs(scene: Scene) -> Iterator[Signal]:

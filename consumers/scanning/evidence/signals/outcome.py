@@ -14,9 +14,13 @@ from consumers.scanning.evidence.signals.forms import Form
 from consumers.scanning.evidence.times import Times
 
 SAME_CONVERSION_MS: Final = 10_000
+"""Button, path and page of one conversion come within this time. Ours."""
 SAME_TASK_MS: Final = 4_000
+"""A message, and the form whose acceptance it tells, are one task. Ours."""
 ACT_NAME_CHARS: Final = 50
+"""Longer names are of cards and rows that only contain such a word."""
 AFTER_ACT_MS: Final = 15_000
+"""How long a success text is taken as the answer to an act (messages.ANSWER_MS)."""
 FAULT_AFTER_CLICK_MS: Final = 5_000
 """An error within 5 s of an act is about the act (PostHog's error after action, capture 5)."""
 
