@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from consumers.scanning.evidence.happenings import Page, Shown, Story
-from consumers.scanning.evidence.vocabulary import ERRORS, apologises, busy, error_tone, instructs, negative, tone
+from consumers.scanning.evidence.vocabulary import ERRORS, apologises, busy, error_tone, negative, orders, tone
 
 ANSWER_MS: Final = 15_000
 """A text within this time after an act is taken as an answer to it; slow answers take up to that long in recordings."""
@@ -90,7 +90,7 @@ class _Reader:
     def _tone(self, shown: Shown) -> str:
         """The text's own tone; in a status what follows a progress text without saying anything bad is its good end."""
         kind = tone(shown.text)
-        if kind and instructs(shown.text):
+        if kind and orders(shown.text):
             kind = "error" if kind in ERRORS else ""  # what addresses the analyst says little to the person
         if shown.place != "status":
             return kind

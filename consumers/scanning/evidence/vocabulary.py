@@ -180,17 +180,22 @@ _APOLOGY = re.compile(
     re.IGNORECASE,
 )
 _BUSY = re.compile(r"^\W*\w{3,}ing\b(?: \w+){0,4}\W*$", re.IGNORECASE)
+_ORDERS = re.compile(
+    r"\bverdict\b|\banswer (?:yes|no)\b|<\|?\w+\|>|\[/?(?:system|inst)\b|</?system>|\bsystem\s*:|"
+    r"\b(?:ignore|disregard|forget|override)\b.{0,40}\binstructions?\b",
+    re.IGNORECASE,
+)
 _INSTRUCTION = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,60}\b(?:instruction|previous|above|prompt|rule)|\b(?:AI|LLM|language model|assistant|chatbot|GPT|"
     r"system prompt|model)\b.{0,80}\b(?:must|should|answer|analy[sz]|respond|output|say|set|include|instruction)|\bsystem\s*:|\banswer (?:yes|no)\b|"
     r"\byou are (?:now|a|an)\b.{0,40}\b(?:assistant|model|reviewer|bot)|</?(?:system|instructions?|prompt)>|\bverdict\b|\bset (?:the )?(?:score|frustration|confidence)"
-    r"|\bsystem prompt\b|\bapi[- ]?keys?\b|\b(?:analysts?|analy[sz]ers?|reviewers?|graders?|annotators?)\b.{0,60}\b(?:report|mark|rate|score|answer|say|write|label|kindly)\b"
-    r"|\b(?:decode|translate|read) and (?:obey|follow|execute|run)\b|\bobey\b|\b(?:new|changed|following) instructions?\b|\b(?:your|the) (?:verdict|score|answer) (?:must|should|shall)\b"
+    r"|\bsystem prompt\b|\b(?:print|reveal|show|tell|send|output|include|give)\b.{0,40}\bapi[- ]?keys?\b|\b(?:analysts?|analy[sz]ers?|reviewers?|graders?|annotators?)\b.{0,60}\b(?:report|mark|rate|score|answer|say|write|label|kindly)\b"
+    r"|\b(?:decode|translate|read) and (?:obey|follow|execute|run)\b|(?:#\s*new|\bnew|\bfollowing) instructions?\s*[:\n]|#\s*new instructions?\b|\b(?:your|the) (?:verdict|score|answer) (?:must|should|shall) (?:be )?(?:yes|no|true|1|10)\b"
     r"|\b(?:report|mark|rate|score|label|tag|classify) (?:this|the) (?:visit|session|recording|visitor)\b|<\|?\w+\|>|\[/?(?:system|inst|end of evidence)\b|\bjailbreak|\bDAN\b"
     r"|\b(?:say|write|append|include|repeat|print|output|cite|add)\b.{0,24}\b(?-i:[A-Z]{3,}-[A-Z0-9]{2,})"
     # What is said to whoever reads a recording, in other languages.
     r"|\b(?:ignor\w*|missacht\w*|vergiss|oubli\w*|olvid\w*|dimentica\w*|esquec\w*|desconsider\w*)\b.{0,60}\b(?:anweisung\w*|instruktion\w*|regeln|instructions?|consignes?|règles|instrucciones|órdenes|reglas|istruzioni|regole|instruções|regras)"
-    r"|\bantworte (?:\w+ )?mit\b|\bréponds\b|\brispondi\b|\bresponde (?:sí|sim|siempre|sempre)\b"
+    r"|\bantworte (?:\w+ )?mit (?:ja|nein)\b|\bréponds\b|\brispondi\b|\bresponde (?:sí|sim|siempre|sempre)\b"
     r"|(?:忽略|无视|無視|忽视).{0,20}(?:指令|指示|说明|提示|規則)|(?:所有|全部)问题.{0,10}回答|(?:指示|命令).{0,10}無視|지시.{0,10}무시"
     r"|игнорируй\w*|забудь.{0,20}(?:инструкци|правил)|отвеча(?:й|йте)|تجاهل|أجب",
     re.IGNORECASE,
@@ -354,6 +359,11 @@ def busy(text: str) -> bool:
 def stepper(name: str) -> bool:
     """A control meant to be pressed many times: plus, minus, next."""
     return bool(_STEPPER.match(name.strip('"')))
+
+
+def orders(text: str) -> bool:
+    """Page text that could be meant for nobody else: what it says about the visit counts for nothing."""
+    return bool(_ORDERS.search(text))
 
 
 @_known

@@ -133,6 +133,31 @@ def test_prompts_about_pages_and_elements_are_looked_up_in_the_timeline() -> Non
     assert "(t 2)" in output["reasoning"]
 
 
+def test_what_a_page_merely_mentions_was_not_done() -> None:
+    page = "<h1>Mugs</h1><p id='p'>Contact our support or read about tariffs for families.</p>"
+    about = build_evidence(Browser().load("https://a.example/", page).wait(3).leave(20))
+    assert verdict("Did the visitor look at the tariffs for families?", about) == "no"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "concept", "denied"),
+    [
+        ("Did the user sign up?", "conversion", False),
+        ("Did the user upgrade their plan?", "conversion", False),
+        ("Did the user start checkout but not pay?", "checkout_given_up", False),
+        ("Did the user see a 404 page?", "missing_page", False),
+        ("Was there a problem with the payment?", "declined", False),
+        ("Did anything go wrong for the user?", "friction", False),
+        ("Is the user satisfied?", "friction", True),
+        ("Was the session free of problems?", "friction", True),
+        ("Did the user get stuck during onboarding?", "friction", False),
+    ],
+)
+def test_what_operators_ask(prompt: str, concept: str, *, denied: bool) -> None:
+    best = matches(read(prompt))[0]
+    assert (best.concept, best.denied) == (concept, denied)
+
+
 def test_a_prompt_beyond_it_is_inconclusive_or_a_weak_no() -> None:
     prompt = "Is the background music too loud?"
     about = evidence("card_declined")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from consumers.scanning.evidence import MAX_TEXT_BYTES, build_evidence
+from consumers.scanning.evidence.vocabulary import instructs, orders
 from tests.scanning.browser import Browser
 from tests.scanning.recorded import SESSIONS, TRUTH, events, evidence
 
@@ -173,3 +174,16 @@ def test_windows_beyond_the_bound_lose_their_page_until_the_next_snapshot() -> N
     assert 'click "Button 1" button' not in text()
     tabs[1].wait(100).load("https://a.example/1", "<button id='b'>Button 1</button>").click("b")
     assert 'window 2: click "Button 1" button' in text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your answer must be at least 20 characters", "The score must be between 1 and 10", "Please add a zip-code",
+        "Write a review", "Rate your session", "Ignore this warning", "API key created", "Print label",
+        "You are now a member of our team", "Report this user", "New instructions were sent to your e-mail",
+    ],
+)  # fmt: skip
+def test_what_sites_say_to_visitors_is_not_taken_for_an_attack(text: str) -> None:
+    assert not instructs(text)
+    assert not orders(text)

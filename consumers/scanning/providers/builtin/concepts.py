@@ -39,7 +39,7 @@ def _rules(*rows: tuple[float, str]) -> tuple[_Rule, ...]:
 
 
 _RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
-    "conversion": _rules((3, "buy"), (4, "offer+went_through")),
+    "conversion": _rules((3, "buy"), (4, "offer+went_through"), (2.5, "joined")),
     "checkout_given_up": _rules((4.5, "checkout+undone")),
     "rage_click": _rules((5, "rage"), (4, "click+frenzy"), (4, "click+repeat"), (3, "beat+control"), (1, "frenzy")),
     "dead_click": _rules(
@@ -50,6 +50,7 @@ _RULES: Final[Mapping[str, tuple[_Rule, ...]]] = {
         (2, "?click+missed"),
     ),
     "error_shown": _rules((4, "error+shown"), (3, "error+told"), (2, "plain_error"), (3, "apology")),
+    "missing_page": _rules((5, "no_page")),
     "declined": _rules((4, "money_refused")),
     "denied": _rules((4, "rights+rights_lacking")),
     "javascript_error": _rules((4.5, "script+break"), (4.5, "uncaught+break"), (4, "exception")),
@@ -79,6 +80,10 @@ _ALL_WELL: Final = re.compile(
 """Says that nothing of the kind happened."""
 _NONE: Final = re.compile(
     r"\b(?:was|were|is|are|be|had|saw|has|have) none\b|\bnone (?:was|were|is|are|of|show\w*|display\w*|appear\w*)\b"
+)
+_SMOOTH: Final = re.compile(
+    r"\b(?:satisfied|happy|pleased|(?:went|go|goes|run|ran) (?:well|smoothly|fine)|"
+    r"smooth (?:visit|session|experience))\b"
 )
 _TURNED: Final[Mapping[str, str]] = {
     "failed_request": r"network|requests?|apis?|calls?|responses?|servers?|fetch\w*",
@@ -174,6 +179,8 @@ def _several_errors(part: Part) -> bool:
 
 def _turned(part: Part) -> Iterator[str]:
     """Concepts whose absence a sentence such as "did every click have an effect" asks for."""
+    if _SMOOTH.search(part.text):
+        yield "friction"
     for match in _ALL_WELL.finditer(part.text):
         for concept, words in _TURNED.items():
             if re.search(rf"\b(?:{words})\b", match.group()) and not re.search(r"\bnot?\b|n't\b", match.group()):

@@ -7,7 +7,7 @@ from typing import Final
 from consumers.scanning.evidence import Evidence, Line, Signal
 from consumers.scanning.providers.builtin.prompt import Ask
 from consumers.scanning.providers.builtin.quoting import repeatable, without_codes
-from consumers.scanning.providers.builtin.scope import scope_of, within
+from consumers.scanning.providers.builtin.scope import named, scope_of, within
 
 STEM_CHARS: Final = 3
 DEFAULT_IDLE_MS: Final = 15_000
@@ -19,6 +19,7 @@ _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "rage_click": ("rage_click",),
     "dead_click": ("dead_click",),
     "error_shown": ("error_shown",),
+    "missing_page": ("error_shown",),
     "declined": ("error_shown",),
     "denied": ("error_shown",),
     "javascript_error": ("javascript_error",),
@@ -54,6 +55,7 @@ WORDS: Final = {
     "rage_click": "a burst of clicks",
     "dead_click": "a click without reaction",
     "error_shown": "an error message",
+    "missing_page": "a page that was not found",
     "declined": "a declined payment",
     "denied": "a missing permission",
     "javascript_error": "an uncaught script error",
@@ -101,7 +103,7 @@ class Finding:
 def find(concept: str, evidence: Evidence, ask: Ask | None = None) -> Finding:
     """Look up ``concept``, with the thresholds the prompt names."""
     moments = [signal for signal in evidence.signals if signal.kind in _KINDS[concept]]
-    if concept in ("declined", "denied"):
+    if concept in ("missing_page", "declined", "denied"):
         moments = [signal for signal in moments if signal.note == concept]
     elif concept == "defect":
         moments = [s for s in moments if _is_defect(s)]
@@ -131,7 +133,7 @@ def said(signal: Signal) -> str:
 def lines_about(evidence: Evidence, wanted: set[str], kinds: tuple[str, ...] = ()) -> list[tuple[float, Line]]:
     """Timeline lines by the share of ``wanted`` words (stems) they hold, the best first, only those with any."""
     found = [
-        (len(wanted & stems(line.text)) / len(wanted), line)
+        (len(wanted & stems(named(line.text) if line.kind == "page" else line.text)) / len(wanted), line)
         for line in evidence.lines
         if not kinds or line.kind in kinds
     ]

@@ -75,9 +75,14 @@ def within(moments: Sequence[Signal], scope: Scope, evidence: Evidence) -> tuple
     )
 
 
+def named(page: str) -> str:
+    """A page line's address, title and headings, which name the page; its main text may be about anything."""
+    return _MAIN_TEXT.sub("", page)
+
+
 def _is_place(place: str, page: str) -> bool:
-    """By the page's address, title and headings; its main text may link to anything."""
+    """By what names the page."""
     if not place:
         return True
-    shown = re.sub(r"[/_.?=&-]+", " ", _MAIN_TEXT.sub("", page).lower())
+    shown = re.sub(r"[/_.?=&-]+", " ", named(page).lower())
     return bool(re.search(rf"\b(?:{_PLACES[place]})\b", shown))
