@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -212,7 +213,7 @@ def test_a_model_that_looks_things_up_for_ever(protocol: Protocol) -> None:
     with VendorServer([protocol.call("look_up", {})]) as server:
         model = vendors.model(entry(protocol), access(protocol, server))
         with pytest.raises(UsageLimitExceeded) as caught:
-            Agent(model, tools=[look_up]).run_sync("Did it work?", usage_limits=limits)
+            asyncio.run(Agent(model, tools=[look_up]).run("Did it work?", usage_limits=limits))
         assert len(server.requests) == 3
     assert provider_error(caught.value).kind == "validation_failed"
 
