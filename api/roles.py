@@ -22,8 +22,8 @@ from consumers.capture.deletions import DeletionHandler
 from consumers.capture.erasing import Eraser
 from consumers.capture.existing_topic import GROUP as EXISTING_GROUP
 from consumers.capture.existing_topic import ExistingTopicHandler
+from consumers.capture.handler import BATCH_RECORDS, SnapshotHandler
 from consumers.capture.handler import GROUP as CAPTURE_GROUP
-from consumers.capture.handler import SnapshotHandler
 from consumers.capture.settler import GROUP as SETTLER_GROUP
 from consumers.capture.settler import SettleHandler, capture_lag
 from consumers.expiry import Expiry
@@ -40,6 +40,7 @@ from consumers.selection.estimate import Estimates, Refresh
 from consumers.selection.sweep import Sweep, SweepRules
 from consumers.selection.watermarks import GROUP as SELECTION_GROUP
 from consumers.selection.watermarks import WatermarkKeeper
+from consumers.transports.port import MAX_BATCH_RECORDS
 from projections.catalogue import PROJECTIONS
 from projections.engine.runner import Runner
 from projections.queries.accounts import environment_of_token
@@ -112,9 +113,13 @@ def _run_projections(runner: Runner, stop: Event) -> None:
 def _capture(running: Runtime) -> Iterator[Loop]:
     limits = running.settings.capture_limits
     snapshots = SnapshotHandler(running.blobs, running.pool, environment_of_token, running.clock, limits)
-    yield "capture", _consume(running, CAPTURE_GROUP, snapshots)
+    yield "capture", _consume(running, CAPTURE_GROUP, snapshots, max_records=BATCH_RECORDS)
     if (topic := running.settings.kafka_snapshots_topic) is not None:
-        yield "existing snapshots", _consume(running, EXISTING_GROUP, ExistingTopicHandler(snapshots), topic=topic)
+        existing = ExistingTopicHandler(snapshots)
+        yield (
+            "existing snapshots",
+            _consume(running, EXISTING_GROUP, existing, topic=topic, max_records=BATCH_RECORDS),
+        )
     events = AnalyticsHandler(running.blobs, environment_of_token, running.clock, limits)
     yield "analytics", _consume(running, ANALYTICS_GROUP, events)
     settle = SettleHandler(running.settings.settle_seconds, running.clock, capture_lag(running.transport))
@@ -227,11 +232,18 @@ def _guarded(name: str, run: Callable[[Event], None], stop: Event, failed: Event
 
 
 def _consume(
-    running: Runtime, group: str, handler: Callable[..., None], *, park_keys: bool = False, topic: str = ""
+    running: Runtime,
+    group: str,
+    handler: Callable[..., None],
+    *,
+    park_keys: bool = False,
+    topic: str = "",
+    max_records: int = MAX_BATCH_RECORDS,
 ) -> Callable[[Event], None]:
     """A stream's events are handled in order; batches of a recording and ticks need none."""
 
     def run(stop: Event) -> None:
-        running.transport.consume(group, [topic or TOPIC_OF[group]], handler, stop=stop, park_keys=park_keys)
+        topics = [topic or TOPIC_OF[group]]
+        running.transport.consume(group, topics, handler, stop=stop, max_records=max_records, park_keys=park_keys)
 
     return run

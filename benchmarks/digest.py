@@ -8,8 +8,8 @@ time, until there are `megabytes` of JSON. All sides see the same messages, one 
 
 * plain: gunzip where packed, and Python's `json` over the message and over the JSON text inside it;
 * orjson: the same with the faster parser that the consumer uses, a stricter measure;
-* digest: what the consumer does with the processor alone: `from_message`, `part_of` (facts, lines, zstd);
-* stored: the whole handler, with PostgreSQL and blobs in a folder, in batches of 200 as the transports give them.
+* digest: what the consumer does with the processor alone: `from_message`, `part_of` (facts, lines), `pack` (zstd);
+* stored: the whole handler, with PostgreSQL and blobs in a folder, in batches as the transports give them.
 
 MB are of JSON, before packing. Quote the ratios: absolute figures move with the machine, and both with the size of the
 messages (5 KB on average in the repository's recordings, 20 KB in captures/ of the whole corpus).
@@ -35,8 +35,9 @@ from api.bootstrap import migrations
 from benchmarks.inbox import Inbox
 from consumers.capture.blobs import FolderBlobs
 from consumers.capture.encodings import gunzip
-from consumers.capture.handler import SnapshotHandler
+from consumers.capture.handler import BATCH_RECORDS, SnapshotHandler
 from consumers.capture.importer import import_files
+from consumers.capture.packing import pack
 from consumers.capture.parts import part_of
 from consumers.capture.snapshot import MAX_PLAIN_BYTES, TOPIC, from_message, to_messages
 from consumers.transports.port import Outgoing, Record
@@ -44,7 +45,6 @@ from consumers.transports.port import Outgoing, Record
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENT = 1
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
-HANDLED = 200
 
 
 def main() -> None:
@@ -69,6 +69,7 @@ def main() -> None:
         ) as pool,
     ):
         handler = SnapshotHandler(FolderBlobs(Path(folder)), pool, lambda _conn, _token: ENVIRONMENT)
+        warm_up(pool, handler, source)
         for number in range(options.rounds):
             batches = [copied(source, f"{number}-{copy}") for copy in range(copies)]
             seconds["plain"].append(timed(parsed_plainly, batches))
@@ -121,15 +122,28 @@ def parsed(records: Sequence[Record]) -> None:
 
 def digest(records: Sequence[Record]) -> None:
     for record in records:
-        part_of(from_message(record), ENVIRONMENT)
+        pack(part_of(from_message(record), ENVIRONMENT).lines)
 
 
 def store(
     pool: ConnectionPool[psycopg.Connection[TupleRow]], handler: SnapshotHandler, records: Sequence[Record]
 ) -> None:
-    for start in range(0, len(records), HANDLED):
+    for start in range(0, len(records), BATCH_RECORDS):
         with pool.connection() as conn, conn.transaction():
-            handler(conn, records[start : start + HANDLED])
+            handler(conn, records[start : start + BATCH_RECORDS])
+
+
+def warm_up(
+    pool: ConnectionPool[psycopg.Connection[TupleRow]], handler: SnapshotHandler, source: Sequence[Outgoing]
+) -> None:
+    """Some sessions, and what the planner knows of a table a minute after its first rows.
+
+    Plans that were made for empty tables read all of them, until autovacuum has looked at them.
+    """
+    for number in range(4):
+        store(pool, handler, copied(source, f"warm-{number}"))
+    with pool.connection() as conn:
+        conn.execute("ANALYZE")
 
 
 def timed(work: Callable[[Sequence[Record]], None], batches: Sequence[Sequence[Record]]) -> float:

@@ -142,7 +142,7 @@ def create_environment(
 
 @environment.command("rotate-token")
 def rotate_token(environment_id: int, home: Home = None, as_json: AsJson = False) -> None:
-    """Gives an environment a new project token; the old one stops at once."""
+    """Gives an environment a new project token; the old one stops within a second."""
     with opened(settings_for(home)) as running:
         made = running.accounts.rotate_token(_context(running), environment_id)
         _print({"project_token": made.project_token}, made.position, running, as_json=as_json)

@@ -11,8 +11,9 @@ import typer
 from api.cli.opening import AsJson, Home, opened, settings_for
 from domain.errors import Invalid, NotFound
 from projections.engine.waiting import wait_for
-from projections.queries.accounts import tenant_of
+from projections.queries.accounts import environment_document, tenant_of
 from projections.queries.definitions import defined
+from projections.queries.retention import kept_days_of
 
 SHORT_WAIT_SECONDS = 2.0
 
@@ -43,13 +44,18 @@ def set_actions(environment_id: int, file: File, home: Home = None, as_json: AsJ
 
 
 def show(environment_id: int, home: Home = None, as_json: AsJson = False) -> None:
-    """Shows the test accounts and actions that an environment has defined."""
+    """Shows an environment: its project token, how long it keeps recordings, its test accounts and actions."""
     with opened(settings_for(home)) as running, running.pool.connection() as connection:
         tenant = tenant_of(connection, environment_id)
         if tenant is None:
             message = f"There is no environment {environment_id}."
             raise NotFound(message)
-        values = {"id": environment_id, **defined(connection, tenant)}
+        values = {
+            "id": environment_id,
+            **environment_document(connection, tenant),
+            "retention_days": kept_days_of(connection, tenant),
+            **defined(connection, tenant),
+        }
     _print(values, as_json=as_json)
 
 

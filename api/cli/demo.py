@@ -20,6 +20,8 @@ from projections.queries.sessions import sessions_facts
 
 RECORDINGS = ROOT / "recordings"
 PATIENCE = timedelta(seconds=120)
+WIDE = 120
+"""Columns of a terminal in which whole session ids leave the findings room."""
 _POLL_SECONDS = 0.1
 _ENDED = ("succeeded", "failed", "ineligible")
 
@@ -66,7 +68,7 @@ def run_demo(running: Runtime, credentials: Credentials, console: Console, stop:
             scanners = [_scanner(client, body) for body in SCANNERS]
             found = _scan(client, scanners, sessions, progress, stop)
         if not stop.is_set():
-            console.print(_table(scanners, found))
+            console.print(_table(scanners, found, whole_ids=console.width >= WIDE))
     except (Failure, *OUTAGES) as failure:
         if not stop.is_set():
             console.print(f"The demo could not finish: {failure}", style="red")
@@ -128,7 +130,7 @@ def _scan(
     raise Failure(message)
 
 
-def _table(scanners: list[dict[str, Any]], found: dict[tuple[str, str], dict[str, Any]]) -> Table:
+def _table(scanners: list[dict[str, Any]], found: dict[tuple[str, str], dict[str, Any]], *, whole_ids: bool) -> Table:
     table = Table(title="What the scanners found", show_lines=True)
     table.add_column("Session", no_wrap=True)
     for name in ("Error shown?", "Outcome", "Frustration 0-10", "Summary"):
@@ -136,7 +138,7 @@ def _table(scanners: list[dict[str, Any]], found: dict[tuple[str, str], dict[str
     sessions = dict.fromkeys(session_id for _, session_id in found)
     for session_id in sessions:
         cells = [_finding(found.get((scanner["id"], session_id))) for scanner in scanners]
-        table.add_row(f"...{session_id[-8:]}", *cells)
+        table.add_row(session_id if whole_ids else f"...{session_id[-8:]}", *cells)
     return table
 
 
@@ -157,5 +159,5 @@ def _finding(observation: dict[str, Any] | None) -> str:
         case _:
             answer, segments = output["title"], output["summary_segments"]
     seconds = list(dict.fromkeys(s["timestamp_ms"] // 1000 for s in segments if s["kind"] == "chip"))[:3]
-    marks = ", ".join(f"{second // 60}:{second % 60:02d}" for second in seconds)
+    marks = ", ".join(f"{second // 60}:{second % 60:02d}" for second in sorted(seconds))
     return f"{answer} ({marks})" if marks else str(answer)

@@ -129,7 +129,8 @@ def _demo_or_hint(
 
         run_demo(running, credentials, console, stop)
     path = running.settings.home / "credentials.json"
-    console.print(f"Credentials: {path}   API: {running.settings.links}/docs/", style="dim")
+    # One a line, and however long: a path that is broken in two cannot be copied.
+    console.print(f"Credentials: {path}\nAPI: {running.settings.links}/docs/", style="dim", soft_wrap=True)
 
 
 def _environment(settings: Settings, url: str, secret: bytes) -> dict[str, str]:

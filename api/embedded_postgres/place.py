@@ -125,16 +125,19 @@ def programs_of(place: Place, binaries: Binaries, state: Path = STATE_FOLDER) ->
 
 
 def forsaken(state: Path = STATE_FOLDER) -> list[Path]:
-    """As root: folders of databases whose home exists no more. They are kept until somebody removes them."""
+    """As root: folders of databases whose home exists no more, the latest first. They stay until they are removed."""
     homes = state / "homes"
     if os.geteuid() != 0 or not homes.is_dir():
         return []
-    records = [base / "home" for base in sorted(homes.iterdir())]
-    return [
-        record.parent
-        for record in records
-        if record.exists() and not database_folder(Path(record.read_text(encoding="utf-8"))).exists()
-    ]
+    found: list[tuple[float, Path]] = []
+    for base in homes.iterdir():
+        try:
+            home, since = Path((base / "home").read_text(encoding="utf-8")), base.stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # no database of a home, or removed at this moment
+        if not database_folder(home).exists():
+            found.append((since, base))
+    return [base for _, base in sorted(found, reverse=True)]
 
 
 def _beside(home: Path) -> Place:

@@ -36,6 +36,8 @@ CONNECT_SECONDS = 10
 PROGRESS_SECONDS = 5.0
 STARTUP_LOG = "startup.log"
 LOG_TAIL_BYTES = 4000
+MOST_NAMED = 5
+"""Databases of homes that are gone; the rest is counted."""
 
 log = logging.getLogger(__name__)
 
@@ -172,8 +174,9 @@ class EmbeddedPostgres:
         source = self._binaries or installed()
         place, programs = places.prepare(self._home, source, self._state)
         if forsaken := places.forsaken(self._state):
-            names = ", ".join(base.name for base in forsaken)
-            log.warning("databases of homes that are gone are kept in %s: %s", self._state / "homes", names)
+            names = ", ".join(base.name for base in forsaken[:MOST_NAMED])
+            more = f" and {len(forsaken) - MOST_NAMED} more" if len(forsaken) > MOST_NAMED else ""
+            log.warning("databases of homes that are gone are kept in %s: %s%s", self._state / "homes", names, more)
         refuse_other_major_version(place, programs)
         arguments = parameters(place, programs, self._tuning)
         if not self._adopt(place, programs, cluster_name(arguments)):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from api.http import errors
+from api.http import errors, reference_page
 from api.http.answers import Answer
 from api.http.entrance import Entrance, visit
 from api.http.errors import Refusal, envelope
@@ -62,9 +62,8 @@ def create_app(services: Services) -> FastAPI:
     app = FastAPI(
         title="Replay Vision",
         openapi_url="/api/schema/",
-        docs_url="/docs/",
+        docs_url=None,  # the framework's page loads scripts from elsewhere
         redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
         redirect_slashes=False,
         lifespan=_lifespan(services),
         telemetry={"tracing": False, "metrics": False, "logs": False},
@@ -77,10 +76,12 @@ def create_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
-    app.add_middleware(Entrance)
     capture.mount(app, services)
+    app.add_middleware(Entrance)
+    capture.open_to_pages(app, services)
     mount(app, OPERATIONS, services.public_url)
     health.mount(app)
+    reference_page.mount(app)
     return app
 
 

@@ -26,6 +26,7 @@ class _Call(Generic[I, O]):
 class Batches(Generic[I, O]):
     """`work` gets the items of up to `size` calls, in a thread, and returns what came of each: a value or an exception.
 
+    It may do so for the first ones only, at least one; the others are next then, and have waited as long as they have.
     At most `threads` batches are under way; an idle server begins at once, and a busy one with all who wait. `waiting`
     calls wait at most, and none is begun that has waited for more than `seconds`. Belongs to one event loop.
     """
@@ -52,7 +53,7 @@ class Batches(Generic[I, O]):
         if len(self._waiting) >= self._most:
             raise Full
         loop = asyncio.get_running_loop()
-        call = _Call[I, O](item, loop.time(), loop.create_future())
+        call = _Call(item, loop.time(), loop.create_future())
         self._waiting.append(call)
         self._begin(loop)
         return await call.outcome
@@ -87,7 +88,8 @@ class Batches(Generic[I, O]):
         self._free += 1
         broken = batch.exception()
         outcomes = [broken] * len(calls) if broken is not None else batch.result()
-        for call, outcome in zip(calls, outcomes, strict=True):
+        self._waiting.extendleft(reversed(calls[len(outcomes) :]))
+        for call, outcome in zip(calls, outcomes, strict=False):
             if call.outcome.done():
                 continue  # the client has gone
             if isinstance(outcome, BaseException):

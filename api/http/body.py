@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Never
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from api.http.errors import Refusal, parse_error, too_large, too_slow, unsupported_media_type
 
@@ -73,8 +73,14 @@ async def read_bounded(request: Request, limit: int, claim: Callable[[int], obje
         return None
     chunks: list[bytes] = []
     size = 0
+    more = True
     async with asyncio.timeout(BODY_SECONDS):
-        async for chunk in request.stream():
+        while more:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            more = message.get("more_body", False)
             size += len(chunk)
             if size > limit:
                 return None

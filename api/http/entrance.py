@@ -10,9 +10,10 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from random import getrandbits
 from typing import Any
 from urllib.parse import unquote_plus
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -60,7 +61,7 @@ class Entrance:
             return
         scope["query_string"], query_key = take_key(scope["query_string"])
         path = scope["path"]
-        here = Visit(uuid4(), scope["method"], path, query_key)
+        here = Visit(_new_id(), scope["method"], path, query_key)
         inner: dict[str, Any] = {**scope, _VISIT: here, "path": path if path.endswith("/") else path + "/"}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
@@ -103,6 +104,11 @@ class _WayOut:
         """Answers with the envelope, unless half of another answer is already on its way."""
         if not self.status:
             await envelope(refusal)(scope, receive, self.send)
+
+
+def _new_id() -> UUID:
+    """Nobody's secret, so it needs no system call: the event loop would give way in it to whichever thread is busy."""
+    return UUID(int=getrandbits(128), version=4)
 
 
 def take_key(query: bytes) -> tuple[bytes, str | None]:

@@ -8,6 +8,10 @@ from anyio import CapacityLimiter, Semaphore, move_on_after, to_thread
 
 T = TypeVar("T")
 
+SMALL_BYTES = 256 * 1024
+"""Bodies up to here have an eighth of the room to themselves: a few large ones that are sent slowly, or never to their
+end, keep no others away."""
+
 
 class Full(Exception):
     """Not now: too much waits already, or this has waited for too long."""
@@ -16,7 +20,8 @@ class Full(Exception):
 class Line:
     """At most `threads` requests are worked on at a time; `waiting` more wait for that, each for `seconds` at most.
 
-    Belongs to one event loop. `bytes_in_hand` bounds the bodies of all that arrive, wait or are worked on, together.
+    Belongs to one event loop. `bytes_in_hand` bounds the bodies of all that arrive, wait or are worked on, together;
+    what is longer than SMALL_BYTES leaves an eighth of it free.
     """
 
     def __init__(self, threads: int, *, waiting: int, seconds: float, bytes_in_hand: int) -> None:
@@ -28,6 +33,7 @@ class Line:
         self._here = 0
         self._seconds = seconds
         self._room = bytes_in_hand
+        self._kept = bytes_in_hand // 8
 
     @contextmanager
     def body(self) -> Generator[Callable[[int], None]]:
@@ -40,7 +46,7 @@ class Line:
 
         def claim(size: int) -> None:
             nonlocal mine
-            if size > self._room:
+            if size > self._room - (self._kept if mine + size > SMALL_BYTES else 0):
                 raise Full
             self._room -= size
             mine += size

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import uvicorn
@@ -23,6 +23,7 @@ from api.bootstrap import Runtime, now, prepare, runtime
 from api.bounded_headers import BoundedHeaders
 from api.cli.serve import CONNECTIONS
 from api.http.app import create_app
+from api.serving import spare_the_collector
 from api.settings import Settings
 from api.wiring import services_for
 from commands.store.event_log import EventLog
@@ -36,28 +37,35 @@ SECRET = b"of this measurement"
 GZIP = 31
 
 
-@contextmanager
-def plain_server() -> Iterator[int]:
-    """The port of a server that reads each body and inflates it."""
-    with _process(_serve_plain) as port:
-        yield port
+class Server(NamedTuple):
+    """A process that serves."""
+
+    port: int
+    pid: int
 
 
 @contextmanager
-def framework_server() -> Iterator[int]:
+def plain_server() -> Iterator[Server]:
+    """Reads each body and inflates it."""
+    with _process(_serve_plain) as server:
+        yield server
+
+
+@contextmanager
+def framework_server() -> Iterator[Server]:
     """The same as a handler of the framework that the product is built on."""
-    with _process(_serve_framework) as port:
-        yield port
+    with _process(_serve_framework) as server:
+        yield server
 
 
 @contextmanager
-def accepting_server(conninfo: str) -> Iterator[tuple[int, str]]:
-    """The port of the product's server on a database, which is set up if it is empty, and a project token."""
+def accepting_server(conninfo: str) -> Iterator[tuple[Server, str]]:
+    """The product's server on a database, which is set up if it is empty, and a project token."""
     with tempfile.TemporaryDirectory() as home, psycopg.connect(conninfo):
         with runtime(Settings(home=Path(home)), conninfo, SECRET, CONNECTIONS) as running:
             token = _environment(running)
-        with _process(_serve_ours, conninfo, home) as port:
-            yield port, token
+        with _process(_serve_ours, conninfo, home) as server:
+            yield server, token
 
 
 async def _inflate(scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,6 +102,7 @@ def _serve_ours(listening: socket.socket, conninfo: str, home: str) -> None:
 
 def _serve(app: Any, listening: socket.socket) -> None:
     """With the product's settings (api.serving)."""
+    spare_the_collector()
     config = uvicorn.Config(
         app, http=BoundedHeaders, log_config=None, access_log=False, proxy_headers=False, server_header=False
     )
@@ -119,7 +128,7 @@ def _environment(running: Runtime) -> str:
 
 
 @contextmanager
-def _process(serve: Callable[..., None], *arguments: str) -> Iterator[int]:
+def _process(serve: Callable[..., None], *arguments: str) -> Iterator[Server]:
     # Named TCP: without that, asyncio would not switch off Nagle's algorithm, which costs 40 ms an answer.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
@@ -129,7 +138,8 @@ def _process(serve: Callable[..., None], *arguments: str) -> Iterator[int]:
         server.start()
         try:
             time.sleep(0.1)  # connections wait in the backlog until the server takes them
-            yield port
+            assert server.pid is not None
+            yield Server(port, server.pid)
         finally:
             server.terminate()
             server.join()

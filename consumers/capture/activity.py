@@ -12,7 +12,7 @@ the inactive moments between them, is a function of the set of events alone: any
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 
 GAP_MS = 5_000
 MAX_QUIET = 100_000
@@ -49,8 +49,15 @@ class Activity:
             total += max(1, end - first)
         return total
 
-    def merge(self, other: "Activity") -> "Activity":
-        return _normal([*self.bursts, *other.bursts], {*self.quiet, *other.quiet})
+    def merge(self, *others: "Activity") -> "Activity":
+        """Of several at once it is the same as one by one, and looked through once."""
+        if not others:
+            return self
+        bursts, quiet = [*self.bursts], {*self.quiet}
+        for other in others:
+            bursts += other.bursts
+            quiet.update(other.quiet)
+        return _normal(bursts, quiet)
 
     def cut(self, moments: Sequence[int]) -> "list[Activity]":
         """In pieces that begin at the moments given, in ascending order and none of them inside a burst."""
@@ -64,14 +71,26 @@ class Activity:
 
 def activity(moments: Iterable[tuple[int, bool]]) -> Activity:
     """From (milliseconds, active) of each event, in any order."""
+    active: list[int] = []
+    quiet: list[int] = []
+    for moment, is_active in moments:
+        (active if is_active else quiet).append(moment)
+    return activity_of(active, quiet)
+
+
+def activity_of(active: Sequence[int], quiet: Sequence[int]) -> Activity:
+    """The same from the times of the events that are active, and of those that are not."""
     bursts: list[tuple[int, int]] = []
-    quiet: set[int] = set()
-    for moment, active in moments:
-        if active:
-            bursts.append((moment, moment))
-        else:
-            quiet.add(moment)
-    return _normal(bursts, quiet)
+    if active:
+        ordered = sorted(active)
+        first = last = ordered[0]
+        for moment in ordered:
+            if moment - last > GAP_MS:
+                bursts.append((first, last))
+                first = moment
+            last = moment
+        bursts.append((first, last))
+    return _outside(bursts, set(quiet))
 
 
 def _normal(bursts: list[tuple[int, int]], quiet: set[int]) -> Activity:
@@ -81,10 +100,18 @@ def _normal(bursts: list[tuple[int, int]], quiet: set[int]) -> Activity:
             joined[-1] = (joined[-1][0], max(joined[-1][1], last))
         else:
             joined.append((first, last))
-    starts = [first for first, _ in joined]
+    return _outside(joined, quiet)
 
-    def outside(moment: int) -> bool:
-        index = bisect_right(starts, moment)
-        return index == 0 or joined[index - 1][1] < moment
 
-    return Activity(tuple(joined[:MAX_BURSTS]), tuple(islice(filter(outside, sorted(quiet)), MAX_QUIET)))
+def _outside(bursts: list[tuple[int, int]], quiet: set[int]) -> Activity:
+    """With those of the inactive moments that are in no burst."""
+    moments = sorted(quiet)
+    left: list[int] = []
+    begin = 0
+    for first, last in bursts:
+        if begin == len(moments):
+            break
+        left += moments[begin : bisect_left(moments, first, begin)]
+        begin = bisect_right(moments, last, begin)
+    left += moments[begin:]
+    return Activity(tuple(bursts[:MAX_BURSTS]), tuple(left[:MAX_QUIET]))

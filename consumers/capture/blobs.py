@@ -114,12 +114,13 @@ class FolderBlobs:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._ahead = _Folders(0, "", (), last=False)
+        self._safe = set[str]()
+        """Environments whose folders have a name that this process has flushed."""
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def put(self, environment_id: int, session_id: str, data: bytes) -> str:
         key = key_of(environment_id, session_id, data)
         path = self._root / key
-        self._make_folder(path.parent)
         if not path.exists():
             self._write(path, data)
         elif _changed(path) < datetime.now(UTC) - REFRESHED_AFTER:
@@ -197,20 +198,38 @@ class FolderBlobs:
         return self._root / checked(key)
 
     def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
             return
-        for made in (folder.parent, folder):
-            made.mkdir(mode=0o700, exist_ok=True)
-            _flush_folder(made.parent)
+        except FileNotFoundError:
+            folder.parent.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+    def _flush_name(self, folder: Path) -> None:
+        _flush_folder(folder.parent)
+        if folder.parent.name not in self._safe:
+            _flush_folder(self._root)
+            self._safe.add(folder.parent.name)
 
     def _write(self, path: Path, data: bytes) -> None:
-        beside = path.parent / f".{secrets.token_hex(8)}"
+        """The folder's own name is safe before there is a blob in it: where there is one, it is safe already.
+
+        It is flushed after the file, for then most file systems have written it together with the file.
+        """
+        folder = path.parent
+        self._make_folder(folder)
+        with os.scandir(folder) as entries:
+            is_first = all(entry.name.startswith(".") for entry in entries)
+        beside = folder / f".{secrets.token_hex(8)}"
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            if is_first:
+                self._flush_name(folder)
             beside.rename(path)
         except BaseException:
             beside.unlink(missing_ok=True)

@@ -5,7 +5,8 @@ earliest. That depends on the parts alone, not on the order in which they arrive
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 from uuid import UUID
 
@@ -20,6 +21,8 @@ MAX_LINES = 5_000
 MAX_MESSAGE = 2_000
 """Characters; the SDK itself cuts each of the up to 10 items of a call at as many (capture 4)."""
 MAX_ITEMS = 100
+ROWS_AT_ONCE = 5_000
+"""Lines of one statement: 10 MB of text."""
 
 _PLUGIN = 6
 _CONSOLE = "rrweb/console@1"
@@ -31,10 +34,19 @@ _ORDER = ("error", "warn", "info")
 
 _INSERT = """
     INSERT INTO capture.console_line (environment_id, session_id, part, place, at, level, message)
-    SELECT %s, %s, new.* FROM unnest(%s::uuid[], %s::integer[], %s::bigint[], %s::text[], %s::text[]) AS new
+    SELECT * FROM unnest(
+        %s::integer[], %s::text[], %s::uuid[], %s::integer[], %s::bigint[], %s::text[], %s::text[]
+    ) AS new
 """
 
-_COUNT = "SELECT count(*) FROM capture.console_line WHERE environment_id = %s AND session_id = %s"
+_CROWDED = """
+    SELECT environment_id, session_id
+    FROM capture.console_line
+    JOIN unnest(%s::integer[], %s::text[]) AS asked (environment_id, session_id) USING (environment_id, session_id)
+    GROUP BY environment_id, session_id
+    HAVING count(*) > %s
+    ORDER BY environment_id, session_id
+"""
 
 _TRIM = f"""
     DELETE FROM capture.console_line WHERE environment_id = %(environment_id)s AND session_id = %(session_id)s
@@ -65,17 +77,17 @@ def console_lines(items: Sequence[Json]) -> tuple[ConsoleLine, ...]:
     return tuple(found)
 
 
-def index(conn: psycopg.Connection, session: tuple[int, str], lines: Mapping[UUID, Sequence[ConsoleLine]]) -> None:
-    """Stores the lines of parts that are new. Call it with the session's row locked."""
-    rows = [(part, *line) for part, each in lines.items() for line in each]
-    if not rows:
+def index(conn: psycopg.Connection, lines: Sequence[tuple[tuple[int, str], UUID, Sequence[ConsoleLine]]]) -> None:
+    """Stores the lines of new parts, each with its session. Call it with the rows of the sessions locked."""
+    rows = ((*session, part, *line) for session, part, each in lines for line in each)
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        conn.execute(_INSERT, [list(column) for column in zip(*some, strict=True)])
+    talking = sorted({session for session, _, each in lines if each})
+    if not talking:
         return
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    conn.execute(_INSERT, (*session, *columns))
-    ((count,),) = conn.execute(_COUNT, session)
-    if count > MAX_LINES:
-        where = {"environment_id": session[0], "session_id": session[1], "most": MAX_LINES}
-        conn.execute(_TRIM.encode(), where)
+    asked = ([one for one, _ in talking], [other for _, other in talking], MAX_LINES)
+    for environment_id, session_id in conn.execute(_CROWDED, asked).fetchall():
+        conn.execute(_TRIM.encode(), {"environment_id": environment_id, "session_id": session_id, "most": MAX_LINES})
 
 
 def _lines(items: Sequence[Json]) -> Iterator[ConsoleLine]:

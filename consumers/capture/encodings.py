@@ -92,8 +92,10 @@ def unzlib(data: bytes, max_bytes: int) -> bytes:
     return _inflate(data, zlib.MAX_WBITS, max_bytes)
 
 
-def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
-    """A JSON document. Lone surrogates and bytes that are not UTF-8 become U+FFFD: nothing downstream can hold them.
+def parse(document: bytes | str, max_values: int = MAX_VALUES) -> Json:
+    """A JSON document, a text only where it comes out of another document as one.
+
+    Lone surrogates and bytes that are not UTF-8 become U+FFFD: nothing downstream can hold them.
 
     A whole number is an int while it has 64 bits, and beyond that a double, as every number is in a browser. One that
     no double holds (1e999, a 1 with 400 zeros) is null, which is what a browser makes of it in JSON.
@@ -105,14 +107,21 @@ def parse(document: bytes, max_values: int = MAX_VALUES) -> Json:
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as refusal:
-        return _parse_leniently(document, refusal)
+        plain = document.encode("utf-8", "replace") if isinstance(document, str) else document
+        return _parse_leniently(plain, refusal)
 
 
-def exceeds(max_values: int, *documents: bytes) -> bool:
+def exceeds(max_values: int, *documents: bytes | str) -> bool:
     """Whether they have more commas and opening brackets together; short documents cannot have so many."""
     if sum(map(len, documents)) <= max_values:
         return False
-    return sum(document.count(sign) for document in documents for sign in (b",", b"[", b"{")) > max_values
+    return sum(map(_values, documents)) > max_values
+
+
+def _values(document: bytes | str) -> int:
+    if isinstance(document, str):
+        return sum(document.count(sign) for sign in ",[{")
+    return sum(document.count(sign) for sign in (b",", b"[", b"{"))
 
 
 def dump(value: Json, max_nesting: int = MAX_NESTING) -> bytes:

@@ -4,12 +4,12 @@
 repeated batches are removed before (by uuid).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from consumers.capture.active_time import from_json, to_json
-from consumers.capture.activity import Activity, activity
+from consumers.capture.activity import Activity, activity_of
 from consumers.capture.encodings import Json
 from consumers.capture.inflate import Room
 from consumers.capture.readable import readable
@@ -69,13 +69,17 @@ class Facts:
     seen: Mapping[str, Firsts]
     activity: Activity
 
-    def merge(self, other: "Facts") -> "Facts":
+    def merge(self, *others: "Facts") -> "Facts":
+        """Of several at once it is the same as one by one, and costs one look at each."""
+        if not others:
+            return self
+        every = (self, *others)
         return Facts(
-            first_timestamp=min(self.first_timestamp, other.first_timestamp),
-            last_timestamp=max(self.last_timestamp, other.last_timestamp),
-            counts={name: self.counts[name] + other.counts[name] for name in COUNTS},
-            seen={name: _union(self.seen[name], other.seen[name], limit) for name, limit in SEEN.items()},
-            activity=self.activity.merge(other.activity),
+            first_timestamp=min(each.first_timestamp for each in every),
+            last_timestamp=max(each.last_timestamp for each in every),
+            counts={name: sum(each.counts[name] for each in every) for name in COUNTS},
+            seen={name: _union([each.seen[name] for each in every], limit) for name, limit in SEEN.items()},
+            activity=self.activity.merge(*(other.activity for other in others)),
         )
 
 
@@ -84,28 +88,37 @@ def facts_of(snapshot: Snapshot, size: int) -> tuple[Facts, int] | None:
 
     `size` is the length of the batch's JSON lines in bytes.
     """
-    room = Room()
-    events = [event for item in snapshot.items if (event := readable(item, room)) is not None]
-    if not events:
-        return None
     tally = _Tally()
-    for moment, event in events:
-        tally.add(moment, event)
-    first = min(moment for moment, _ in events)
-    found = Facts(
+    room = Room()
+    for item in snapshot.items:
+        if (found := readable(item, room)) is not None:
+            tally.add(*found)
+    moments = tally.active + tally.quiet
+    if not moments:
+        return None
+    first = min(moments)
+    facts = Facts(
         first_timestamp=first,
-        last_timestamp=max(moment for moment, _ in events),
-        counts={**tally.counts, "size": size, "event_count": len(events), "message_count": 1},
+        last_timestamp=max(moments),
+        counts={
+            "click_count": tally.clicks,
+            "keypress_count": tally.keypresses,
+            "mouse_activity_count": tally.mouse,
+            **tally.console,
+            "size": size,
+            "event_count": len(moments),
+            "message_count": 1,
+        },
         seen={
-            "urls": _union(tally.urls, {}, MAX_URLS),
+            "urls": _union([tally.urls], MAX_URLS),
             "windows": {snapshot.window_id: first},
             "distinct_ids": _one(snapshot.distinct_id, first),
             "sources": {snapshot.source: first},
             "libraries": _one(snapshot.library, first),
         },
-        activity=activity(tally.moments),
+        activity=activity_of(tally.active, tally.quiet),
     )
-    return found, len(snapshot.items) - len(events)
+    return facts, len(snapshot.items) - len(moments)
 
 
 def earliest(seen: Firsts) -> str | None:
@@ -126,11 +139,13 @@ def from_state(first_timestamp: int, last_timestamp: int, counts: Mapping[str, i
     return Facts(first_timestamp, last_timestamp, counts, state["seen"], from_json(state))
 
 
-def _union(one: Firsts, other: Firsts, limit: int) -> dict[str, int]:
+def _union(several: Sequence[Firsts], limit: int) -> dict[str, int]:
     """Keeps the `limit` earliest. Earliest times only ever get earlier, so what falls out could never come back in."""
-    joined = dict(one)
-    for text, moment in other.items():
-        joined[text] = min(moment, joined.get(text, moment))
+    joined = dict(several[0])
+    for other in several[1:]:
+        for text, moment in other.items():
+            if moment < joined.get(text, moment + 1):
+                joined[text] = moment
     if len(joined) <= limit:
         return joined
     return {text: joined[text] for text in in_order(joined)[:limit]}
@@ -143,41 +158,44 @@ def _one(text: str | None, moment: int) -> dict[str, int]:
 class _Tally:
     """Counts the events of one batch. The rules are capture 5's."""
 
+    __slots__ = ("active", "clicks", "console", "keypresses", "mouse", "quiet", "urls")
+
     def __init__(self) -> None:
-        self.counts: dict[str, int] = dict.fromkeys(COUNTS, 0)
+        self.clicks = self.keypresses = self.mouse = 0
+        self.console = {"console_log_count": 0, "console_warn_count": 0, "console_error_count": 0}
         self.urls: dict[str, int] = {}
-        self.moments: list[tuple[int, bool]] = []
+        self.active: list[int] = []
+        self.quiet: list[int] = []
 
     def add(self, moment: int, event: dict[str, Json]) -> None:
-        data, active = event.get("data"), False
+        data, moments = event.get("data"), self.quiet
         if isinstance(data, dict):
             kind = event.get("type")
             if kind == _INCREMENTAL:
-                active = self._incremental(data)
+                source = data.get("source")
+                if isinstance(source, int) and source in _ACTIVE_SOURCES:
+                    moments = self.active
+                    self._active(source, data)
             elif kind == _PLUGIN and data.get("plugin") == _CONSOLE:
                 self._console(data.get("payload"))
             if "href" in data or "payload" in data:
                 self._url(data, moment)
-        self.moments.append((moment, active))
+        moments.append(moment)
 
-    def _incremental(self, data: dict[str, Json]) -> bool:
-        """Whether the event counts as activity."""
-        source, kind = data.get("source"), data.get("type")
-        if not isinstance(source, int):
-            return False
+    def _active(self, source: int, data: dict[str, Json]) -> None:
+        """All that is counted of incremental events is activity."""
         if source in _MOUSE_SOURCES:
-            self.counts["mouse_activity_count"] += 1
-        if source == _INPUT:
-            self.counts["keypress_count"] += 1
-        if source == _INTERACTION and isinstance(kind, int) and kind in _CLICKS:
-            self.counts["click_count"] += 1
-        return source in _ACTIVE_SOURCES
+            self.mouse += 1
+            if source == _INTERACTION and isinstance(kind := data.get("type"), int) and kind in _CLICKS:
+                self.clicks += 1
+        elif source == _INPUT:
+            self.keypresses += 1
 
     def _console(self, payload: Json) -> None:
         level = payload.get("level") if isinstance(payload, dict) else None
         named = level if isinstance(level, str) else ""
         kind = "warn" if named in _WARN else "error" if named in _ERROR else "log"
-        self.counts[f"console_{kind}_count"] += 1
+        self.console[f"console_{kind}_count"] += 1
 
     def _url(self, data: dict[str, Json], moment: int) -> None:
         payload = data.get("payload")

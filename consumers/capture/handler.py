@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -19,6 +19,7 @@ from consumers.capture.held import BlobGone, resolved
 from consumers.capture.held import drop as drop_held
 from consumers.capture.limits import GENEROUS, Admission, CaptureLimits
 from consumers.capture.parts import Part, part_of
+from consumers.capture.placing import Placing
 from consumers.capture.refusals import CaptureRefused, Malformed, UnknownToken
 from consumers.capture.snapshot import SESSION_ID, environment_in, from_held, from_message
 from consumers.capture.undecodable import Undecoded, drop_old, pass_over
@@ -28,11 +29,11 @@ log = logging.getLogger("replay_vision.capture")
 
 GROUP = "capture"
 
-BLOB_TARGET_BYTES = 32 * 1024 * 1024
-"""New batches of one session share a blob up to this many packed bytes."""
+BATCH_RECORDS = 500
+"""Messages handled at once, at most: the statements and the commit of a batch are its price, whatever its size."""
 
 BYTES_IN_HAND = 64 * 1024 * 1024
-"""Packed bytes of parts that wait to be stored: a batch may name blobs that are much larger than its messages."""
+"""Bytes of lines that wait to be stored: a batch may name blobs that are much larger than its messages."""
 
 DROP_EVERY = timedelta(minutes=10)
 """How often a handler looks for undecodable and held messages that need not be kept any longer."""
@@ -81,6 +82,7 @@ class SnapshotHandler:
         self._clock = clock
         self._limits = limits
         self._drop_at = clock()
+        self._placing = Placing(blobs)
 
     def __call__(self, conn: psycopg.Connection, records: Sequence[Record]) -> None:
         """Raises OSError when blobs fail, and what the lookup of a token raises: then the batch is to be tried again.
@@ -126,7 +128,7 @@ class SnapshotHandler:
                 refused.append(Undecoded(record, unhandled(fault)))
                 continue
             portion.setdefault((*arrived.part.session, arrived.part.uuid), arrived)
-            room -= len(arrived.part.packed)
+            room -= len(arrived.part.lines)
             if room < 0:
                 yield portion
                 portion, room = {}, BYTES_IN_HAND
@@ -178,63 +180,58 @@ class SnapshotHandler:
         states = sessions.lock(conn, sorted(asked - gone))
         # Once more: from here on whoever erases one of these waits for the end of this transaction.
         just_gone = deletions.deleted(conn, states)
-        sessions.unmake(conn, [session for session in just_gone if states[session] is None])
+        if just_gone:
+            sessions.unmake(conn, [session for session in just_gone if states[session] is None])
         gone |= just_gone
         known = sessions.known_parts(conn, list(portion))
         fresh = sorted(
             (one for name, one in portion.items() if name not in known and one.part.session not in gone),
             key=lambda one: one.part.session,
         )
+        fitting: list[Arrived] = []
         for session, members in groupby(fresh, key=lambda one: one.part.session):
             found, before = list(members), states[session]
             refusals = admission.refusals(session, before.facts if before else None, [one.part for one in found])
-            fitting = [one for one, refusal in zip(found, refusals, strict=True) if refusal is None]
             yield from (Undecoded(one.record, no) for one, no in zip(found, refusals, strict=True) if no is not None)
-            faulty = list(self._store_fitting(conn, session, fitting, before, now))
-            yield from faulty
-            unstored = {id(one.record) for one in faulty}
-            stored = [one for one in fitting if id(one.record) not in unstored]
-            if stored:
-                admission.take(session[0], sum(one.bytes for one in stored), new=before is None)
-            elif before is None:
-                sessions.unmake(conn, [session])
+            if taken := [one for one, refusal in zip(found, refusals, strict=True) if refusal is None]:
+                admission.take(session[0], sum(one.bytes for one in taken), new=before is None)
+                fitting += taken
+        faulty = list(self._store_fitting(conn, fitting, states, now))
+        yield from (Undecoded(one.record, fault) for one, fault in faulty)
+        unstored = {id(one) for one, _ in faulty}
+        kept = {one.part.session for one in fitting if id(one) not in unstored}
+        _give_back(admission, [one for one, _ in faulty], {name for name in states if states[name] is None} - kept)
+        if idle := [name for name in states if states[name] is None and name not in kept and name not in just_gone]:
+            sessions.unmake(conn, idle)
         late.update(arrived.part.session for arrived in portion.values() if arrived.part.session in gone)
 
     def _store_fitting(
         self,
         conn: psycopg.Connection,
-        session: tuple[int, str],
         found: Sequence[Arrived],
-        before: sessions.State,
+        states: Mapping[sessions.Session, sessions.State],
         now: datetime,
-    ) -> Iterator[Undecoded]:
-        """Stores new batches of a session; yields what cannot be."""
+    ) -> Iterator[tuple[Arrived, CaptureRefused]]:
+        """Stores new batches, those of a session beside each other; yields what cannot be stored, and why."""
+        with self._placing.begin([one.part for one in found]) as writing:
 
-        def store(some: Sequence[Arrived]) -> None:
-            # What was stored before of the same batches has moved the session on.
-            state = before if len(some) == len(found) else sessions.lock(conn, [session])[session]
-            self._store(conn, session, [one.part for one in some], state, now)
+            def store(some: Sequence[Arrived]) -> None:
+                parts = [one.part for one in some]
+                new = {session: list(each) for session, each in groupby(parts, key=lambda part: part.session)}
+                # What was stored before of the same batches has moved their sessions on.
+                before = states if len(some) == len(found) else sessions.lock(conn, sorted(new))
+                sessions.save(conn, new, before, now)
+                console.index(conn, [(part.session, part.uuid, part.console) for part in parts])
+                here = {id(part) for part in parts}
+                sessions.insert_parts(conn, [one for one in writing.placed() if id(one.part) in here], now)
 
-        yield from (Undecoded(one.record, fault) for one, fault in store_in_halves(conn, found, store))
+            yield from store_in_halves(conn, found, store)
 
-    def _store(
-        self,
-        conn: psycopg.Connection,
-        session: tuple[int, str],
-        parts: list[Part],
-        before: sessions.State,
-        now: datetime,
-    ) -> None:
-        placed: list[sessions.Placed] = []
-        for group in _by_size(parts):
-            key = self._blobs.put(*session, b"".join(part.packed for part in group))
-            offset = 0
-            for part in group:
-                placed.append(sessions.Placed(part, key, offset))
-                offset += len(part.packed)
-        sessions.save(conn, session, before, parts, now)
-        sessions.insert_parts(conn, placed, now)
-        console.index(conn, session, {part.uuid: part.console for part in parts})
+
+def _give_back(admission: Admission, unstored: Sequence[Arrived], unmade: Collection[sessions.Session]) -> None:
+    """What was taken for batches that could not be stored, some of them all that there was of `unmade` sessions."""
+    for session, members in groupby(unstored, key=lambda one: one.part.session):
+        admission.give_back(session[0], sum(one.bytes for one in members), new=session in unmade)
 
 
 def _done(conn: psycopg.Connection, record: Record, late: Counter[tuple[int, str]]) -> bool:
@@ -261,15 +258,3 @@ def _named(record: Record) -> Name | None:
     except (Malformed, ValueError):
         return None
     return (environment_id, session_id, uuid) if environment_id and SESSION_ID.fullmatch(session_id) else None
-
-
-def _by_size(parts: list[Part]) -> list[list[Part]]:
-    groups: list[list[Part]] = [[]]
-    room = BLOB_TARGET_BYTES
-    for part in parts:
-        if groups[-1] and len(part.packed) > room:
-            groups.append([])
-            room = BLOB_TARGET_BYTES
-        groups[-1].append(part)
-        room -= len(part.packed)
-    return groups

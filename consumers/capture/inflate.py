@@ -14,8 +14,17 @@ MAX_FIELD_BYTES = 32 * 1024 * 1024
 MAX_PART_BYTES = 128 * 1024 * 1024
 """Everything packed inside one batch, unpacked: 25 MB of small bombs would otherwise be 25 GB of work."""
 
+LEAST_ROOM = 8 * 1024 * 1024
+MOST_RATIO = 100
+"""What a body, or a batch in its blob, may unpack to beside its packed bytes: what is packed once packs no further, so
+that a body of packed events is about as long as they are. Pages pack to a tenth or a thirtieth. Packing bombs once more
+makes next to nothing of them, and 26 KB were a minute of work."""
+
 _DEFLATE_RATIO = 1_032
 """The most that deflate can make of a byte."""
+
+_DEFLATE = 8
+"""The method in the first byte of a zlib stream; what has another is refused unread."""
 
 _FULL_SNAPSHOT, _INCREMENTAL = 2, 3
 _PACKED_FIELDS = {0: ("texts", "attributes", "removes", "adds"), 8: ("adds", "removes")}
@@ -23,10 +32,19 @@ _PACKED_STARTS = ("\x1f\x8b", "\x78")
 
 
 class Room:
-    """How many bytes may still be unpacked for one batch."""
+    """How many bytes may still be unpacked: of a batch, of a body, or of a recording."""
 
     def __init__(self, left: int = MAX_PART_BYTES) -> None:
         self.left = left
+
+    @classmethod
+    def of_body(cls, wire_bytes: int) -> "Room":
+        """For everything in one body that was sent as so many bytes."""
+        return cls(min(MAX_PART_BYTES, max(LEAST_ROOM, MOST_RATIO * wire_bytes)))
+
+    def grow(self, more: int) -> None:
+        """Up to MAX_PART_BYTES."""
+        self.left = max(self.left, min(MAX_PART_BYTES, self.left + more))
 
     def unpack(self, text: str) -> Json:
         """The JSON document that was gzipped (`cv`) or zlibbed (`packFn`) into a text.
@@ -38,7 +56,8 @@ class Room:
         try:
             document = gunzip(raw, limit) if raw[:1] == b"\x1f" else unzlib(raw, limit)
         except CaptureRefused:
-            self.left -= min(limit, len(raw) * _DEFLATE_RATIO)  # what it may have cost to find out
+            if raw[:1] == b"\x1f" or (raw[:1] and raw[0] & 15 == _DEFLATE):
+                self.left -= min(limit, len(raw) * _DEFLATE_RATIO)  # what it may have cost to find out
             raise
         self.left -= len(document)
         return parse(document)

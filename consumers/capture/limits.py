@@ -125,15 +125,22 @@ class Admission:
         return list(self._beyond(before, parts))
 
     def take(self, environment_id: int, taken: int, *, new: bool) -> None:
-        """Notes bytes of messages, of a `new` session or not."""
+        """Notes bytes of messages, of a `new` session or not, that are about to be stored."""
         amount = self._taken.setdefault(environment_id, Amount())
         amount.bytes += taken
         amount.sessions += new
 
+    def give_back(self, environment_id: int, taken: int, *, new: bool) -> None:
+        """Of what was noted: what was not stored after all."""
+        amount = self._taken[environment_id]
+        amount.bytes -= taken
+        amount.sessions -= new
+
     def save(self) -> None:
         """Adds it to the day. Holds the environments' rows until the transaction ends, so call it late."""
         for environment_id, amount in sorted(self._taken.items()):
-            add(self._conn, self._day, environment_id, amount)
+            if amount != Amount():
+                add(self._conn, self._day, environment_id, amount)
 
     def _has_room_for_session(self, environment_id: int) -> bool:
         if environment_id not in self._before:

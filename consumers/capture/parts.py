@@ -1,4 +1,4 @@
-"""A batch on its way into the store: decoded once, counted, and packed as it will lie in the blob."""
+"""A batch on its way into the store: decoded once and counted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from uuid import UUID
 from consumers.capture.console import ConsoleLine, console_lines
 from consumers.capture.encodings import MAX_NESTING, dump
 from consumers.capture.facts import Facts, facts_of
-from consumers.capture.packing import pack
 from consumers.capture.refusals import Undecodable
 from consumers.capture.snapshot import MAX_PLAIN_BYTES, Snapshot
 
@@ -18,7 +17,7 @@ MAX_LINES_BYTES = 2 * MAX_PLAIN_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`packed` is JSON lines `[window, event]`, events as received, as in packing.py.
+    """`lines` is JSON lines `[window, event]`, events as received, still to be packed (packing.py).
 
     `unreadable_count`: items that are no events, among the lines or left out of the message.
     """
@@ -27,7 +26,7 @@ class Part:
     session_id: str
     uuid: UUID
     window_id: str
-    packed: bytes
+    lines: bytes
     facts: Facts
     unreadable_count: int
     sent_at: datetime | None
@@ -41,7 +40,8 @@ class Part:
 
 def part_of(snapshot: Snapshot, environment_id: int) -> Part:
     """Raises Undecodable when no item is an event, TooLarge when one is nested too deeply."""
-    lines = b"".join(dump([snapshot.window_id, item], MAX_NESTING + 1) + b"\n" for item in snapshot.items)
+    window_id = snapshot.window_id
+    lines = b"\n".join([*[dump([window_id, item], MAX_NESTING + 1) for item in snapshot.items], b""])
     found = facts_of(snapshot, len(lines))
     if found is None:
         raise Undecodable("No item of the message is an rrweb event.")
@@ -51,7 +51,7 @@ def part_of(snapshot: Snapshot, environment_id: int) -> Part:
         session_id=snapshot.session_id,
         uuid=snapshot.uuid,
         window_id=snapshot.window_id,
-        packed=pack(lines),
+        lines=lines,
         facts=facts,
         unreadable_count=unreadable + snapshot.left_out,
         sent_at=snapshot.sent_at,

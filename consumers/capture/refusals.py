@@ -1,5 +1,6 @@
 """Why a body from a browser is refused. Browsers repeat 5xx and drop 4xx: each of these means data is lost for good."""
 
+import traceback
 from typing import ClassVar
 
 from domain.errors import VisionError
@@ -10,6 +11,17 @@ class CaptureRefused(VisionError):
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "refused"
+
+
+def forget(error: BaseException) -> None:
+    """Lets go of what the code that raised it had in hand: a few kilobytes can be 400 MB there, and an error may wait.
+
+    Lines and messages of its traceback stay. Call it when that code has ended.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__
 
 
 class Undecodable(CaptureRefused):

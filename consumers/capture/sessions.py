@@ -1,17 +1,17 @@
 """The rows of sessions and their parts, as the consumer writes them, all in the handler's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import reduce
 from typing import Any
 from uuid import UUID
 
+import orjson
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from consumers.capture.active_time import added, to_json
+from consumers.capture.active_time import New, added, to_json
 from consumers.capture.activity import Activity
 from consumers.capture.facts import COUNTS, Facts, earliest, from_state, in_order, to_state
 from consumers.capture.parts import Part
@@ -71,29 +71,37 @@ _INSERT_PARTS = f"""
     ORDER BY place
 """  # noqa: S608 - columns of our own
 
-_SAVED = (
-    *_COUNTED,
-    "active_milliseconds",
-    "distinct_id",
-    "distinct_ids",
-    "start_url",
-    "urls",
-    "windows",
-    "snapshot_source",
-    "snapshot_library",
-    "state",
-)
+_SAVED = {
+    **dict.fromkeys((*_COUNTED, "active_milliseconds"), "bigint"),
+    "distinct_id": "text",
+    "distinct_ids": "text[]",
+    "start_url": "text",
+    "urls": "text[]",
+    "windows": "text[]",
+    "snapshot_source": "text",
+    "snapshot_library": "text",
+    "state": "jsonb",
+}
+
+_NEW_FACTS = {
+    "environment_id": "integer",
+    "session_id": "text",
+    **_SAVED,
+    "first_received_at": "timestamptz",
+    "last_received_at": "timestamptz",
+}
 
 _SAVE = f"""
     UPDATE capture.session SET
-        {", ".join(f"{name} = %({name})s" for name in _SAVED)},
-        first_received_at = least(first_received_at, %(first_received_at)s),
-        last_received_at = greatest(last_received_at, %(last_received_at)s),
-        last_arrived_at = greatest(last_arrived_at, %(arrived_at)s),
-        reopened = reopened + (settle_number IS NOT NULL)::integer,
+        {", ".join(f"{name} = new.{name}" for name in _SAVED)},
+        first_received_at = least(session.first_received_at, new.first_received_at),
+        last_received_at = greatest(session.last_received_at, new.last_received_at),
+        last_arrived_at = greatest(session.last_arrived_at, %(arrived_at)s),
+        reopened = session.reopened + (session.settle_number IS NOT NULL)::integer,
         settle_number = NULL,
         settled_at = NULL
-    WHERE environment_id = %(environment_id)s AND session_id = %(session_id)s
+    FROM jsonb_to_recordset(%(new)s) AS new ({", ".join(f"{n} {t}" for n, t in _NEW_FACTS.items())})
+    WHERE session.environment_id = new.environment_id AND session.session_id = new.session_id
 """  # noqa: S608 - columns of our own
 
 Session = tuple[int, str]
@@ -118,6 +126,7 @@ class Placed:
     part: Part
     blob: str
     offset: int
+    length: int
 
 
 def lock(conn: psycopg.Connection, wanted: Sequence[Session]) -> dict[Session, State]:
@@ -157,40 +166,54 @@ def known_parts(conn: psycopg.Connection, names: Sequence[tuple[int, str, UUID]]
 
 
 def insert_parts(conn: psycopg.Connection, placed: Sequence[Placed], arrived_at: datetime) -> None:
-    """New parts, in the order in which they arrived."""
+    """New parts, those of each session in the order in which they arrived."""
     rows = [
         {
             "place": place,
             "environment_id": part.environment_id,
             "session_id": part.session_id,
-            "uuid": str(part.uuid),
+            "uuid": part.uuid,
             "window_id": part.window_id,
             "blob": where.blob,
             "blob_offset": where.offset,
-            "blob_length": len(part.packed),
+            "blob_length": where.length,
             "size": part.facts.counts["size"],
             "event_count": part.facts.counts["event_count"],
             "unreadable_count": part.unreadable_count,
             "first_timestamp": part.facts.first_timestamp,
             "last_timestamp": part.facts.last_timestamp,
-            "sent_at": part.sent_at.isoformat() if part.sent_at else None,
-            "received_at": part.received_at.isoformat(),
-            "arrived_at": arrived_at.isoformat(),
+            "sent_at": part.sent_at,
+            "received_at": part.received_at,
+            "arrived_at": arrived_at,
             "activity": to_json(part.facts.activity),
         }
         for place, where in enumerate(placed)
         for part in [where.part]
     ]
-    conn.execute(_INSERT_PARTS.encode(), (Jsonb(rows),))
+    conn.execute(_INSERT_PARTS.encode(), (Jsonb(rows, orjson.dumps),))
 
 
-def save(conn: psycopg.Connection, session: Session, before: State, new: Sequence[Part], arrived_at: datetime) -> None:
-    """Merges new parts (at least one, not inserted yet) into the session. A settled session is open again."""
-    found = reduce(Facts.merge, (part.facts for part in new))
-    told = before.facts.activity if before else Activity()
-    active = (before.active_milliseconds if before else 0) + added(conn, session, found.activity, told)
-    facts = replace(before.facts.merge(found) if before else found, activity=told)
-    values: dict[str, object] = {
+def save(
+    conn: psycopg.Connection, new: Mapping[Session, Sequence[Part]], states: Mapping[Session, State], now: datetime
+) -> None:
+    """Merges new parts (at least one a session, not inserted yet) into sessions. A settled one is open again."""
+    found = {session: parts[0].facts.merge(*(part.facts for part in parts[1:])) for session, parts in new.items()}
+    told = {session: before.facts.activity if (before := states[session]) else Activity() for session in new}
+    gained = added(
+        conn,
+        [New(session, facts.activity, told[session], states[session] is not None) for session, facts in found.items()],
+    )
+    rows: list[dict[str, object]] = []
+    for (session, facts), active in zip(found.items(), gained, strict=True):
+        before = states[session]
+        merged = before.facts.merge(facts) if before else facts
+        total = (before.active_milliseconds if before else 0) + active
+        rows.append(_row(session, replace(merged, activity=told[session]), total, new[session]))
+    conn.execute(_SAVE.encode(), {"new": Jsonb(rows, orjson.dumps), "arrived_at": now})
+
+
+def _row(session: Session, facts: Facts, active: int, new: Sequence[Part]) -> dict[str, object]:
+    return {
         **facts.counts,
         "first_timestamp": facts.first_timestamp,
         "last_timestamp": facts.last_timestamp,
@@ -204,9 +227,7 @@ def save(conn: psycopg.Connection, session: Session, before: State, new: Sequenc
         "windows": in_order(facts.seen["windows"]),
         "snapshot_source": earliest(facts.seen["sources"]),
         "snapshot_library": earliest(facts.seen["libraries"]),
-        "state": Jsonb(to_state(facts)),
+        "state": to_state(facts),
         "first_received_at": min(part.received_at for part in new),
         "last_received_at": max(part.received_at for part in new),
-        "arrived_at": arrived_at,
     }
-    conn.execute(_SAVE.encode(), values)

@@ -190,7 +190,7 @@ def from_message(record: Record) -> Snapshot:
     if not isinstance(outer, dict):
         raise Undecodable("The message is not an object.")
     data = outer.get("data")
-    inner = parse(data.encode("utf-8", "replace"), MAX_MESSAGE_VALUES) if isinstance(data, str) else data
+    inner = parse(data, MAX_MESSAGE_VALUES) if isinstance(data, str) else data
     properties = inner.get("properties") if isinstance(inner, dict) and inner.get("event") == EVENT else None
     if not isinstance(properties, dict):
         raise Undecodable(f"The message is not a {EVENT}.")
@@ -266,14 +266,19 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
         properties[LEFT_OUT] = snapshot.left_out
     # The items are JSON already: put in as text, not parsed and written a second time.
     data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
-    outer = _outer(snapshot)
-    if exceeds(MAX_MESSAGE_VALUES, data, dump(outer)):
+    outer = dump(_outer(snapshot))
+    if exceeds(MAX_MESSAGE_VALUES, data, outer):
         raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
     if len(data) <= MAX_TEXT_BYTES:
-        value = _packed(dump({**outer, "data": data.decode()}))
+        value = _packed(b'%s,"data":"%s"}' % (outer[:-1], _as_text(data)))
         if len(value) <= MAX_MESSAGE_BYTES:
             return _outgoing(snapshot, value)
     return _held(snapshot, data)
+
+
+def _as_text(document: bytes) -> bytes:
+    """The inside of the JSON string that says a JSON document, which has no control characters to escape."""
+    return document.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
 def _outer(snapshot: Snapshot) -> dict[str, Json]:

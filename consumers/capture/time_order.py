@@ -10,7 +10,6 @@ import struct
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from gzip import GzipFile
 from heapq import heappop, heappush, heapreplace
 from io import BufferedReader
@@ -58,39 +57,28 @@ class _Line(NamedTuple):
     text: bytes
 
 
-@dataclass(slots=True)
-class _Open:
-    """A batch of which some lines are still to come; `room` is for unpacking all of them."""
-
-    left: int
-    room: Room = field(default_factory=Room)
-
-
-def in_time_order(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[tuple[bytes, Room]]:
-    """The lines that are events, in order of (time, arrival, place in the batch), each with its batch's room.
+def in_time_order(batches: Iterable[Batch], held_bytes: int = HELD_BYTES) -> Iterator[bytes]:
+    """The lines that are events, in order of (time, arrival, place in the batch).
 
     `batches` must come in order of (first, arrival). Holds `held_bytes` of lines and one batch; may write as much as
     overlaps, gzipped, to the folder for temporary files (TMPDIR). Raises OSError when that is full.
     """
     with ExitStack() as files:
         held = _Held(files)
-        rooms: dict[int, _Open] = {}
         for batch in batches:
-            yield from _given(held.before(batch.first), rooms)
-            lines = _lines(batch)
-            if lines:
-                rooms[batch.arrival] = _Open(len(lines))
-            held.add(lines)
+            yield from (line.text for line in held.before(batch.first))
+            held.add(_lines(batch))
             if held.size > held_bytes:
                 held.put_aside()
-        yield from _given(held.before(None), rooms)
+        yield from (line.text for line in held.before(None))
 
 
 def moments_of(batches: Iterable[Batch]) -> Iterator[int]:
     """The times of all events, in any order."""
     for batch in batches:
+        room = Room()
         for text in batch.lines.splitlines():
-            if (at := _time(text)) is not None:
+            if (at := _time(text, room)) is not None:
                 yield at
 
 
@@ -159,30 +147,22 @@ def _read(file: BufferedReader) -> Iterator[_Line]:
 
 
 def _lines(batch: Batch) -> list[_Line]:
+    room = Room()
     return [
         _Line(at, batch.arrival, place, text)
         for place, text in enumerate(batch.lines.splitlines())
-        if (at := _time(text)) is not None
+        if (at := _time(text, room)) is not None
     ]
 
 
-def _time(text: bytes) -> int | None:
-    """Of an event; None for what is none."""
+def _time(text: bytes, room: Room) -> int | None:
+    """Of an event; None for what is none. `room` is for unpacking all of a batch."""
     if (found := _TIME_AT_THE_END.search(text, max(0, len(text) - _TAIL))) is not None:
         at = int(found[1])
         return at if at <= LAST_MOMENT_MS else None
     match parse(text, 2 * MAX_VALUES):
         case [str(), item]:
-            event = readable(item)
+            event = readable(item, room)
             return None if event is None else event[0]
         case _:
             return None
-
-
-def _given(lines: Iterator[_Line], rooms: dict[int, _Open]) -> Iterator[tuple[bytes, Room]]:
-    for line in lines:
-        batch = rooms[line.arrival]
-        batch.left -= 1
-        if not batch.left:
-            del rooms[line.arrival]
-        yield line.text, batch.room

@@ -90,7 +90,8 @@ def accept(
     Answer 503 when publishing fails: the browser sends the same body again, with the same uuids.
     Raises a CaptureRefused (its `status` is the answer) only when nothing in the body can be taken.
     """
-    return _published(_posthog_events(_document(body, headers, query), query, now, environment_of))
+    room = Room.of_body(len(body))
+    return _published(_posthog_events(_document(body, headers, query), query, now, environment_of, room))
 
 
 def accept_rrweb(
@@ -100,7 +101,8 @@ def accept_rrweb(
 
     Events may be plain or made strings by `packFn`. A body may carry the token itself, as `token` or `api_key`.
     """
-    return _published(_rrweb_snapshots(_document(body, headers, query), query, now, environment_of))
+    room = Room.of_body(len(body))
+    return _published(_rrweb_snapshots(_document(body, headers, query), query, now, environment_of, room))
 
 
 def found_in(
@@ -112,7 +114,7 @@ def found_in(
     """
     document = _document(body, headers, query)
     plain = isinstance(document, dict) and "events" in document and "session_id" in document
-    return (_rrweb_snapshots if plain else _posthog_events)(document, query, now, environment_of)
+    return (_rrweb_snapshots if plain else _posthog_events)(document, query, now, environment_of, Room())
 
 
 def _document(body: bytes, headers: Mapping[str, str], query: Mapping[str, str]) -> Json:
@@ -135,7 +137,9 @@ def _published(found: Found) -> Accepted:
     return Accepted(tuple(messages), events, taken, tuple(refused))
 
 
-def _posthog_events(document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf) -> Found:
+def _posthog_events(
+    document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf, room: Room
+) -> Found:
     snapshots: list[Snapshot] = []
     events: list[AnalyticsEvent] = []
     refused: list[CaptureRefused] = []
@@ -146,7 +150,7 @@ def _posthog_events(document: Json, query: Mapping[str, str], now: datetime, env
             token = _token(event, document, query)
             environment_id = _environment(token, environment_of)
             if event.get("event") == SNAPSHOT:
-                snapshots.append(_posthog(event, token, environment_id, query, now))
+                snapshots.append(_posthog(event, token, environment_id, query, now, room))
             else:
                 sent_at = _sent_at(event, document, query)
                 events.append(event_of(event, Frame(token, environment_id, sent_at, now)))
@@ -155,10 +159,12 @@ def _posthog_events(document: Json, query: Mapping[str, str], now: datetime, env
     return Found(tuple(snapshots), tuple(events), tuple(refused))
 
 
-def _rrweb_snapshots(document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf) -> Found:
+def _rrweb_snapshots(
+    document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf, room: Room
+) -> Found:
     token = _token({}, document, query)
     try:
-        snapshot = _rrweb(document, token, _environment(token, environment_of), now)
+        snapshot = _rrweb(document, token, _environment(token, environment_of), now, room)
     except CaptureRefused as refusal:
         return Found((), (), (refusal,))
     return Found((snapshot,), (), ())
@@ -179,13 +185,13 @@ def _listed(document: Json) -> Iterator[Json]:
 
 
 def _posthog(
-    event: dict[str, Json], token: str, environment_id: int, query: Mapping[str, str], now: datetime
+    event: dict[str, Json], token: str, environment_id: int, query: Mapping[str, str], now: datetime, room: Room
 ) -> Snapshot:
     properties = event.get("properties")
     if not isinstance(properties, dict):
         raise Malformed("A snapshot has no properties.")
     session_id = legal_session_id(properties.get("$session_id"), POSTHOG_SESSION_ID)
-    items = _items(properties.get("$snapshot_data"))
+    items = _items(properties.get("$snapshot_data"), room)
     distinct_id = properties.get("distinct_id") or event.get("distinct_id")
     return Snapshot(
         token=token,
@@ -203,11 +209,11 @@ def _posthog(
     )
 
 
-def _rrweb(document: Json, token: str, environment_id: int, now: datetime) -> Snapshot:
+def _rrweb(document: Json, token: str, environment_id: int, now: datetime, room: Room) -> Snapshot:
     if not isinstance(document, dict):
         raise Malformed("The body is not an object.")
     session_id = legal_session_id(document.get("session_id"))
-    items = _items(document.get("events"))
+    items = _items(document.get("events"), room)
     return Snapshot(
         token=token,
         environment_id=environment_id,
@@ -224,15 +230,21 @@ def _rrweb(document: Json, token: str, environment_id: int, now: datetime) -> Sn
     )
 
 
-def _items(data: Json) -> list[Json]:
-    """Mobile SDKs may send one object where browsers send a list (capture 2)."""
+def _items(data: Json, room: Room) -> list[Json]:
+    """Mobile SDKs may send one object where browsers send a list (capture 2).
+
+    All that is packed as a whole is unpacked, also behind a readable event: the consumer will do so.
+    """
     items: Json = [data] if isinstance(data, dict) else data
     if not isinstance(items, list) or not items:
         raise Malformed("A snapshot has no data.")
     if len(items) > MAX_ITEMS:
         raise TooLarge(f"A snapshot may have {MAX_ITEMS} events.")
-    room = Room()
-    if not any(readable(item, room) for item in items):
+    packed = [item for item in items if isinstance(item, str)]
+    found = sum(readable(item, room) is not None for item in packed)
+    if packed and room.left <= 0:
+        raise TooLarge("The packed events of a body are too large when unpacked.")
+    if not found and not any(readable(item) for item in items if isinstance(item, dict)):
         raise Malformed("No item of the snapshot is an rrweb event with a time.")
     return items
 

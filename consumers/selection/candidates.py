@@ -67,7 +67,7 @@ def matching(
     connection: Connection, tenant: Tenant, query: Mapping[str, Any], limits: EligibilityLimits, now: datetime
 ) -> Matching:
     """The condition that selection, gaps and estimates share, with the environment's present definitions."""
-    asked = condition(tenant, query, definitions_of(connection, tenant))
+    asked = condition(tenant, query, definitions_of(connection, tenant), now)
     values = {
         **asked.values,
         **visible(tenant, now),

@@ -17,13 +17,19 @@ _ESCAPED = re.compile(rb"\\(\\|[0-7]{3})")
 
 def pack(headers: Mapping[str, bytes]) -> str:
     """JSON text for a ``jsonb`` column."""
-    return orjson.dumps({name: value.decode("latin-1").translate(_ESCAPES) for name, value in headers.items()}).decode()
+    return orjson.dumps({name: _escaped(value) for name, value in headers.items()}).decode()
 
 
 def unpack(stored: str) -> dict[str, bytes]:
     """The headers from the column's JSON text."""
     packed: dict[str, str] = orjson.loads(stored)
     return {name: _unescaped(value) for name, value in packed.items()}
+
+
+def _escaped(value: bytes) -> str:
+    if value.isascii() and b"\\" not in value and b"\0" not in value:  # nearly all
+        return value.decode("ascii")
+    return value.decode("latin-1").translate(_ESCAPES)
 
 
 def _unescaped(value: str) -> bytes:

@@ -96,6 +96,8 @@ class Outgoing:
     event_id: str
     headers: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     source_id: int | None = None
+    size: int = field(init=False, repr=False, compare=False)
+    """Bytes of key, value and headers."""
 
     def __post_init__(self) -> None:
         if not 0 < len(self.event_id) <= MAX_EVENT_ID_CHARACTERS or "\x00" in self.event_id:
@@ -104,15 +106,14 @@ class Outgoing:
             raise Refused(f"the key of {self.event_id} has more than {MAX_KEY_BYTES} bytes")
         if any(not name or "\x00" in name for name in self.headers):
             raise Refused(f"a header of {self.event_id} has an empty name or one with NUL")
-        if len(self.headers) > MAX_HEADERS or self._header_bytes() > MAX_HEADER_BYTES:
+        header_bytes = sum(len(name.encode()) + len(value) for name, value in self.headers.items())
+        if len(self.headers) > MAX_HEADERS or header_bytes > MAX_HEADER_BYTES:
             raise Refused(f"the headers of {self.event_id} pass {MAX_HEADERS} in number or {MAX_HEADER_BYTES} bytes")
-        if self.size > MAX_RECORD_BYTES:
-            raise Refused(f"record {self.event_id} has {self.size} bytes, more than {MAX_RECORD_BYTES}")
-
-    @property
-    def size(self) -> int:
-        """Bytes of key, value and headers."""
-        return len(self.key or b"") + len(self.value) + self._header_bytes()
+        size = len(self.key or b"") + len(self.value) + header_bytes
+        if size > MAX_RECORD_BYTES:
+            raise Refused(f"record {self.event_id} has {size} bytes, more than {MAX_RECORD_BYTES}")
+        # Asked several times on the way of every record.
+        object.__setattr__(self, "size", size)
 
     def all_headers(self) -> dict[str, bytes]:
         """The headers as a consumer sees them."""
@@ -120,9 +121,6 @@ class Outgoing:
         if self.source_id is not None:
             ids[SOURCE_ID] = str(self.source_id).encode()
         return {**self.headers, **ids}
-
-    def _header_bytes(self) -> int:
-        return sum(len(name.encode()) + len(value) for name, value in self.headers.items())
 
 
 class Poison(Exception):

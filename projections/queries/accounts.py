@@ -22,6 +22,7 @@ __all__ = [
     "KeyHolder",
     "ListedKey",
     "check_accounts",
+    "environment_document",
     "environment_of_token",
     "environments_of",
     "is_member",
@@ -43,6 +44,7 @@ SELECT k.prefix, k.user_id, k.organization_id, k.scopes, k.environment_ids, k.ex
 FROM read_accounts.api_key k WHERE k.key_hash = %s AND k.revoked_at IS NULL
 """
 _TENANT = "SELECT id, organization_id FROM read_accounts.environment WHERE id = %s"
+_ENVIRONMENT = "SELECT name, timezone, project_token FROM read_accounts.environment WHERE id = %s"
 _TIME_ZONE = "SELECT timezone FROM read_accounts.environment WHERE id = %s"
 _TOKEN = "SELECT id, organization_id FROM read_accounts.environment WHERE project_token = %s"  # noqa: S105
 _MEMBER = "SELECT 1 FROM read_accounts.member WHERE id = %s AND organization_id = %s"
@@ -109,6 +111,14 @@ def tenant_of(connection: Connection, environment_id: int) -> Tenant | None:
     """The environment with its organization, None when there is none."""
     row = connection.execute(_TENANT, (environment_id,), prepare=True).fetchone()
     return Tenant(*row) if row else None
+
+
+def environment_document(connection: Connection, tenant: Tenant) -> dict[str, str]:
+    """The environment as administration shows it: `name`, `timezone`, `project_token`. Raises LookupError."""
+    row = connection.execute(_ENVIRONMENT, (tenant.environment_id,)).fetchone()
+    if row is None:
+        raise LookupError(f"environment {tenant.environment_id} is not there")
+    return dict(zip(("name", "timezone", "project_token"), row, strict=True))
 
 
 def time_zone_of(connection: Connection, tenant: Tenant) -> str:

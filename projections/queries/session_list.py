@@ -34,8 +34,12 @@ ORDERS = {
     "keypress_count": "s.keypress_count",
     "mouse_activity_count": "s.mouse_activity_count",
     "activity_score": RECORDING["activity_score"].sql,
+    "recording_ttl": "s.last_received_at",
 }
-"""What a list can be sorted by (contract 3.3). Nothing of it is ever null."""
+"""What a list can be sorted by (contract 3.3). Nothing of it is ever null.
+
+How long a session is kept yet (`recording_ttl`) follows from its last receipt: an environment keeps all for as long.
+"""
 
 
 @dataclass(frozen=True, slots=True)

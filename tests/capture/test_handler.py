@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from consumers.capture import handler as module
+from consumers.capture import placing
 from consumers.capture.blobs import MissingBlob
 from consumers.capture.encodings import Json
 from consumers.capture.facts import Facts, facts_of
@@ -282,7 +282,7 @@ def test_when_blobs_fail_nothing_is_stored_and_the_batch_can_be_repeated(
 
 
 def test_large_batches_are_spread_over_blobs(capture: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BLOB_TARGET_BYTES", 200)
+    monkeypatch.setattr(placing, "BLOB_TARGET_BYTES", 200)
     parts: list[Snapshot] = [snapshot([click(at)], uuid=f"u{at}") for at in range(1, 21)]
     capture.capture(*parts)
     assert len({row["blob"] for row in capture.rows("SELECT blob FROM capture.part")}) > 5

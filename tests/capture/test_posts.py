@@ -1,17 +1,21 @@
 """Posts of the same moment share a call of the publisher, and nothing else."""
 
+import gc
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
-from consumers.capture.posts import Post, take
+from consumers.capture import posts
+from consumers.capture.posts import Post, Taken, take
 from consumers.capture.refusals import CaptureRefused, Malformed
-from consumers.capture.wire import TOPICS, Accepted, EnvironmentOf
+from consumers.capture.wire import TOPICS, Accepted, EnvironmentOf, accept
 from consumers.transports.port import Outgoing, Unavailable
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SNAPSHOTS, ANALYTICS = TOPICS
+OURS = {"environment_id": b"1"}
 
 
 class Publisher:
@@ -36,11 +40,11 @@ def accepting(
     recorded, _, event = body.decode().partition("a")
     if recorded == "junk":
         raise Malformed("The body is junk.")
-    messages = (Outgoing(b"k", b"v", recorded),) if recorded else ()
-    return Accepted(messages, (Outgoing(b"k", b"v", f"a{event}"),) if event else (), len(messages), ())
+    messages = (Outgoing(b"k", b"v", recorded, OURS),) if recorded else ()
+    return Accepted(messages, (Outgoing(b"k", b"v", f"a{event}", OURS),) if event else (), len(messages), ())
 
 
-def taken(publisher: Publisher, *bodies: str) -> list[Accepted | Exception]:
+def taken(publisher: Publisher, *bodies: str) -> list[Taken | Exception]:
     posts = [Post(accepting, body.encode(), {}, {}, NOW, lambda _: 1) for body in bodies]
     return take(posts, publisher)
 
@@ -48,16 +52,16 @@ def taken(publisher: Publisher, *bodies: str) -> list[Accepted | Exception]:
 def test_they_are_published_in_one_call_a_topic() -> None:
     publisher = Publisher()
     outcomes = taken(publisher, "1", "2a5", "a6", "3")
-    assert all(isinstance(outcome, Accepted) for outcome in outcomes)
+    assert all(isinstance(outcome, Taken) for outcome in outcomes)
     assert publisher.calls == [(SNAPSHOTS, ["1", "2", "3"]), (ANALYTICS, ["a5", "a6"])]
 
 
 def test_what_cannot_be_read_keeps_nobody_from_being_taken() -> None:
     publisher = Publisher()
     first, junk, last = taken(publisher, "1", "junk", "2")
-    assert isinstance(first, Accepted)
+    assert isinstance(first, Taken)
     assert isinstance(junk, CaptureRefused)
-    assert isinstance(last, Accepted)
+    assert isinstance(last, Taken)
     assert publisher.calls == [(SNAPSHOTS, ["1", "2"])]
 
 
@@ -65,7 +69,7 @@ def test_an_outage_is_everybodys_and_the_other_topic_is_not_tried_for_them() -> 
     publisher = Publisher("3", Unavailable("away"))
     outcomes = taken(publisher, "1", "2a5", "3", "a6")
     assert [str(outcome) for outcome in outcomes[:3]] == ["away"] * 3
-    assert isinstance(outcomes[3], Accepted)
+    assert isinstance(outcomes[3], Taken)
     assert publisher.calls == [(SNAPSHOTS, ["1", "2", "3"]), (ANALYTICS, ["a6"])]
 
 
@@ -74,5 +78,37 @@ def test_what_is_wrong_with_one_is_told_to_no_other(refusing: str) -> None:
     publisher = Publisher(refusing, ValueError("no text of the database"))
     outcomes = taken(publisher, "1", "2", "3")
     wrong = [name for name, outcome in zip("123", outcomes, strict=True) if isinstance(outcome, ValueError)]
-    right = [name for name, outcome in zip("123", outcomes, strict=True) if isinstance(outcome, Accepted)]
+    right = [name for name, outcome in zip("123", outcomes, strict=True) if isinstance(outcome, Taken)]
     assert (wrong, right) == ([refusing], sorted({"1", "2", "3"} - {refusing}))
+
+
+def test_what_is_large_is_published_before_the_next_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posts, "BYTES_IN_HAND", 30)
+    publisher = Publisher()
+    outcomes = taken(publisher, "1", "2", "junk", "3", "4", "5a6")
+    assert [isinstance(outcome, Taken) for outcome in outcomes] == [True, True, False, True, True, True]
+    assert publisher.calls == [
+        (SNAPSHOTS, ["1", "2"]),
+        (SNAPSHOTS, ["3", "4"]),
+        (SNAPSHOTS, ["5"]),
+        (ANALYTICS, ["a6"]),
+    ]
+
+
+def test_refusals_that_wait_for_their_batch_hold_no_documents() -> None:
+    """A few kilobytes are 100 MB as values: of thirty posts of a batch only one at a time."""
+    values = json.dumps([{"event": "x", "properties": {"token": "t", "a": [{}] * 1_000}}]).encode()
+    posted = [Post(accept, values, {}, {}, NOW, lambda _: 1) for _ in range(30)]
+    gc.collect()
+    before = sum(len(each) == 1_000 for each in gc.get_objects() if type(each) is list)
+    outcomes = take(posted, Publisher())
+    assert {type(outcome) for outcome in outcomes} == {Malformed}
+    assert sum(len(each) == 1_000 for each in gc.get_objects() if type(each) is list) <= before + 1
+
+
+def test_after_a_while_the_rest_is_for_another_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posts, "SECONDS", -1.0)
+    publisher = Publisher()
+    assert len(taken(publisher, "junk", "1", "2")) == 1
+    assert len(taken(publisher, "1", "2")) == 1
+    assert publisher.calls == [(SNAPSHOTS, ["1"])]

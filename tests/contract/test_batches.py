@@ -20,9 +20,10 @@ def anyio_backend() -> str:
 
 
 class Work:
-    """Doubles numbers, once it is let go on; a word breaks its batch, and a negative number its own call."""
+    """Doubles up to `most` numbers once it is let go on; a word breaks its batch, a negative number its own call."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 10) -> None:
+        self.most = most
         self.batches: list[list[Any]] = []
         self.inside = threading.Event()
         self.go_on = threading.Event()
@@ -33,7 +34,7 @@ class Work:
         assert self.go_on.wait(10)
         if "broken" in items:
             raise RuntimeError("broken")
-        return [ValueError(item) if item < 0 else 2 * item for item in items]
+        return [ValueError(item) if item < 0 else 2 * item for item in items[: self.most]]
 
 
 def batches(work: Work, **changes: Any) -> Batches[Any, Any]:
@@ -64,6 +65,12 @@ async def test_those_who_wait_share_the_next_batches() -> None:
     work = Work()
     assert await told(work, batches(work, size=2), 1, [2, 3, 4]) == {1: 2, 2: 4, 3: 6, 4: 8}
     assert work.batches == [[1], [2, 3], [4]]
+
+
+async def test_what_a_batch_leaves_is_first_in_the_next() -> None:
+    work = Work(most=2)
+    assert await told(work, batches(work, size=3), 1, [2, 3, 4, 5]) == {1: 2, 2: 4, 3: 6, 4: 8, 5: 10}
+    assert work.batches == [[1], [2, 3, 4], [4, 5]]
 
 
 async def test_what_came_of_one_is_told_to_no_other() -> None:

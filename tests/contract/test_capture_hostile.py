@@ -21,6 +21,7 @@ from consumers.capture.encodings import MAX_WIRE_BYTES
 from consumers.capture.snapshot import TOPIC
 from tests.contract.site import Site, refusal
 from tests.contract.test_capture import PAGE, published, snapshot
+from tests.live import wait_until
 
 MEGABYTE = 1024 * 1024
 ZEROS = b"0" * (70 * MEGABYTE)
@@ -96,6 +97,17 @@ def test_what_grows_is_refused_in_bounded_memory(bare: httpx.Client, name: str) 
     assert memory("VmHWM") - before < 800
 
 
+@pytest.mark.parametrize("first", [[], [{"type": 4, "timestamp": 1, "data": {}}]], ids=["alone", "behind an event"])
+def test_bombs_in_many_batches_of_one_body_share_its_room(site: Site, bare: httpx.Client, first: list[Any]) -> None:
+    """26 KB that would be 2.5 GB, here and once more in the consumer."""
+    bomb = zlib.compress(b'{"a":"' + b"0" * (31 * MEGABYTE) + b'"}', 9).decode("latin-1")
+    batch = snapshot(site.project_token, f"{uuid4()}")
+    batch["properties"]["$snapshot_data"] = [*first, *[bomb] * 4]
+    body = gzip.compress(json.dumps([batch] * 20, ensure_ascii=False).encode(), 9)
+    assert len(body) < 30_000
+    assert refused(bare.post("/s/", content=body, headers=PAGE), 413) == "too_large"
+
+
 JUNK = {
     "noise": bytes(range(256)) * 40,
     "a picture": b"\x89PNG\r\n\x1a\n" + b"\x00" * 1000,
@@ -120,6 +132,22 @@ JUNK = {
 def test_junk(bare: httpx.Client, name: str, query: str) -> None:
     for path in ("/s/", "/rrweb/", "/flags/"):
         refused(bare.post(path + query, content=JUNK[name], headers=PAGE), 400, 401)
+
+
+def test_who_leaves_in_the_middle_of_a_body_is_no_error_of_ours(
+    site: Site, bare: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answered() -> list[str]:
+        return [line for line in bare.get("/metrics").text.splitlines() if 'requests_total{method="POST"' in line]
+
+    before = answered()
+    connection = http.client.HTTPConnection(urlsplit(site.url).netloc, timeout=30)
+    connection.putrequest("POST", "/s/")
+    connection.putheader("Content-Length", "1000")
+    connection.endheaders(b"half")
+    connection.close()
+    wait_until(lambda: answered() != before, 30, "the request ends")
+    assert "capture failed" not in caplog.text
 
 
 def test_a_body_of_64_mb_is_refused_while_it_is_read(site: Site) -> None:

@@ -287,3 +287,30 @@ def test_few_recordings_are_read_at_a_time(site: Site, place: Place) -> None:
                 held.enter_context(site.services.timelines.turn())
             assert refusal(client.get(path)) == (503, "server_error", "error", None)
         assert client.get(path).status_code == 200
+
+
+# --- who may --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("GET", "", "session_recording:read"),
+        ("GET", "{id}/", "session_recording:read"),
+        ("GET", "{id}/timeline/", "session_recording:read"),
+        ("DELETE", "{id}/", "session_recording:write"),
+    ],
+)
+def test_scopes(site: Site, place: Place, method: str, path: str, scope: str) -> None:
+    """The scope named, or `write` in place of `read`; whoever may do all else may not do this."""
+    address = f"/api/projects/{place.environment_id}/session_recordings/" + path.format(id="unknown")
+    others = ["replay_scanner:write", "vision_action:write", "activity_log:read"]
+    others += ["session_recording:read"] if scope == "session_recording:write" else []
+    with served(site.services) as client:
+        refused = client.request(method, address, headers={"Authorization": f"Bearer {site.key(*others)}"})
+        assert refusal(refused) == (403, "authentication_error", "permission_denied", None)
+        assert refused.json()["detail"] == f"API key missing required scope '{scope}'"
+        for enough in {scope, "session_recording:write"}:
+            granted = client.request(method, address, headers={"Authorization": f"Bearer {site.key(enough)}"})
+            assert granted.status_code == (404 if path else 200)
+        assert client.request(method, address).status_code == 401

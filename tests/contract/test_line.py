@@ -116,3 +116,17 @@ def test_room_is_claimed_piece_by_piece_and_given_back_whole() -> None:
         fail()
     with here.body() as claim:
         claim(100)
+
+
+def test_large_bodies_leave_room_for_small_ones() -> None:
+    """Whoever sends large ones slowly keeps nobody else away."""
+    here = line(bytes_in_hand=8 * 300_000)
+    with here.body() as large, here.body() as small, here.body() as other:
+        for _ in range(7):
+            large(300_000)
+        with pytest.raises(Full):
+            large(1)
+        small(200_000)
+        with pytest.raises(Full):
+            small(100_000)
+        other(100_000)

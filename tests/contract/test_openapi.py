@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from api.http.reference_page import page
 from tests.contract.site import Site
 
 READING = ("scanners_estimate_create",)
@@ -60,3 +62,46 @@ def resolved(document: dict[str, Any], described: dict[str, Any]) -> dict[str, A
         for part in str(target).removeprefix("#/").split("/"):
             found = found[part]
     return found
+
+
+def test_the_page_tells_of_every_operation_and_loads_nothing(site: Site) -> None:
+    """It works without a network, and no other site learns that somebody reads it."""
+    document = site.bare().get("/api/schema/").json()
+    answer = site.bare().get("/docs")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'"
+    for word in ("<script", "<link", "<img", "src=", "url(", "@import"):
+        assert word not in answer.text
+    assert re.findall(r"href='([^']*)'", answer.text) == ["/api/schema/"]
+    told = re.findall(r"<details id='(\w+)'><summary><b>(\w+)</b> (\S+) <span>", answer.text)
+    assert sorted(told) == sorted(
+        (operation["operationId"], method.upper(), path)
+        for path, operations in document["paths"].items()
+        if path.startswith("/api/environments/")
+        for method, operation in operations.items()
+        if method in ("get", "post", "put", "patch", "delete")
+    )
+    assert len(told) > 20
+
+
+def test_what_the_document_says_is_text_on_the_page() -> None:
+    hostile = "<script>alert('x')</script> & `<b>`"
+    operation = {
+        "operationId": "one", "tags": ["t"], "summary": hostile, "description": hostile,
+        "parameters": [{"$ref": "#/components/parameters/p"}],
+        "requestBody": {"content": {"application/json": {"examples": {"e": {"value": hostile}}}}},
+        "responses": {"200": {"$ref": "#/components/responses/r"}},
+    }  # fmt: skip
+    found = page({
+        "info": {"title": hostile, "version": hostile},
+        "tags": [{"name": "t", "description": hostile}],
+        "paths": {"/api/environments/{id}/": {"get": operation}},
+        "components": {
+            "parameters": {"p": {"name": hostile, "in": "query", "description": hostile}},
+            "responses": {"r": {"description": hostile}},
+        },
+    })  # fmt: skip
+    assert "<script" not in found
+    assert "<b>`" not in found
+    assert found.count("&lt;script&gt;") >= 8
+    assert "<code>&lt;b&gt;</code>" in found

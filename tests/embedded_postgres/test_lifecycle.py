@@ -11,7 +11,7 @@ import pytest
 
 from api.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, HomeInUse, StartFailed, Tuning
 from api.embedded_postgres.parameters import LOG_FILES_KEPT
-from api.embedded_postgres.place import Place, find
+from api.embedded_postgres.place import Place, find, forsaken
 from api.embedded_postgres.postmaster import postmaster_pid, server_processes
 from tests.embedded_postgres.waiting import wait_until
 
@@ -145,6 +145,19 @@ def test_the_database_of_a_removed_home_is_named(homes: Path, caplog: pytest.Log
     (homes / "hidden").rename(homes / "gone")
     with EmbeddedPostgres(homes / "home", QUICK):
         assert name not in caplog.text
+
+
+def test_databases_without_a_home_come_latest_first(homes: Path) -> None:
+    """Only the first few are named: a machine may have many."""
+    if os.geteuid() != 0:
+        pytest.skip("NOT RUN: only root keeps data outside the home")
+    for number in range(3):
+        base = homes / "homes" / f"gone-{number}"
+        base.mkdir(parents=True)
+        (base / "home").write_text(str(homes / "nowhere"))
+        os.utime(base, (number, number))
+    (homes / "homes" / "no-database").mkdir()
+    assert [base.name for base in forsaken(homes)] == ["gone-2", "gone-1", "gone-0"]
 
 
 def test_a_failed_start_shows_the_log_and_frees_the_home(homes: Path) -> None:

@@ -17,6 +17,9 @@ from tests.matching.selecting import selected
 
 Row = dict[str, Any]
 
+NOW = datetime(2026, 10, 1, tzinfo=UTC)
+"""When the queries are asked."""
+
 NEGATIVE = {
     "is_not": "exact",
     "not_in": "in",
@@ -276,7 +279,8 @@ def _compare(operator: str, number: Decimal, wanted: Any) -> bool:
 
 def _dated(operator: str, wanted: Any, value: Any) -> bool:
     at = value if isinstance(value, datetime) else _moment(_text(value))
-    then = _moment(wanted)
+    ago = re.fullmatch(r"-?([0-9]{1,4})([hdwmy])", wanted)
+    then = _before_now(int(ago[1]), ago[2]) if ago else _moment(wanted)
     assert then is not None
     if at is None:
         return False
@@ -285,6 +289,15 @@ def _dated(operator: str, wanted: Any, value: Any) -> bool:
     if operator == "is_date_exact":
         return at.date() == then.date()
     return at >= then + timedelta(days=1) if len(wanted) == 10 else at > then
+
+
+def _before_now(number: int, unit: str) -> datetime:
+    months = {"m": number, "y": 12 * number}.get(unit, 0)
+    hours = {"h": number, "d": 24 * number, "w": 7 * 24 * number}.get(unit, 0)
+    if months >= 12 * NOW.year:
+        return datetime.min.replace(tzinfo=UTC)
+    year, month = divmod(12 * NOW.year + NOW.month - 1 - months, 12)
+    return NOW.replace(year=year, month=month + 1) - timedelta(hours=hours)
 
 
 def _moment(text: str) -> datetime | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
@@ -24,9 +23,9 @@ from domain.scanner import Scanner
 from domain.tenant import Tenant
 from projections.queries.matching import Definitions, condition
 from tests.matching import evaluator
+from tests.matching.evaluator import NOW
 from tests.matching.worlds import actions, fill, queries, test_accounts, worlds
 
-NOW = datetime(2026, 10, 1, tzinfo=UTC)
 ENVIRONMENTS = count(1000)
 NUMBERS = count(1, 100)
 LIMITS = EligibilityLimits(5, 0.001, 60)
@@ -89,7 +88,7 @@ def test_everybody_selects_the_same(
     }
     for query in asked:
         expected = evaluator.matching(query, world, filters, steps)
-        made = condition(tenant, query, definitions)
+        made = condition(tenant, query, definitions, NOW)
         assert made.unsupported == []
         statement = f"SELECT s.session_id FROM capture.session s WHERE {made.sql}"
         assert {row[0] for row in connection.execute(statement.encode(), made.values)} == expected, query

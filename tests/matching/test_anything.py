@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -20,10 +21,12 @@ from projections.queries.matching.facts import FACTS
 from tests.matching.worlds import COUNTS, fill
 
 TENANT = Tenant(1, UUID(int=7))
+NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
 NASTY = [
     "'; DROP TABLE capture.session; --", "%s", "%(match_0)s", "{}", "{0}", "\\", "\x00", "\ud800", "\U0010ffff", "*",
     "(", "[", "a{1,9}" * 60, "'\"", "9" * 500, "1e999", "1e9999", "NaN", "Infinity", "-0", "2026-02-30", "9999-12-31",
     "0001-01-01T00:00:00+14:00", "a > b", ".c", "#i[j='k']", "$current_url", "email", "selector", "text", "level",
+    "-7d", "9999y",
 ]  # fmt: skip
 texts = st.sampled_from([*NASTY, *FACTS]) | st.text(max_size=8)
 scalars = st.none() | st.booleans() | st.integers(-(10**320), 10**320) | st.floats() | texts
@@ -91,7 +94,7 @@ def filled(connection: psycopg.Connection[TupleRow]) -> psycopg.Connection[Tuple
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(queries)
 def test_any_object_is_read_and_its_sql_runs(filled: psycopg.Connection[TupleRow], query: dict[str, Any]) -> None:
-    made = condition(TENANT, query, DEFINITIONS)
+    made = condition(TENANT, query, DEFINITIONS, NOW)
     assert all(text.encode() and text.isprintable() for text in made.unsupported)
     assert not any(nasty in made.sql for nasty in NASTY if len(nasty) > 10)
     statement = f"SELECT count(*) FROM capture.session s WHERE {made.sql}"
@@ -107,4 +110,4 @@ def test_what_is_stored_can_be_read(query: dict[str, Any]) -> None:
         stored = check_query(query)
     except (Invalid, OverflowError):
         return
-    condition(TENANT, stored, DEFINITIONS)
+    condition(TENANT, stored, DEFINITIONS, NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,12 +10,14 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from domain.recordings_query import PropertyFilter
 from domain.tenant import Tenant
 from projections.queries.matching import Definitions, condition
 from projections.queries.matching.facts import FACTS
-from tests.matching.worlds import BEGAN, COUNTS, fill
+from tests.matching.worlds import BEGAN, COUNTS, OPERATORS, fill
 
 TENANT = Tenant(1, UUID(int=7))
+NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
 ANN = UUID(int=1)
 
 Row = dict[str, Any]
@@ -28,8 +31,9 @@ def event(name: str, at: int, who: str | None, elements: list[Row] | None = None
         "at": BEGAN + at,
         "distinct_id": who,
         "current_url": url,
-        "properties": properties,
+        "properties": {key: value for key, value in properties.items() if key != "$window_id"},
         "elements": elements,
+        "window_id": properties.get("$window_id"),
     }
 
 
@@ -68,12 +72,13 @@ SESSIONS = [
     session(
         "browser",
         event("$pageview", 1, "bob", **{"$current_url": HOME}),
-        event("bought", 2, "bob", plan="free", amount="9.5", at="2026-10-31"),
+        event("bought", 2, "bob", plan="free", amount="9.5", at="2026-10-31", **{"$window_id": "w"}),
         event("$screen", 3, "bob"),
         distinct_ids=["anonymous"], start_url=HOME, urls=[HOME], mouse_activity_count=7, last=BEGAN + 600_000,
         lines=[{"level": "warn", "message": "Failed: slow"}], console_warn_count=1,
     ),
-    session("silent", snapshot_source="mobile", snapshot_library="posthog-ios", active=5_000, last=BEGAN + 20_000),
+    session("silent", snapshot_source="mobile", snapshot_library="posthog-ios", active=5_000, first=BEGAN + 5_000,
+            last=BEGAN + 25_000),
 ]  # fmt: skip
 PERSONS = [
     {"id": ANN, "distinct_ids": ["ann"],
@@ -92,6 +97,8 @@ DEFINITIONS = Definitions(
     },
 )
 ALL, NONE = {"buyer", "browser", "silent"}, set[str]()
+ANSWERED = {*PropertyFilter.model_json_schema()["properties"]["operator"]["anyOf"][0]["enum"]} - {"flag_evaluates_to"}
+"""Operators of the contract that are evaluated."""
 
 
 def one(kind: str, key: str, operator: str | None = None, value: Any = None) -> Row:
@@ -189,15 +196,32 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("event", "at", "is_date_before", "2026-11-01"), {"browser"}),
     (one("event", "at", "is_date_after", "2026-10-31"), {"buyer"}),
     (one("event", "at", "is_date_after", "2026-10-30T23:59:59"), {"buyer", "browser"}),
+    # so long before now
+    (one("event", "at", "is_date_after", "-7d"), {"buyer"}),
+    (one("event", "at", "is_date_after", "123h"), {"buyer"}),
+    (one("event", "at", "is_date_after", "122h"), NONE),
+    (one("event", "at", "is_date_before", "-1w"), {"browser"}),
+    (one("event", "at", "is_date_exact", "-5d"), {"buyer"}),
+    (one("event", "at", "is_date_after", "-1m"), {"buyer", "browser"}),
+    (one("event", "at", "is_date_after", "-9999y"), {"buyer", "browser"}),
+    (one("event", "at", "is_date_before", "-9999y"), NONE),
+    (one("session", "$start_timestamp", "is_date_after", "-1y"), ALL),
     (one("event", "$current_url", "is_cleaned_path_exact", "https://shop.example/cart"), {"buyer"}),
     (one("event", "$lib", "exact", "posthog-ios"), {"silent"}),
     ({"events": [entity("bought", ("event", "$lib", "exact", "js"))]}, {"buyer"}),
     (one("event", "it's %s {}", "is_not_set"), ALL),
+    # properties that every event has, and that are kept as its columns
+    (one("event", "distinct_id", "exact", "ann"), {"buyer"}),
+    (one("event", "$session_id", "is_not", "buyer"), {"browser", "silent"}),
+    (one("event", "$window_id", "is_set"), {"browser"}),
+    (one("event", "$group_type", "is_set"), NONE),
+    ({"events": [entity("bought", ("event", "$window_id", "exact", "w"))]}, {"browser"}),
     (one("feature", "new", "exact", "b"), {"buyer"}),
     (one("feature", "$feature/new", "is_not_set"), {"browser", "silent"}),
     (one("event_metadata", "event", "exact", "$autocapture"), {"buyer"}),
     (one("event_metadata", "distinct_id", "is_set"), {"buyer", "browser"}),
     (one("event_metadata", "timestamp", "is_date_after", "2026-01-01"), {"buyer", "browser"}),
+    (one("event_metadata", "timestamp", "is_date_after", "2026-09-21T14:13:20.003Z"), {"buyer"}),
     # elements
     (one("element", "text", "icontains", "buy"), {"buyer"}),
     (one("element", "tag_name", "is_not", "button"), {"browser", "silent"}),
@@ -236,6 +260,7 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("session", "$autocapture_count", "exact", 0), {"browser", "silent"}),
     (one("session", "$start_timestamp", "is_date_before", "2026-01-01"), NONE),
     (one("session", "$start_timestamp", "is_date_exact", "2026-09-21"), ALL),
+    (one("session", "$start_timestamp", "is_date_before", "2026-09-21T14:13:25Z"), {"buyer", "browser"}),
     (one("session", "$end_timestamp", "is_date_after", "2026-09-21T14:14:00Z"), {"buyer", "browser"}),
     (one("session", "$entry_pathname", "exact", "/"), {"buyer", "browser"}),
     (one("session", "$exit_pathname", "exact", "/cart/"), {"buyer"}),
@@ -248,6 +273,7 @@ CASES: list[tuple[Row, set[str]]] = [
     (one("session", "$entry_utm_term", "is_set"), {"buyer"}),
     (one("session", "$entry_utm_content", "is_not_set"), {"browser", "silent"}),
     (one("recording", "start_time", "is_date_before", "2026-09-21T14:13:20Z"), NONE),
+    (one("recording", "start_time", "is_date_after", "2026-09-21T14:13:20Z"), {"silent"}),
     (one("recording", "end_time", "is_date_before", "2026-09-21T14:14:00Z"), {"silent"}),
     (one("recording", "distinct_id", "exact", "anonymous"), {"browser"}),
     (having("recording_duration", "exact", 600), {"browser"}),
@@ -305,17 +331,32 @@ def filled(connection: psycopg.Connection[TupleRow]) -> psycopg.Connection[Tuple
 
 
 def selected(connection: psycopg.Connection[TupleRow], query: Row) -> set[str]:
-    made = condition(TENANT, query, DEFINITIONS)
+    made = condition(TENANT, query, DEFINITIONS, NOW)
     assert made.unsupported == []
     statement = f"SELECT s.session_id FROM capture.session s WHERE {made.sql}"
     return {row[0] for row in connection.execute(statement.encode(), made.values)}
 
 
-def test_every_fact_has_a_case() -> None:
+def test_every_condition_has_a_case_that_tells_sessions_apart() -> None:
+    """One that all sessions pass, or none, would go unnoticed when it read something else."""
+    telling = [query for query, expected in CASES if expected not in (ALL, NONE)]
     filters = [
-        each for query, _ in CASES for name in ("properties", "having_predicates") for each in query.get(name, [])
+        each
+        for query in telling
+        for name in ("properties", "having_predicates", "console_log_filters")
+        for each in query.get(name, [])
     ]
-    assert {each.get("key") for each in filters if each.get("type") in ("recording", "session")} == FACTS.keys()
+    keys = {(each["type"], each["key"]) for each in filters}
+    assert {key for kind, key in keys if kind in ("recording", "session")} == FACTS.keys()
+    assert {key for kind, key in keys if kind == "event_metadata"} == {"event", "distinct_id", "timestamp"}
+    assert {key for kind, key in keys if kind == "element"} == {"tag_name", "text", "href", "selector"}
+    assert {key for kind, key in keys if kind == "log_entry"} == {"level", "message"}
+    assert {"event", "feature", "person"} <= {kind for kind, _ in keys}
+    assert {each["operator"] for each in filters} >= ANSWERED == OPERATORS.keys(), "also in random queries"
+    assert {name for query in telling for name in query} >= {
+        "events", "actions", "properties", "console_log_filters", "having_predicates", "filter_test_accounts",
+        "operand", "session_ids", "distinct_ids", "person_uuid",
+    }  # fmt: skip
 
 
 @pytest.mark.rule("3.3/evaluated", "trap/43")
@@ -336,11 +377,19 @@ UNSUPPORTED: list[tuple[Row, list[str] | None]] = [
     (one("element", "nth_child", "exact", "x"), ["properties: element nth_child"]),
     (one("element", "selector", "exact", "a:hover"),
      ["properties: element selector (a selector with more than tags, ids, classes and attributes)"]),
+    *((one("event", key, "is_not", "x"), [f"properties: event {key} (a property that is not kept)"])
+      for key in ("token", "$elements_chain", "$set", "$sdk_debug_retry_queue_size")),
+    *((one(kind, key, "is_not", "x"), [f"properties: {kind} {key} (a property that no SDK sends)"])
+      for kind, key in (("event", "$geoip_country_code"), ("person", "$geoip_country_code"),
+                        ("person", "$virt_mrr"), ("event", "$group_0"))),
+    ({"events": [entity("bought", ("event", "token", "is_set", None))]},
+     ["events: bought (event token: a property that is not kept)"]),
     (one("event", "plan", "exact", []), ["properties: event plan (no value)"]),
     (one("event", "plan", "flag_evaluates_to", "x"), ["properties: event plan (operator flag_evaluates_to)"]),
     (one("event", "plan", "gt", "many"), ["properties: event plan (not a number)"]),
     (one("event", "plan", "between", [1]), ["properties: event plan (between needs two numbers)"]),
-    (one("event", "plan", "is_date_after", "-7d"), ["properties: event plan (not a date)"]),
+    (one("event", "plan", "is_date_after", "-7x"), ["properties: event plan (not a date)"]),
+    (one("event", "plan", "is_date_after", "-7dStart"), ["properties: event plan (not a date)"]),
     (one("event", "plan", "is_date_exact", "2026-02-31"), ["properties: event plan (not a date)"]),
     (one("event", "plan", "exact", float("inf")), ["properties: event plan (its value)"]),
     (one("event", "plan", "exact", {"a": 1}), ["properties: event plan (its value)"]),
@@ -364,7 +413,7 @@ UNSUPPORTED: list[tuple[Row, list[str] | None]] = [
 @pytest.mark.rule("3.3/evaluated")
 @pytest.mark.parametrize(("query", "named"), UNSUPPORTED, ids=[ascii(query)[:90] for query, _ in UNSUPPORTED])
 def test_what_cannot_be_answered_is_named_and_selects_nothing(filled: Any, query: Row, named: list[str] | None) -> None:
-    made = condition(TENANT, {**query, "operand": "OR"}, DEFINITIONS)
+    made = condition(TENANT, {**query, "operand": "OR"}, DEFINITIONS, NOW)
     assert named is None or made.unsupported == named
     assert made.unsupported
     assert all(len(text) < 200 and text.encode() and text.isprintable() for text in made.unsupported)

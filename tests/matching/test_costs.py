@@ -18,6 +18,7 @@ from projections.queries.session_list import SessionFilters
 from tests.matching.worlds import COUNTS, fill
 
 TENANT = Tenant(77, UUID(int=7))
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DEEP = ";".join(['div.card:attr__class="card"'] * 500)
 
 
@@ -46,7 +47,7 @@ def hostile(connection: psycopg.Connection[TupleRow]) -> psycopg.Connection[Tupl
 @pytest.mark.parametrize("selector", ["div div div a.buy", "div > div div > div div > div.buy", "* * * * * .buy"])
 def test_a_deep_chain_costs_its_elements_and_not_their_combinations(hostile: Any, selector: str) -> None:
     """A join of four steps would compare 50 ** 4 elements an event."""
-    made = condition(TENANT, by_selector(selector), NONE)
+    made = condition(TENANT, by_selector(selector), NONE, NOW)
     assert made.unsupported == []
     statement = f"SELECT s.session_id FROM capture.session s WHERE {made.sql}"
     with hostile.transaction():
@@ -58,13 +59,13 @@ def test_the_parts_of_a_querys_selectors_are_bounded_together(hostile: Any) -> N
     """The database plans each step: thousands take it seconds and gigabytes."""
     named = ["selectors of more than 300 steps, classes and attributes together"]
     many = [", ".join(f"a{number}" for number in range(40))] * 50
-    assert condition(TENANT, by_selector(many), NONE).unsupported == named
+    assert condition(TENANT, by_selector(many), NONE, NOW).unsupported == named
     several = {"properties": by_selector("div div div div div div")["properties"] * 51}
-    assert condition(TENANT, several, NONE).unsupported == named
+    assert condition(TENANT, several, NONE, NOW).unsupported == named
     actions = Definitions([], {"5": [{"event": "x", "selector": "a b c d e f"}] * 51})
-    assert condition(TENANT, {"actions": [{"id": 5}]}, actions).unsupported == named
-    assert condition(TENANT, by_selector("a" + ".b[c]" * 150), NONE).unsupported == named
-    made = condition(TENANT, by_selector(["div > div div div > a.buy"] * 50), NONE)
+    assert condition(TENANT, {"actions": [{"id": 5}]}, actions, NOW).unsupported == named
+    assert condition(TENANT, by_selector("a" + ".b[c]" * 150), NONE, NOW).unsupported == named
+    made = condition(TENANT, by_selector(["div > div div div > a.buy"] * 50), NONE, NOW)
     assert made.unsupported == []
     statement = f"SELECT s.session_id FROM capture.session s WHERE {made.sql}"
     with hostile.transaction():

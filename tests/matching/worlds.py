@@ -37,6 +37,7 @@ WORDS = [
     "20.0",
 ]
 DATES = ["2026-01-31", "2026-01-31T10:00:00Z", "2026-01-31 23:30:00-01:00", "2026-02-01T00:00:00.000001Z", "2026-02-31"]
+AGO = ["-8m", "-243d", "1y", "-9999y", "-10d", "249h", "-1w"]
 URLS = ["https://shop.example/cart?id=1", "https://shop.example/cart/", "https://shop.example", "about:blank", "/x"]
 VALUES: list[Any] = [
     *WORDS, *DATES, *URLS, 5, 7.5, -3, 0, 10, 20.0, 1e20, 1e-7,
@@ -144,7 +145,7 @@ OPERATORS: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(["gt", "gte", "lt", "lte", "min", "max"], _one_or_more(NUMBERS)),
     **dict.fromkeys(["between", "not_between"], _pairs),
     **dict.fromkeys(["is_set", "is_not_set"], st.none()),
-    **dict.fromkeys(["is_date_exact", "is_date_before", "is_date_after"], st.sampled_from(DATES[:-1])),
+    **dict.fromkeys(["is_date_exact", "is_date_before", "is_date_after"], st.sampled_from([*DATES[:-1], *AGO])),
     "is_cleaned_path_exact": _one_or_more(URLS),
 }
 _TIMES = ["is_date_exact", "is_date_before", "is_date_after", "is_set", "is_not_set"]
@@ -252,10 +253,12 @@ def fill(connection: Connection, environment: int, world: Row, first_number: int
         )  # fmt: skip
         cursor.executemany(
             "INSERT INTO capture.analytics_event (environment_id, session_id, uuid, name, at, distinct_id, current_url,"
-            " properties, elements, received_at, arrived_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " properties, elements, window_id, received_at, arrived_at)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 (environment, each["id"], event["uuid"], event["name"], event["at"], event["distinct_id"],
-                 event["current_url"], Jsonb(event["properties"]), _jsonb(event["elements"]), _NOW, _NOW)
+                 event["current_url"], Jsonb(event["properties"]), _jsonb(event["elements"]),
+                 event.get("window_id"), _NOW, _NOW)
                 for each in sessions
                 for event in each["events"]
             ],

@@ -38,6 +38,7 @@ class Schedule:
     store: Store
     quota: int = 1000
     per_scanner: int = 150
+    per_environment: int = 300
     per_day: int = 5000
     on_exhausted: Any = "wait"
     now: datetime = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -52,6 +53,7 @@ class Schedule:
         limits = ObservationLimits(
             default_quota=self.quota,
             per_scanner=self.per_scanner,
+            per_environment=self.per_environment,
             kept_per_scanner=1,
             scheduled_per_day=self.per_day,
         )

@@ -191,6 +191,25 @@ def test_a_full_cap_asks_for_another_sweep_soon(schedule: Schedule) -> None:
     assert schedule.watermark(scanner)["waiting_for"] == "in_flight_cap"
 
 
+def test_the_schedules_of_an_environment_leave_room_for_requests_on_demand(schedule: Schedule) -> None:
+    schedule.per_environment = 53  # 50 of them are kept
+    scanners = [schedule.create("one"), schedule.create("other")]
+    schedule.now += timedelta(seconds=1)
+    for name in "ab":
+        schedule.settled(name)
+    assert schedule.sweep() is not None
+    assert sum(len(schedule.requested(scanner)) for scanner in scanners) == 3
+    assert [schedule.watermark(scanner)["waiting_for"] for scanner in scanners].count("in_flight_cap") == 1
+    wanted = [f"d{number}" for number in range(51)]
+    answers = schedule.observations.request(schedule.context(), scanners[0], wanted, "on_demand")
+    assert [answer.outcome for answer in answers] == ["started"] * 50 + ["capped"]
+
+
+def test_the_caps_are_those_of_the_operator_interface() -> None:
+    assert ObservationLimits().caps("on_demand") == (150, 300)
+    assert ObservationLimits().caps("schedule") == (125, 250)
+
+
 def test_a_deleted_scanner_loses_its_watermark(schedule: Schedule) -> None:
     scanner = schedule.create()
     schedule.scanners.delete(schedule.context(), scanner)

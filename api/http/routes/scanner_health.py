@@ -30,7 +30,7 @@ def retrieve_health(call: Call) -> Response:
         definitions = definitions_of(conn, call.tenant)
         used = quota.quota(conn, call.tenant, now, call.services.limits.default_quota)
     standing = Quota(used["exhausted"], used["monthly_quota"], Period.of(now))
-    unsupported = condition(call.tenant, signs.schedule.query, definitions).unsupported
+    unsupported = condition(call.tenant, signs.schedule.query, definitions, now).unsupported
     services = call.services
     installed = Installed(services.providers, services.catalogue)
     return Answer(health(signs, standing, installed, unsupported, now, services.patience))

@@ -98,11 +98,12 @@ def _matching(call: Call, definitions: Definitions) -> Condition | None:
     if not conditions:
         return None
     asked = dict[str, JsonValue]()
-    made = condition(call.tenant, asked, definitions)
+    now = call.services.clock()
+    made = condition(call.tenant, asked, definitions, now)
     for name, value in conditions.items():
         # With those before it: there may be too many of them together.
         asked[name] = value
-        made = condition(call.tenant, asked, definitions)
+        made = condition(call.tenant, asked, definitions, now)
         if made.unsupported:
             message = f"This server cannot answer: {echo(', '.join(made.unsupported))}."
             raise Invalid(name, "invalid_input", message)

@@ -1,7 +1,7 @@
 """How much of what a stranger sends is kept of one event: the rules of properties, in one place.
 
-* What an SDK sends as its own bookkeeping is dropped: names that begin with one of BOOKKEEPING, or are one of OWN.
-* Properties that have a place of their own (`$elements_chain`, `$set`, ...) are not among the properties.
+* What an SDK sends as its own bookkeeping is dropped, and properties that have a place of their own (`$elements_chain`,
+  `$set`, ...) are not among the properties: domain/event_properties.py says which.
 * At most MAX_PROPERTIES, the first ones sent; names of MAX_NAME characters; texts of MAX_TEXT; values nested
   MAX_LEVELS deep, with MAX_PARTS parts.
 * At most MAX_BYTES of JSON together. When there is more, the largest values go first.
@@ -15,6 +15,7 @@ is read that somebody else may have written.
 from collections.abc import Callable, Iterable, Mapping
 
 from consumers.capture.encodings import Json, dump
+from domain.event_properties import is_kept
 
 MAX_PROPERTIES = 500
 MAX_NAME = 200
@@ -25,26 +26,10 @@ MAX_LEVELS = 8
 MAX_PARTS = 1_000
 MAX_BYTES = 32 * 1024
 
-BOOKKEEPING = ("$sdk_debug_", "$debug_")
-OWN = frozenset({"$lib_rate_limit_remaining_tokens", "$config_defaults", "$sdk_dist_channel", "token"})
-ELSEWHERE = frozenset(
-    {
-        "$elements",
-        "$elements_chain",
-        "$set",
-        "$set_once",
-        "$unset",
-        "distinct_id",
-        "$distinct_id",
-        "$session_id",
-        "$window_id",
-    }
-)
-
 
 def bounded(properties: Mapping[str, Json]) -> dict[str, Json]:
     """The properties of an event, by the rules above."""
-    return fitting(((name, value) for name, value in properties.items() if _is_told(name)), MAX_PROPERTIES, MAX_BYTES)
+    return fitting(((name, value) for name, value in properties.items() if is_kept(name)), MAX_PROPERTIES, MAX_BYTES)
 
 
 def fitting(
@@ -79,10 +64,6 @@ def trimmed(value: Json) -> Json:
 
 def storable(text: str, longest: int) -> str:
     return text[:longest].replace("\0", "\ufffd")
-
-
-def _is_told(name: str) -> bool:
-    return name not in OWN and name not in ELSEWHERE and not name.startswith(BOOKKEEPING)
 
 
 class _Trimming:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from domain.tenant import Tenant
@@ -31,12 +32,12 @@ class Condition:
     unsupported: list[str]
 
 
-def condition(tenant: Tenant, query: Mapping[str, Any], definitions: Definitions) -> Condition:
+def condition(tenant: Tenant, query: Mapping[str, Any], definitions: Definitions, now: datetime) -> Condition:
     """What the query, as it is stored, asks of a session of the tenant. Pure, and raises nothing for any object.
 
-    It knows nothing of windows, eligibility, sampling and deletion: those are the caller's. Regular expressions and
-    large sets can be slow, so a caller runs it under a statement_timeout.
+    Relative dates are counted back from `now`. It knows nothing of windows, eligibility, sampling and deletion: those
+    are the caller's. Regular expressions and large sets can be slow, so a caller runs it under a statement_timeout.
     """
     reading = read(query, definitions)
-    sql, values = written(tenant, Some(()) if reading.unanswered else reading.part)
+    sql, values = written(tenant, Some(()) if reading.unanswered else reading.part, now)
     return Condition(f"(s.environment_id = %(match_environment)s AND {sql})", values, list(reading.unanswered))

@@ -14,7 +14,8 @@ How values compare, on both sides:
 * `gt`, `gte`, `lt`, `lte`, `min` (at least), `max` (at most) and `between` (both ends included) compare numbers, and
   text that looks like one (matching.number in 0042_matching.sql says when); other text does not match.
 * `is_date_*` compare times: ISO 8601 to the microsecond, UTC where no offset is given. `exact` means the same day in
-  UTC; a date alone stands for its whole day. Relative dates (`-7d`) are not answered.
+  UTC; a date alone stands for its whole day. `-7d` is the moment seven times 24 hours before now (`h`, `d`, `w`, `m`
+  months, `y`; with or without the minus, as the reference product takes it), and now is when the query is asked.
 * `regex` finds the pattern anywhere (regexes.py). `is_cleaned_path_exact` compares without query, fragment and closing
   slashes. `in` and `not_in` are `exact` and `is_not`.
 * Text that cannot be stored (NUL, unpaired surrogates) equals nothing.
@@ -28,6 +29,8 @@ from decimal import Decimal
 from math import isfinite
 from typing import Literal, cast
 
+from dateutil.relativedelta import relativedelta
+
 from projections.queries.matching.regexes import translated
 from projections.queries.matching.terms import (
     Between,
@@ -36,6 +39,7 @@ from projections.queries.matching.terms import (
     Matches,
     OneOf,
     Present,
+    Relative,
     SamePath,
     Test,
     Unanswered,
@@ -65,6 +69,16 @@ _TIME = re.compile(
     r"(?P<time>[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])?)?"
 )
 
+_AGO = re.compile(r"-?(?P<number>[0-9]{1,4})(?P<unit>[hdwmy])")
+_LENGTHS = {
+    "h": relativedelta(hours=1),
+    "d": relativedelta(days=1),
+    "w": relativedelta(weeks=1),
+    "m": relativedelta(months=1),
+    "y": relativedelta(years=1),
+}
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
 
 def compared(operator: object, value: object) -> tuple[bool, Test]:
     """Whether the operator is a negative one, and the test of its positive form. No operator means `exact`.
@@ -76,6 +90,17 @@ def compared(operator: object, value: object) -> tuple[bool, Test]:
         raise Unanswered("its operator")
     positive = OPPOSITE.get(name, name)
     return name in OPPOSITE, _test(positive, value)
+
+
+def resolved(test: Relative, now: datetime) -> Within:
+    """What the test means at a time. What is before the first year is its beginning."""
+    try:
+        at = now.astimezone(UTC) - _LENGTHS[test.unit] * test.number
+    except (ValueError, OverflowError):
+        at = _LONG_AGO
+    if test.how == "before":
+        return Within(None, at)
+    return _day_of(at) if test.how == "exact" else Within(at + timedelta(microseconds=1), None)
 
 
 def storable(text: str) -> bool:
@@ -149,22 +174,30 @@ def _between(value: object) -> Between:
     return Between(low, high)
 
 
-def _within(operator: str, value: object) -> Within:
+def _within(operator: str, value: object) -> Within | Relative:
     texts = _texts(value)
     if len(texts) != 1:
         raise Unanswered("more than one date")
+    if ago := _AGO.fullmatch(texts[0]):
+        how = cast('Literal["before", "exact", "after"]', operator.removeprefix("is_date_"))
+        return Relative(how, int(ago["number"]), cast('Literal["h", "d", "w", "m", "y"]', ago["unit"]))
     found = _TIME.fullmatch(texts[0])
     if not found:
         raise Unanswered("not a date")
     try:
         at = datetime.fromisoformat(texts[0])
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        day = datetime.combine(at.date(), time(), UTC)
-        next_day = day + timedelta(days=1)
+        day = _day_of(at)
     except (ValueError, OverflowError) as error:
         raise Unanswered("not a date") from error
     if operator == "is_date_before":
         return Within(None, at)
     if operator == "is_date_exact":
-        return Within(day, next_day)
-    return Within(at + timedelta(microseconds=1) if found["time"] else next_day, None)
+        return day
+    return Within(at + timedelta(microseconds=1) if found["time"] else day.until, None)
+
+
+def _day_of(at: datetime) -> Within:
+    """The day of UTC that a time is in. Raises OverflowError for the last one of all."""
+    day = datetime.combine(at.date(), time(), UTC)
+    return Within(day, day + timedelta(days=1))

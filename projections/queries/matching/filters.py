@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+from domain.event_properties import COLUMNS, OF_SERVERS, is_kept
 from projections.queries.matching.comparing import compared, storable
 from projections.queries.matching.facts import FACTS, RECORDING, SESSION
 from projections.queries.matching.selectors import selectors
@@ -22,6 +23,7 @@ from projections.queries.matching.terms import (
     Person,
     Present,
     Property,
+    Relative,
     Selected,
     Some,
     Test,
@@ -37,6 +39,8 @@ SHOWN = 80
 
 _COLUMNS = {"event": "name", "distinct_id": "distinct_id", "timestamp": "at"}
 _FEATURE = "$feature/"
+
+NOT_SENT = "a property that no SDK sends"
 
 
 def described(where: str, filter_: object) -> str:
@@ -67,8 +71,11 @@ def session_part(filter_: Filter) -> Part:
         return negated(Happened(None, (test,)), negative=negative)
     match filter_.get("type"):
         case "person":
+            key = _key(filter_)
+            if key.startswith(OF_SERVERS):
+                raise Unanswered(NOT_SENT)
             negative, test = _compared(filter_)
-            return negated(_with_key(_key(filter_), lambda key: Person(key, test)), negative=negative)
+            return negated(_with_key(key, lambda key: Person(key, test)), negative=negative)
         case "recording":
             return _fact(RECORDING.keys(), filter_)
         case "session":
@@ -88,7 +95,7 @@ def event_test(filter_: Filter) -> tuple[bool, EventTest] | None:
             if filter_["type"] == "feature" and not key.startswith(_FEATURE):
                 key = f"{_FEATURE}{key}"
             negative, test = _compared(filter_)
-            return negative, Property(key, test) if storable(key) else Property("", OneOf(()))
+            return negative, _property(key, test)
         case "event_metadata":
             return _column(filter_)
         case "element":
@@ -114,6 +121,16 @@ def negated(part: Part, *, negative: bool) -> Part:
 
 def _compared(filter_: Filter) -> tuple[bool, Test]:
     return compared(filter_.get("operator"), filter_.get("value"))
+
+
+def _property(key: str, test: Test) -> EventTest:
+    if key.startswith(OF_SERVERS):
+        raise Unanswered(NOT_SENT)
+    if key in COLUMNS:
+        return Column(cast("Any", COLUMNS[key]), test)
+    if not is_kept(key):
+        raise Unanswered("a property that is not kept")
+    return Property(key, test) if storable(key) else Property("", OneOf(()))
 
 
 def _key(filter_: Filter) -> str:
@@ -147,7 +164,7 @@ def _column(filter_: Filter) -> tuple[bool, EventTest]:
 
 
 def _check_time(is_time: bool, test: Test) -> None:  # noqa: FBT001 - the question itself
-    if is_time and not isinstance(test, Within | Present):
+    if is_time and not isinstance(test, Within | Relative | Present):
         raise Unanswered("a time needs is_date_exact, is_date_before or is_date_after")
 
 

@@ -71,7 +71,17 @@ class Within:
     until: datetime | None
 
 
-Test: TypeAlias = Present | OneOf | Contains | Matches | SamePath | Compared | Between | Within
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """It is a time before, on the day (in UTC) of, or after the moment that is so long before now."""
+
+    how: Literal["before", "exact", "after"]
+    number: int
+    unit: Literal["h", "d", "w", "m", "y"]
+    """Hours, days of 24 hours, weeks of seven of them, months and years of the calendar."""
+
+
+Test: TypeAlias = Present | OneOf | Contains | Matches | SamePath | Compared | Between | Within | Relative
 
 # --- tests of one event ---------------------------------------------------------------------------------------------
 
@@ -88,7 +98,7 @@ class Property:
 class Column:
     """What every event has."""
 
-    name: Literal["name", "distinct_id", "at"]
+    name: Literal["name", "distinct_id", "at", "session_id", "window_id"]
     test: Test
 
 

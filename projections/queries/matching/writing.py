@@ -7,10 +7,11 @@ so that `NOT` turns one into the other. The environment comes first in every loo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.tenant import Tenant
-from projections.queries.matching.comparing import is_number
+from projections.queries.matching.comparing import is_number, resolved
 from projections.queries.matching.facts import FACTS, Known
 from projections.queries.matching.terms import (
     All,
@@ -32,6 +33,7 @@ from projections.queries.matching.terms import (
     Person,
     Present,
     Property,
+    Relative,
     SamePath,
     Selected,
     Some,
@@ -56,17 +58,24 @@ _CHAIN = "jsonb_array_elements(CASE jsonb_typeof(e.elements) WHEN 'array' THEN e
 _OWN = {"id": "attr_id", "href": "href", ":nth-child": "nth_child", ":nth-of-type": "nth_of_type"}
 """Attributes of an element that the chain has as fields of their own."""
 
-_COLUMNS = {"name": "e.name", "distinct_id": "e.distinct_id", "at": "e.at"}
+_COLUMNS = {
+    "name": "e.name",
+    "distinct_id": "e.distinct_id",
+    "at": "e.at",
+    "session_id": "e.session_id",
+    "window_id": "e.window_id",
+}
 
 
-def written(tenant: Tenant, part: Part) -> tuple[str, dict[str, Any]]:
-    """The condition and its values."""
-    writer = _Writer(tenant)
+def written(tenant: Tenant, part: Part, now: datetime) -> tuple[str, dict[str, Any]]:
+    """The condition and its values. `now` is what relative dates are counted back from."""
+    writer = _Writer(tenant, now)
     return writer.part(part), writer.values
 
 
 class _Writer:
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, now: datetime) -> None:
+        self._now = now
         self.values: dict[str, Any] = {ENVIRONMENT: tenant.environment_id}
         self._names = dict[str, str]()
 
@@ -248,11 +257,15 @@ class _Writer:
                 return self._number(f"matching.number({value})", test)
             case Within(since, until):
                 return self._between(f"matching.instant({value})", since, until)
+            case Relative():
+                return self._text(value, resolved(test, self._now))
 
     def _time(self, milliseconds: str, test: Test) -> str:
         match test:
             case Within(since, until):
                 return self._between(f"to_timestamp({milliseconds} / 1000.0)", since, until)
+            case Relative():
+                return self._time(milliseconds, resolved(test, self._now))
             case _:
                 return f"{milliseconds} IS NOT NULL"
 

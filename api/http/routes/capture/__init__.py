@@ -4,6 +4,6 @@ The only routes with CORS, and the only ones without an API key: a project token
 data it is.
 """
 
-from api.http.routes.capture.table import mount, threads
+from api.http.routes.capture.table import mount, open_to_pages, threads
 
-__all__ = ("mount", "threads")
+__all__ = ("mount", "open_to_pages", "threads")

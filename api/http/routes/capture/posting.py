@@ -10,6 +10,7 @@ from functools import cache, partial
 from http import HTTPStatus
 
 from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 
 from api.http import measures
 from api.http.answers import Answer
@@ -21,8 +22,8 @@ from api.http.line import Full, Line
 from api.http.routes.capture.cross_origin import allowed
 from api.http.services import Services, services_of
 from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.held import Holding, content_bytes
-from consumers.capture.posts import Post
+from consumers.capture.held import Holding
+from consumers.capture.posts import Post, Taken
 from consumers.capture.posts import take as take_posts
 from consumers.capture.refusals import CaptureRefused, OverDay
 from consumers.capture.wire import Accepted
@@ -39,11 +40,14 @@ Accepting = Callable[..., Accepted]
 Endpoint = Callable[[Request], Awaitable[Response]]
 """A function of the framework."""
 
-Together = Batches[Post, Accepted]
+Together = Batches[Post, Taken]
 """Small bodies that are posted at the same moment."""
 
 SMALL_BYTES = 256 * 1024
 """What a body may have to be read together with others: ten milliseconds of work, or a second for a hostile one."""
+
+TAKEN = Answer({"status": "Ok"})
+"""Always the same, and sent for nearly every post: made once. Whoever adds headers on its way out copies them."""
 
 Answering = Callable[[Request, bytes], Awaitable[Response]]
 """An answer to a request whose body is there. May raise what it likes."""
@@ -64,6 +68,8 @@ def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> E
                 if body is None:
                     return _refused(too_large(limit))
                 return await answering(request, body)
+        except ClientDisconnect:
+            raise  # nobody is there to be answered, and strangers may leave as often as they like: no error of ours
         except Full:
             return _refused(unavailable("Too many recordings are being taken in."))
         except Exception as error:  # noqa: BLE001 - answered, and logged where nobody foresaw it
@@ -89,20 +95,19 @@ def taking(accepting: Accepting, line: Line, together: Together) -> Answering:
         post = Post(
             accepting,
             body,
-            {name.lower(): value for name, value in request.headers.items()},
+            dict(request.headers.items()),
             dict(request.query_params),
             services.clock(),
             _with_room(services),
         )
         found = await (together.run(post) if len(body) <= SMALL_BYTES else line.run(partial(_alone, post, services)))
-        for messages in found.by_topic.values():
-            for message in messages:
-                services.allowance.count(int(message.headers["environment_id"]), content_bytes(message))
+        for environment_id, size in found.bytes.items():
+            services.allowance.count(environment_id, size)
         for refused in found.refused:
-            measures.CAPTURED.labels(refused.code).inc()
-        measures.CAPTURED.labels("accepted").inc(found.snapshots)
-        measures.CAPTURED.labels("accepted_events").inc(found.events)
-        return Answer({"status": "Ok"})
+            measures.captured(refused.code)
+        measures.captured("accepted", found.snapshots)
+        measures.captured("accepted_events", found.events)
+        return TAKEN
 
     return take
 
@@ -112,7 +117,7 @@ def publisher_of(services: Services) -> Holding:
     return Holding(services.transport, services.blobs, services.pool, services.clock)
 
 
-def _alone(post: Post, services: Services) -> Accepted:
+def _alone(post: Post, services: Services) -> Taken:
     """A body that takes long to read keeps no other waiting."""
     (outcome,) = take_posts([post], publisher_of(services))
     if isinstance(outcome, Exception):
@@ -158,5 +163,5 @@ def _refusal(request: Request, error: Exception) -> Refusal:
 
 
 def _refused(refusal: Refusal) -> Response:
-    measures.CAPTURED.labels(refusal.code if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else "unavailable").inc()
+    measures.captured(refusal.code if refusal.status < HTTPStatus.INTERNAL_SERVER_ERROR else "unavailable")
     return envelope(refusal)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from fastapi import FastAPI, Request, Response
+from starlette.routing import Route
 
 from api.http.batches import Batches
 from api.http.line import Line
@@ -22,6 +23,7 @@ from api.http.routes.capture.posting import (
 )
 from api.http.routes.capture.sdk_files import sdk_file
 from api.http.services import Services
+from api.http.shortcut import Shortcut
 from consumers.capture.posts import take
 from consumers.capture.wire import accept, accept_rrweb
 
@@ -31,10 +33,10 @@ WAITING_SECONDS = 10.0
 """Browsers give up later than that."""
 TOGETHER = 32
 """Small bodies that are taken in one go."""
-BATCHES = 2
+BATCHES = 1
 """While one waits for its commit, the next is read."""
 BYTES_IN_HAND = 128 * 1024 * 1024
-"""Bodies that arrive, wait or are being taken, together: five of the largest, or thousands of common ones."""
+"""Bodies that arrive, wait or are being taken, together: four of the largest, and thousands of common ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,10 @@ ROUTES = (
 
 
 def mount(app: FastAPI, services: Services) -> None:
-    """Registers the capture routes.
+    """Registers the capture routes, and the short way to those for posts.
 
-    Call it after every other middleware is there, since CORS goes around them, and before other routes: they are looked
-    through in turn, and browsers ask most.
+    Call it before other middleware is there, since the short way begins behind it, and before other routes: they are
+    looked through in turn, and browsers ask most.
     """
     place = Place(
         Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND),
@@ -100,12 +102,20 @@ def mount(app: FastAPI, services: Services) -> None:
             seconds=WAITING_SECONDS,
         ),
     )
-    paths = {f"{prefix}{row.path}": row for prefix in _prefixes(services) for row in ROUTES}
-    for path, row in paths.items():
+    posts: list[Route] = []
+    for path, row in _paths(services).items():
         # Plain routes: the framework's own would look for parameters and dependencies at each of the many requests.
-        app.add_route(path, row.made(place), methods=[row.method], include_in_schema=False)
-        app.add_route(path, _asked_before(row.method), methods=["OPTIONS"], include_in_schema=False)
-    app.add_middleware(CrossOrigin, paths=tuple(paths), origins=services.capture_origins)
+        route = Route(path, row.made(place), methods=[row.method], include_in_schema=False)
+        asked_before = Route(path, _asked_before(row.method), methods=["OPTIONS"], include_in_schema=False)
+        app.router.routes += [route, asked_before]
+        if row.method == "POST":
+            posts.append(route)
+    app.add_middleware(Shortcut, routes=posts)
+
+
+def open_to_pages(app: FastAPI, services: Services) -> None:
+    """CORS for the capture routes. Call it after every other middleware is there: CORS goes around them."""
+    app.add_middleware(CrossOrigin, paths=_paths(services), origins=services.capture_origins)
 
 
 def threads(services: Services) -> int:
@@ -113,8 +123,10 @@ def threads(services: Services) -> int:
     return max(1, services.pool.max_size // 3)
 
 
-def _prefixes(services: Services) -> list[str]:
-    return sorted({"", services.capture_prefix.rstrip("/")})
+def _paths(services: Services) -> dict[str, Row]:
+    """Every path, with and without the configured prefix."""
+    prefixes = sorted({"", services.capture_prefix.rstrip("/")})
+    return {f"{prefix}{row.path}": row for prefix in prefixes for row in ROUTES}
 
 
 def _asked_before(method: str) -> Endpoint:
