@@ -161,7 +161,7 @@ def test_a_tiny_cost_fits() -> None:
     cheap = done.model_copy(update={"cost_usd": Decimal("0.00000015")})
     data = json.loads(EventMapper().to_stored_event(cheap).state)
     assert data["cost_usd"] == "1.5E-7"
-    validator(file_of("ObservationSucceeded", 1), strict=True).validate(data)
+    validator(file_of("ObservationSucceeded", 2), strict=True).validate(data)
 
 
 def _accepted(records: list[Record], broken: Any) -> list[str]:
