@@ -80,6 +80,7 @@ def test_a_scan_keeps_its_evidence_once(scans: Scans) -> None:
     assert key in set(scans.blobs.list(TENANT.environment_id, SESSION)), "it is among the session's blobs"
     found = past(scans, digest)
     evidence = built(scans)
+    assert found is not None
     assert found == Kept(digest, evidence.text, evidence.lines, evidence.signals)
     assert hashlib.sha256(found.text.encode()).hexdigest() == digest
     assert len(scans.blobs.get(key)) < len(evidence.text), "packed, with its lines and signals"
