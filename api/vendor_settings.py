@@ -27,7 +27,7 @@ class VendorSettings(BaseSettings):
     anthropic_api_key: SecretStr | None = None
     anthropic_base_url: str | None = None
     models_file: Path | None = None
-    model_seconds: Annotated[float, Field(ge=1, le=3600)] = CALL_SECONDS
+    model_seconds: Annotated[float, Field(ge=1, le=1200)] = CALL_SECONDS
     answer_cache: Literal["on", "off"] = "on"
 
     @field_validator("google_api_key", "openai_api_key", "anthropic_api_key")

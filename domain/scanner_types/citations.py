@@ -1,4 +1,7 @@
-"""Citations of moments in an answer's prose: ``(t 12)``, ``(t 12, 34)``, ``(t 12, t 34)`` (engine 4.4)."""
+"""Citations of moments in an answer's prose: ``(t 12)``, ``(t 12, 34)``, ``(t 12, t 34)`` (engine 4.4).
+
+Spans such as ``(t 12-15)`` and ``(t 12 to 15)``, which models write although nobody asks them to, cite both ends.
+"""
 
 import re
 from typing import Final, Literal, TypedDict
@@ -6,10 +9,12 @@ from typing import Final, Literal, TypedDict
 TOLERANCE_S: Final = 1
 """A citation may lie this far beyond the recording: its end is rounded to seconds (engine 4.4)."""
 
-_TIME = r"t?\s*\d{1,7}(?:\.\d{1,3})?\s*s?"
-_CITATION = re.compile(rf"\s?\(\s*t\s*\d{{1,7}}(?:\.\d{{1,3}})?\s*s?(?:\s*,\s*{_TIME})*\s*\)")
+# Possessive throughout: answers may repeat what a page says, and no text may keep the engine busy with its spaces.
+_TIME = r"\d{1,7}+(?:\.\d{1,3})?+\s*+s?+"
+_AND = r"\s*+(?:,(?:\s*+and\b)?+|;|[-\u2013\u2014]|to\b|and\b)\s*+(?:t\s*+)?+"
+_CITATION = re.compile(rf"\s?\(\s*+t\s*+{_TIME}(?:{_AND}{_TIME})*+\s*+\)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_MEANT = re.compile(r"\(\s*t(?:\s*[-+=:~]\s*|\s*)\d[^()]{0,80}\)", re.IGNORECASE)
+_MEANT = re.compile(r"\(\s*+t\s*+(?:[-+=:~]\s*+)?+\d[^()]{0,80}+\)", re.IGNORECASE)
 """What can only be meant as a citation, readable or not: ``(t 12)``, ``(t=12)``, ``(t -3)``, ``(t 1:05)``."""
 
 

@@ -219,6 +219,32 @@ def test_a_provider_that_keeps_failing(site: Site, place: Place) -> None:
     assert judged(place, made) == ("ok", []), "an answer came in between"
 
 
+@pytest.mark.rule("10/3")
+def test_what_a_provider_lacks_is_named(site: Site, place: Place) -> None:
+    """A key, the provider itself, or the model, once an operator's file no longer lists it."""
+    made = scanner(place.api, "of a vendor", provider="google", model="gemini-3-flash-preview")["id"]
+    lists = {"google": ["gemini-3-flash-preview"]}
+    told = {
+        "as REPLAY_VISION_GOOGLE_API_KEY is not set": ({"google": "REPLAY_VISION_GOOGLE_API_KEY"}, lists),
+        'This installation has no provider "google"': ({"builtin": None}, lists),
+        'no longer lists the model "gemini-3-flash-preview" of google': ({"google": None}, {"google": ["another"]}),
+    }
+    for words, (providers, catalogue) in told.items():
+        services = replace(site.services, providers=providers, catalogue=catalogue)
+        with served(services, Authorization=f"Bearer {site.key()}") as client:
+            found = client.get(f"/api/projects/{place.environment_id}/vision/scanners/{made}/health/").json()
+        assert (found["status"], [reason["code"] for reason in found["reasons"]]) == (
+            "blocked",
+            ["provider_not_configured"],
+        )
+        assert words in found["reasons"][0]["detail"]
+    with served(
+        replace(site.services, providers={"google": None}, catalogue=lists), Authorization=f"Bearer {site.key()}"
+    ) as client:
+        found = client.get(f"/api/projects/{place.environment_id}/vision/scanners/{made}/health/").json()
+    assert found["status"] == "ok"
+
+
 def test_another_provider_is_not_blamed_for_the_failures_of_the_last(site: Site, place: Place) -> None:
     made = scanner(place.api, "moved", provider="google", model="gemini-3-flash-preview")["id"]
     sited = replace(site, environment_id=place.environment_id)

@@ -137,7 +137,8 @@ FIELDS = {
     "TryFailed.lease_token": "The worker's right to end the run, which ended with the try.",
     "ScanStarted.lease_token": "The worker's right to end the run. Another one replaces it when the worker is lost.",
     "subject": "Refers to what is known of the recorded person; null when nothing is.",
-    "TryFailed.kind": "Why, as a word for programs: `provider_transient`. Others may come.",
+    "TryFailed.kind": "Why, as a word for programs: `provider_transient`, or `infra_transient` when its worker "
+    "was stopped. Others may come.",
     "ObservationFailed.kind": "Why, as a word for programs: "
     f"{_listed(get_args(FailureKind))}, or `orphaned` when its workers died. Others may come.",
     "ObservationIneligible.kind": "Why, as a word for programs: `no_recording`, `too_short`, `too_inactive`, "

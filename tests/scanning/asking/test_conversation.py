@@ -126,7 +126,13 @@ def test_brevity_and_a_correction_have_each_their_turn_and_no_more() -> None:
     assert asked.output == GOOD
     asked = ask(ANY, MONITOR, ABOUT, [wrong, ANY.truncated(""), ANY.answer(GOOD)])
     assert asked.output == GOOD
-    for script in ([ANY.truncated(""), wrong], [wrong, ANY.truncated(""), wrong], [wrong, ANY.truncated("")]):
+    for script in (
+        [ANY.truncated(""), wrong],
+        [wrong, ANY.truncated(""), wrong],
+        [wrong, ANY.truncated("")],
+        [ANY.empty(), ANY.truncated(""), wrong],
+        [ANY.truncated(""), ANY.empty(), wrong],
+    ):
         asked = ask(ANY, MONITOR, ABOUT, script)
         assert asked.error is not None
         assert asked.error.kind == "validation_failed"

@@ -19,11 +19,9 @@ from tests.projections.world import catch_up
 from tests.scanning.answering import Answering
 from tests.scanning.asking.asked import MODEL, ask
 from tests.scanning.recorded import SESSIONS, TRUTH, evidence
-from tests.scanning.test_scan import TENANT, Scans, scans
+from tests.scanning.scans import TENANT, Scans
 from tests.servers.vendors.all import PROTOCOLS
 from tests.servers.vendors.protocol import Protocol
-
-__all__ = ["scans"]
 
 pytestmark = pytest.mark.usefixtures("readable")
 

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from consumers.scanning.checks import check_answer, check_findings
 from consumers.scanning.providers import Question
+from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.quotations import Sources, quotations
-from tests.scanning.recorded import evidence
+from domain.scanner_types import free_text
+from tests.scanning.recorded import SESSIONS, TRUTH, evidence
 
 ABOUT = evidence("card_declined")
 CONFIG = {"prompt": 'Did they meet "the wall"?', "tags": ["Card trouble"], "scale": {"label": "pain"}}
@@ -129,3 +131,17 @@ def test_findings_that_quote_what_was_not_there_are_left_out() -> None:
         question, ABOUT, [told, {**told, "description": 'It said "You won".'}, {**told, "headline": '"Hi"'}]
     )
     assert [one.description for one in kept] == ['It said "Payment declined".']
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_the_built_in_analyser_quotes_what_is_there(name: str) -> None:
+    questions = [Question("monitor", {"prompt": prompts[0]}) for prompts in TRUTH["monitors"].values()]
+    questions += [Question("summarizer", {"prompt": "p", "length": length}) for length in ("short", "medium", "long")]
+    questions.append(Question("classifier", {"prompt": "How did it end?", "tags": TRUTH["labels"]}))
+    questions.append(Question("scorer", {"prompt": "How frustrated?", "scale": {"min": 0, "max": 10}}))
+    quoted = 0
+    for question in questions:
+        output = BuiltinProvider().analyse(question, evidence(name)).output
+        assert check_answer(question, evidence(name), output) == []
+        quoted += sum(len(quotations(text)) for _, text in free_text(output))
+    assert quoted

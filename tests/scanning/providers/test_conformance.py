@@ -8,9 +8,13 @@ from decimal import Decimal
 from email.utils import format_datetime
 
 import pytest
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import UsageLimitExceeded
+from pydantic_ai.usage import UsageLimits
 
 from consumers.scanning.providers.models import vendors
 from consumers.scanning.providers.models.access import Access
+from consumers.scanning.providers.models.failures import provider_error
 from consumers.scanning.providers.models.prices import cost_usd
 from consumers.scanning.providers.port import ProviderError
 from tests.scanning.providers.asked import GOOD, ask, asked, failure
@@ -200,6 +204,22 @@ def test_an_answer_that_was_cut_off(protocol: Protocol) -> None:
 
 
 @every_provider
+def test_a_model_that_looks_things_up_for_ever(protocol: Protocol) -> None:
+    """Bounded by whoever asks, and no reason to pay for it once more."""
+    limits = UsageLimits(request_limit=3)
+    with VendorServer([protocol.call("look_up", {})]) as server:
+        model = vendors.model(entry(protocol), access(protocol, server))
+        with pytest.raises(UsageLimitExceeded) as caught:
+            Agent(model, tools=[look_up]).run_sync("Did it work?", usage_limits=limits)
+        assert len(server.requests) == 3
+    assert provider_error(caught.value).kind == "validation_failed"
+
+
+def look_up() -> str:
+    return "Nothing."
+
+
+@every_provider
 def test_a_refusal(protocol: Protocol) -> None:
     error = failed(protocol, protocol.refusal(CANARY))
     told = "The model provider refused to answer: its content filter."
@@ -242,6 +262,8 @@ def test_the_environment_changes_nothing(protocol: Protocol, monkeypatch: pytest
     for name in ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "GOOGLE_GEMINI_BASE_URL"):
         monkeypatch.setenv(name, nowhere)
     for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "GOOGLE_API_KEY", "GEMINI_API_KEY"):
+        monkeypatch.setenv(name, CANARY)
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, CANARY)
     monkeypatch.setenv("GOOGLE_GENAI_USE_VERTEXAI", "true")
     with VendorServer([protocol.answer(GOOD)]) as server:

@@ -21,7 +21,7 @@ from tests.scanning.providers.vendor_scans import ANSWER, VendorScans
 from tests.scanning.scans import Scans
 from tests.servers.vendors.all import KEY, PROTOCOLS
 from tests.servers.vendors.gemini import GenerateContent
-from tests.servers.vendors.protocol import Protocol, Tokens
+from tests.servers.vendors.protocol import Tokens
 from tests.servers.vendors.server import Reply, Script, VendorServer
 
 pytestmark = pytest.mark.usefixtures("readable")
@@ -31,20 +31,20 @@ CANARY = "canary-0451"
 CUT = f'{{"reasoning": "{CANARY}'
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
-def test_an_answer_is_recorded_with_what_it_cost(scans: Scans, protocol: Protocol) -> None:
-    with VendorServer([protocol.answer(ANSWER, Tokens(input=30_000, output=250, cached=10_000))]) as server:
-        run = VendorScans.at(scans, protocol, server)
-        observation_id = run.request()
-        assert run.try_once() is None
-        assert len(server.requests) == 1
-    *_, event = run.events(observation_id)
-    assert event.TOPIC == "ObservationSucceeded"
-    assert (event.provider, event.model) == (protocol.provider, protocol.model)
-    assert (event.input_tokens, event.output_tokens) == (30_000, 250)
-    assert event.cost_usd == Decimal("0.0235"), "20,000 at 1, 10,000 at 0.1, 250 at 10 dollars per million"
-    assert event.duration_ms >= 0
-    assert event.result["verdict"] == "no"
+def test_an_answer_is_recorded_with_what_it_cost(scans: Scans) -> None:
+    for protocol in PROTOCOLS:
+        with VendorServer([protocol.answer(ANSWER, Tokens(input=30_000, output=250, cached=10_000))]) as server:
+            run = VendorScans.at(scans, protocol, server)
+            observation_id = run.request()
+            assert run.try_once() is None
+            assert len(server.requests) == 1
+        *_, event = run.events(observation_id)
+        assert event.TOPIC == "ObservationSucceeded"
+        assert (event.provider, event.model) == (protocol.provider, protocol.model)
+        assert (event.input_tokens, event.output_tokens) == (30_000, 250)
+        assert event.cost_usd == Decimal("0.0235"), "20,000 at 1, 10,000 at 0.1, 250 at 10 dollars per million"
+        assert event.duration_ms >= 0
+        assert event.result["verdict"] == "no"
 
 
 REJECTED = "provider_rejected"
@@ -57,82 +57,70 @@ LATE = "The model provider did not answer in time."
 ELSEWHERE = "The model provider redirects to another address."
 
 
-def status(code: int) -> Reply:
-    return GOOGLE.error(code, CANARY)
-
-
 def answered(code: int) -> str:
     return f"The model provider answered with HTTP status {code}."
 
 
 @pytest.mark.rule("4.1/provider-transient")
-@pytest.mark.parametrize(
-    ("reply", "message"),
-    [
-        *((status(code), answered(code)) for code in (408, 409, 429, 500, 502, 503, 504)),
-        (Reply(cut_at=0), BROKEN),
-        (Reply({"a": CANARY * 100}, cut_at=50), BROKEN),
-        (Reply({}, after=30), LATE),
-        (Reply({"a": "b" * 1000}, between=0.2), LATE),
-        (Reply(body=b"<html>"), UNREADABLE),
-    ],
-)
-def test_what_is_worth_another_try(scans: Scans, reply: Reply, message: str) -> None:
-    with VendorServer([reply, GOOGLE.answer(ANSWER)]) as server:
-        run = VendorScans.at(scans, GOOGLE, server, seconds=1.0 if message == LATE else 20.0)
-        observation_id = run.request()
-        assert run.try_once() == timedelta(seconds=15)
-        failed = run.events(observation_id)[-1]
-        assert (failed.TOPIC, failed.kind, failed.message) == ("TryFailed", TRANSIENT, message)
-        assert run.scans.observation(observation_id).status in {"pending", "running"}
-        assert run.try_once() is None
-        assert len(server.requests) == 2
-    story = ["ObservationRequested", "ScanStarted", "TryFailed", "ScanStarted", "ObservationSucceeded"]
-    assert run.history(observation_id) == story
+def test_what_is_worth_another_try(scans: Scans) -> None:
+    for reply, message, seconds in (
+        *((GOOGLE.error(code, CANARY), answered(code), 20.0) for code in (408, 409, 429, 500, 502, 503, 504)),
+        (Reply(cut_at=0), BROKEN, 20.0),
+        (Reply({"a": CANARY * 100}, cut_at=50), BROKEN, 20.0),
+        (Reply({}, after=30), LATE, 1.0),
+        (Reply({"a": "b" * 1000}, between=0.2), LATE, 1.0),
+        (Reply(body=b"<html>"), UNREADABLE, 20.0),
+    ):
+        with VendorServer([reply, GOOGLE.answer(ANSWER)]) as server:
+            run = VendorScans.at(scans, GOOGLE, server, seconds=seconds)
+            observation_id = run.request()
+            assert run.try_once() == timedelta(seconds=15), message
+            failed = run.events(observation_id)[-1]
+            assert (failed.TOPIC, failed.kind, failed.message) == ("TryFailed", TRANSIENT, message)
+            assert scans.observation(observation_id).in_flight
+            assert run.try_once() is None, message
+            assert len(server.requests) == 2, message
+        story = ["ObservationRequested", "ScanStarted", "TryFailed", "ScanStarted", "ObservationSucceeded"]
+        assert run.history(observation_id) == story, message
 
 
-@pytest.mark.parametrize(
-    ("script", "kind", "message", "requests"),
-    [
-        *(([status(code)], REJECTED, answered(code), 1) for code in (400, 401, 403, 404, 413, 422)),
-        ([GOOGLE.refusal(CANARY)], REJECTED, "The model provider refused to answer: its content filter.", 1),
-        ([GOOGLE.empty()], REJECTED, "The model provider gave no answer, twice.", 2),
-        ([Reply(size=20_000_000)], REJECTED, "The model provider's answer was longer than an answer may be.", 1),
-        ([Reply(status=302, headers={"Location": "/"})], REJECTED, ELSEWHERE, 1),
-        ([GOOGLE.truncated(CUT)], INVALID, "The answer was cut off at the model's limit of output.", 2),
-    ],
-)  # fmt: skip
-def test_what_is_not(scans: Scans, script: list[Script | Reply], kind: str, message: str, requests: int) -> None:
-    with VendorServer(script) as server:
-        run = VendorScans.at(scans, GOOGLE, server)
-        observation_id = run.request()
-        assert run.try_once() is None
-        assert len(server.requests) == requests
-    *before, event = run.events(observation_id)
-    assert [each.TOPIC for each in before] == ["ObservationRequested", "ScanStarted"]
-    assert (event.TOPIC, event.kind, event.message) == ("ObservationFailed", kind, message)
+def test_what_is_not(scans: Scans) -> None:
+    cases: list[tuple[Script | Reply, str, str, int]] = [
+        *((GOOGLE.error(code, CANARY), REJECTED, answered(code), 1) for code in (400, 401, 403, 404, 413, 422)),
+        (GOOGLE.refusal(CANARY), REJECTED, "The model provider refused to answer: its content filter.", 1),
+        (GOOGLE.empty(), REJECTED, "The model provider gave no answer, twice.", 2),
+        (Reply(size=20_000_000), REJECTED, "The model provider's answer was longer than an answer may be.", 1),
+        (Reply(status=302, headers={"Location": "/"}), REJECTED, ELSEWHERE, 1),
+        (GOOGLE.truncated(CUT), INVALID, "The answer was cut off at the model's limit of output.", 2),
+    ]
+    for script, kind, message, requests in cases:
+        with VendorServer([script]) as server:
+            run = VendorScans.at(scans, GOOGLE, server)
+            observation_id = run.request()
+            assert run.try_once() is None, message
+            assert len(server.requests) == requests, message
+        *before, event = run.events(observation_id)
+        assert [each.TOPIC for each in before] == ["ObservationRequested", "ScanStarted"]
+        assert (event.TOPIC, event.kind, event.message) == ("ObservationFailed", kind, message)
 
 
-@pytest.mark.parametrize(
-    "script",
-    [
-        GOOGLE.text(f'{{"verdict": "{CANARY}'),
+def test_an_answer_that_stays_wrong(scans: Scans) -> None:
+    """It is sent back once, and then the run has failed: another try would cost as much and bring as little."""
+    for script in (
+        GOOGLE.text(CUT),
         GOOGLE.text(CANARY),
         GOOGLE.answer({"verdikt": CANARY}),
         GOOGLE.answer({**ANSWER, "verdict": CANARY}),
         GOOGLE.answer({**ANSWER, "reasoning": "It was so (t 99999)."}),
-    ],
-)
-def test_an_answer_that_stays_wrong(scans: Scans, script: Script) -> None:
-    """It is sent back once, and then the run has failed: another try would cost as much and bring as little."""
-    with VendorServer([script]) as server:
-        run = VendorScans.at(scans, GOOGLE, server)
-        observation_id = run.request()
-        assert run.try_once() is None
-    event = run.events(observation_id)[-1]
-    assert (event.TOPIC, event.kind) == ("ObservationFailed", INVALID)
-    assert len(server.requests) == 2
-    assert CANARY not in event.message
+    ):
+        with VendorServer([script]) as server:
+            run = VendorScans.at(scans, GOOGLE, server)
+            observation_id = run.request()
+            assert run.try_once() is None
+        event = run.events(observation_id)[-1]
+        assert (event.TOPIC, event.kind) == ("ObservationFailed", INVALID)
+        assert len(server.requests) == 2
+        assert CANARY not in event.message
 
 
 def test_the_whole_chain(scans: Scans) -> None:

@@ -73,7 +73,7 @@ class VendorServer:
         """Set when a client has left before its answer was whole."""
         self._came = threading.Condition()
         self._server = _Listener((LOOPBACK, 0), self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -27,7 +27,7 @@ CORRECTIONS: Final = 1
 """Answers of a conversation that are sent back with what is wrong with them (engine 4.2)."""
 
 MAX_REQUESTS: Final = 1 + CORRECTIONS
-"""Requests of one run of the agent; a run that was cut off is repeated once, with what is left of the corrections."""
+"""To the model in one conversation, and one more after an answer that was cut off."""
 
 _UNREADABLE: Final = "The answer is not one JSON object of the form that was asked for. Answer again with nothing else."
 _SILENT: Final = "The model provider gave no answer, twice."
@@ -60,7 +60,7 @@ class Conversation:
         self._question = question
         self._evidence = evidence
         self._told = Told()
-        self._corrections = CORRECTIONS
+        self._most = MAX_REQUESTS
         self._cut_off = False
 
     async def hold(self) -> Told:
@@ -70,11 +70,12 @@ class Conversation:
             return await self._run(asked)
         except OutputTokenLimitExceeded:
             # Cut off, and often empty: not sent back, but asked anew (engine 4.2).
+            self._most += 1
             return await self._run(asked + _BRIEF)
 
     async def _run(self, asked: str) -> Told:
         try:
-            result = await self._agent().run(asked, usage_limits=UsageLimits(request_limit=MAX_REQUESTS))
+            result = await self._agent().run(asked, usage_limits=UsageLimits(request_limit=self._left))
         except UnexpectedModelBehavior as error:
             if type(error) is UnexpectedModelBehavior and self._silent:
                 raise ProviderError("provider_rejected", _SILENT) from error
@@ -93,7 +94,7 @@ class Conversation:
             output_type=self._output(),
             instructions=instructions(self._question),
             deps_type=type(None),
-            retries={"output": self._corrections, "tools": 0},
+            retries={"output": self._left - 1, "tools": 0},
             capabilities=[Hooks(after_model_request=self._keep, output_validate_error=self._unreadable)],
         )
         agent.output_validator(self._checked)
@@ -128,11 +129,12 @@ class Conversation:
         )
 
     def _correction(self, told: str, failure: ProviderError) -> ModelRetry | ProviderError:
-        """Sends the answer back as long as there is a correction left; then the try has failed."""
-        if self._corrections == 0:
-            return failure
-        self._corrections -= 1
-        return ModelRetry(told)
+        """Sends the answer back as long as there is a request left; then the try has failed."""
+        return ModelRetry(told) if self._left else failure
+
+    @property
+    def _left(self) -> int:
+        return self._most - len(self._told.usages)
 
     async def _keep(self, _: RunContext[None], *, response: ModelResponse, **__: object) -> ModelResponse:
         self._cut_off = response.finish_reason == "length"

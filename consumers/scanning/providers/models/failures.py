@@ -6,6 +6,7 @@ Importing this imports pydantic-ai, as ``vendors`` does.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 from pydantic_ai.exceptions import (
@@ -17,10 +18,14 @@ from pydantic_ai.exceptions import (
     ModelTimeoutError,
     OutputTokenLimitExceeded,
     UnexpectedModelBehavior,
+    UsageLimitExceeded,
+    UserError,
 )
 
 from consumers.scanning.providers.models.wire import Redirected, TooLong, Unreadable
 from consumers.scanning.providers.port import FailureKind, ProviderError
+
+log = logging.getLogger("replay_vision.scanning.models")
 
 TRANSIENT = frozenset({408, 409, 429, 500, 502, 503, 504})
 """Of engine 1.6."""
@@ -28,6 +33,7 @@ TRANSIENT = frozenset({408, 409, 429, 500, 502, 503, 504})
 _UNREADABLE = "The model provider's answer could not be read."
 
 _SDKS = frozenset({"anthropic", "google", "httpx2", "openai", "pydantic_ai"})
+"""What breaks within them breaks over an answer: they do not expect every one that a server can give."""
 
 _SERVERS_FAULT = 500
 """From this status on it is the vendor's trouble as well, such as Anthropic's 529, "overloaded"."""
@@ -44,6 +50,8 @@ _BY_TYPE: tuple[tuple[type[BaseException], FailureKind, str], ...] = (
     (ContentFilterError, "provider_rejected", "The model provider refused to answer: its content filter."),
     (OutputTokenLimitExceeded, "validation_failed", "The answer was cut off at the model's limit of output."),
     (UnexpectedModelBehavior, "validation_failed", "The model's answers had no form that can be read."),
+    (UsageLimitExceeded, "validation_failed", "The conversation with the model was longer than one may be."),
+    (UserError, "internal_error", "The model cannot be asked in the way it was."),
 )
 """The first that fits counts; ours stand first, and may be what another was raised from."""
 
@@ -62,7 +70,10 @@ def provider_error(error: Exception) -> ProviderError:
     for kind_of, kind, message in _BY_TYPE:
         if any(isinstance(cause, kind_of) for cause in causes):
             return ProviderError(kind, message)
-    if _within_sdk(error):
+    module, line = _place(error)
+    # Where, and not what: the text of an error may be the answer's.
+    log.warning("%s at %s:%d while a model was asked", type(error).__name__, module, line)
+    if module.partition(".")[0] in _SDKS:
         return ProviderError("provider_transient", _UNREADABLE)
     return ProviderError("internal_error", f"Asking the model broke with {type(error).__name__}.")
 
@@ -74,13 +85,12 @@ def _refused(error: ModelHTTPError) -> ProviderError:
     return ProviderError("provider_transient" if transient else "provider_rejected", message, error.retry_after)
 
 
-def _within_sdk(error: Exception) -> bool:
-    """Whether it was raised by an SDK's code: they do not expect every answer that a server can give."""
+def _place(error: Exception) -> tuple[str, int]:
+    """Module and line that raised it."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next
-    module = place.tb_frame.f_globals.get("__name__", "") if place else ""
-    return str(module).partition(".")[0] in _SDKS
+    return (str(place.tb_frame.f_globals.get("__name__", "")), place.tb_lineno) if place else ("", 0)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -15,6 +15,9 @@ import orjson
 
 from consumers.scanning.providers.models.access import CONNECT_SECONDS, Access
 
+_OF_THE_ENVIRONMENT = ("OpenAI-Organization", "OpenAI-Project")
+"""Headers that an SDK reads from there, where they may be those of somebody else's work. The key says whose it is."""
+
 
 class TooLong(httpx2.TransportError):
     """The answer has more bytes than an answer may have."""
@@ -48,6 +51,8 @@ class Wire(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The whole answer. Raises httpx2.TransportError, and TooLong, Redirected or Unreadable among them."""
         request.headers["Accept-Encoding"] = "identity"
+        for name in _OF_THE_ENVIRONMENT:
+            request.headers.pop(name, None)
         request.extensions = {**request.extensions, "timeout": self._timeout}
         transport = httpx2.AsyncHTTPTransport(verify=_trusted(), trust_env=False, retries=0)
         try:
