@@ -10,7 +10,7 @@ from api.http.calls import Call, Operation
 from api.http.errors import unavailable
 from api.http.negotiation import accepts
 from api.http.routes.estimate import RETRY_SECONDS
-from api.http.routes.observations import READ
+from api.http.routes.observations import EVIDENCE, READ
 from api.http.routes.session_recordings import LATER_SECONDS, PLAIN
 from api.http.session_documents import EvidenceDocument
 from consumers.scanning.kept_evidence import Kept
@@ -66,7 +66,7 @@ OPERATIONS = (
     Operation(
         method="GET",
         path="scanners/{scanner_id:object}/observations/{observation_id:object}/evidence/",
-        name="scanners_observations_evidence_retrieve",
+        name=EVIDENCE,
         scopes=READ,
         answer=observation_evidence,
         summary="Read what an observation was judged by",
