@@ -18,6 +18,7 @@ import psycopg
 from psycopg.errors import ForeignKeyViolation
 from psycopg_pool import ConnectionPool
 
+from commands.store.private_text import storable
 from consumers.capture.blobs import Blobs, MissingBlob
 from consumers.capture.packing import pack, unpack
 from consumers.capture.refusals import TooLarge, Undecodable
@@ -130,13 +131,16 @@ class PastEvidence:
 
 
 def _written(evidence: Evidence) -> bytes:
-    """As JSON: the order of keys and the text of numbers are fixed, so the same evidence has the same blob."""
+    """As JSON: the order of keys and the text of numbers are fixed, so the same evidence has the same blob.
+
+    What a page names may have characters that UTF-8 does not; in the text there are none.
+    """
     document = {
         "text": evidence.text,
         "lines": [asdict(line) for line in evidence.lines],
         "signals": [asdict(signal) for signal in evidence.signals],
     }
-    return orjson.dumps(document)
+    return orjson.dumps(storable(document))
 
 
 def _read(digest: str, written: bytes) -> Kept:

@@ -17,7 +17,7 @@ import pytest
 from consumers.capture import leftovers, retention
 from consumers.capture.erasing import Eraser
 from consumers.capture.settler import settle
-from consumers.scanning.evidence import Evidence
+from consumers.scanning.evidence import Evidence, Signal
 from consumers.scanning.kept_evidence import Kept, KeptEvidence, PastEvidence
 from consumers.scanning.session_evidence import evidence_of
 from consumers.scanning.timelines import BlobsAway, Timelines
@@ -114,6 +114,14 @@ def test_what_was_not_kept_is_made_from_the_recording_if_that_gives_the_same(
     with scans.pool.connection() as connection:
         connection.execute("DELETE FROM scanning.evidence")
     assert past(scans, digest) == first
+
+
+def test_no_name_on_a_page_keeps_evidence_from_being_kept(scans: Scans, keep: Callable[[Evidence], None]) -> None:
+    evidence = earlier(scans)
+    keep(replace(evidence, signals=(Signal("dead_click", 1, 2, "click \ud800 did nothing", subject="\udfff"),)))
+    found = past(scans, evidence.digest)
+    assert found is not None
+    assert found.signals[0].text == "click \N{REPLACEMENT CHARACTER} did nothing"
 
 
 def test_a_text_with_another_digest_is_not_shown(scans: Scans, keep: Callable[[Evidence], None]) -> None:
