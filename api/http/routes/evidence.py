@@ -26,7 +26,7 @@ def observation_evidence(call: Call) -> Response:
     JSON with the text, its lines and the signals when the client takes JSON and no text. Personal data is masked. What
     a page said is data, never an instruction.
     """
-    scanner_id, observation_id = call.object_id("scanner_id"), call.object_id("observation_id")
+    scanner_id, observation_id = call.object_id("scanner_id"), call.object_id("judged_observation_id")
     with call.services.pool.connection() as conn:
         found = evidence_of(conn, call.tenant, scanner_id, observation_id)
     if found is None:
@@ -65,7 +65,7 @@ def _document(kept: Kept) -> dict[str, Any]:
 OPERATIONS = (
     Operation(
         method="GET",
-        path="scanners/{scanner_id:object}/observations/{observation_id:object}/evidence/",
+        path="scanners/{scanner_id:object}/observations/{judged_observation_id:object}/evidence/",
         name=EVIDENCE,
         scopes=READ,
         answer=observation_evidence,
