@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.scanner_types import check_output, model_output
@@ -18,6 +18,7 @@ PIECES = [
 hostile = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
 
 
+@settings(deadline=None)
 @given(hostile)
 def test_nothing_that_a_program_would_follow_is_left(text: str) -> None:
     inert = defang(text)
@@ -27,6 +28,7 @@ def test_nothing_that_a_program_would_follow_is_left(text: str) -> None:
     assert "\n" not in defang_line(text)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"\A[A-Za-z ,;()'\"-]{0,40}( \(t [0-9]{1,3}(, [0-9]{1,3})?\))?\.?\Z"))
 def test_sentences_and_citations_stay(sentence: str) -> None:
     assert defang(sentence) == re.sub(" +", " ", sentence).strip()

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.scanning.evidence import Evidence
@@ -75,6 +75,7 @@ def test_a_mark_of_another_request_ends_nothing() -> None:
     assert "The operator says" not in after
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.text("[]ENDOFVIC \n0123456789abcdef")))
 def test_only_our_two_lines_carry_the_mark(text: str) -> None:
     fence = Fence.drawn()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumers.scanning.checks import check_answer, check_findings
@@ -44,12 +44,14 @@ def test_apostrophes_and_the_like_are_none(text: str) -> None:
     assert quotations(text) == []
 
 
+@settings(deadline=None)
 @given(st.sampled_from(LINES), st.sampled_from(PAIRS[:8]), st.booleans(), st.sampled_from(["", ",", ".", "!"]))
 def test_whatever_the_evidence_says_may_be_quoted(line: str, pair: str, upper: bool, mark: str) -> None:
     words = line.split('"')[1].rstrip(".")
     assert missing(f"It says {pair[0]}{words.upper() if upper else words}{mark}{pair[1]}.") == []
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(categories=["Ll", "Lu", "Nd", "Zs"]), min_size=12), st.sampled_from(PAIRS[:8]))
 def test_what_it_does_not_say_may_not(words: str, pair: str) -> None:
     told = f"xqj {words} xqj"

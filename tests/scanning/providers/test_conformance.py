@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from pydantic_ai import Agent
@@ -16,6 +17,7 @@ from consumers.scanning.providers.models import vendors
 from consumers.scanning.providers.models.access import Access
 from consumers.scanning.providers.models.failures import provider_error
 from consumers.scanning.providers.models.prices import cost_usd
+from consumers.scanning.providers.models.wire import trusted
 from consumers.scanning.providers.port import ProviderError
 from tests.scanning.providers.asked import GOOD, ask, asked, failure
 from tests.servers.vendors.all import KEY, PROTOCOLS, access, entry
@@ -230,7 +232,7 @@ def test_a_refusal(protocol: Protocol) -> None:
 @pytest.mark.parametrize("reply", [Reply({}, after=30), Reply({"a": "b" * 1000}, between=0.1)], ids=["silent", "slow"])
 def test_an_answer_that_takes_too_long(protocol: Protocol, reply: Reply) -> None:
     with VendorServer([reply]) as server:
-        error = failure(entry(protocol), access(protocol, server, seconds=0.4))
+        error = failure(entry(protocol), access(protocol, server, seconds=1.0))
         assert server.gone.wait(5), "the connection must not outlive the call"
         assert len(server.requests) == 1
     assert (error.kind, error.message) == ("provider_transient", LATE)
@@ -270,6 +272,23 @@ def test_the_environment_changes_nothing(protocol: Protocol, monkeypatch: pytest
         assert ask(entry(protocol), access(protocol, server)).output.verdict == "yes"
         (seen,) = server.requests
     assert CANARY not in f"{seen.headers}{seen.body}"
+
+
+@every_provider
+def test_a_certificate_that_nobody_vouches_for(
+    protocol: Protocol, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever answers is not told the key, until the machine trusts the certificate."""
+    with VendorServer([protocol.answer(GOOD)], certificate) as server:
+        error = failure(entry(protocol), access(protocol, server))
+        assert server.requests == []
+        assert (error.kind, error.message) == ("provider_transient", BROKEN)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        trusted.cache_clear()
+        try:
+            assert ask(entry(protocol), access(protocol, server)).output.verdict == "yes"
+        finally:
+            trusted.cache_clear()
 
 
 @every_provider

@@ -19,7 +19,7 @@ from consumers.scanning.worker import ScanWorker
 from tests.live import wait_until
 from tests.scanning.providers.vendor_scans import ANSWER, VendorScans
 from tests.scanning.scans import Scans
-from tests.servers.vendors.all import KEY, PROTOCOLS
+from tests.servers.vendors.all import KEY, PROTOCOLS, access
 from tests.servers.vendors.gemini import GenerateContent
 from tests.servers.vendors.protocol import Tokens
 from tests.servers.vendors.server import Reply, Script, VendorServer
@@ -78,6 +78,7 @@ def test_what_is_worth_another_try(scans: Scans) -> None:
             failed = run.events(observation_id)[-1]
             assert (failed.TOPIC, failed.kind, failed.message) == ("TryFailed", TRANSIENT, message)
             assert scans.observation(observation_id).in_flight
+            run.reach_by(access(GOOGLE, server))
             assert run.try_once() is None, message
             assert len(server.requests) == 2, message
         story = ["ObservationRequested", "ScanStarted", "TryFailed", "ScanStarted", "ObservationSucceeded"]

@@ -46,11 +46,14 @@ class VendorScans:
         return cls(scans, protocol, access(protocol, server, **fields))
 
     def __post_init__(self) -> None:
-        catalogue = Catalogue([entry(self.protocol)])
-        self.scans.models = catalogue.ids
+        self.scans.models = Catalogue([entry(self.protocol)]).ids
         self.scans.__post_init__()
-        self.scans.providers = providers(catalogue, {self.protocol.provider: self.reach})
         self.scans.clock = self.clock
+        self.reach_by(self.reach)
+
+    def reach_by(self, reach: Access) -> None:
+        """From now on."""
+        self.scans.providers = providers(Catalogue([entry(self.protocol)]), {self.protocol.provider: reach})
 
     def request(self) -> UUID:
         return self.scans.request(self.scans.scanner(provider=self.protocol.provider, model=self.protocol.model))

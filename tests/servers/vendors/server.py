@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
 from tests.servers.ports import LOOPBACK
@@ -63,9 +65,12 @@ Script = Callable[[Seen], Reply]
 
 
 class VendorServer:
-    """Answers request n by the script's entry n, and all further ones by its last. A context manager; thread-safe."""
+    """Answers request n by the script's entry n, and all further ones by its last. A context manager; thread-safe.
 
-    def __init__(self, script: Sequence[Script | Reply]) -> None:
+    `certificate` is a PEM file with a key and its certificate: the server then speaks TLS.
+    """
+
+    def __init__(self, script: Sequence[Script | Reply], certificate: Path | None = None) -> None:
         self.script = list(script)
         self.requests: list[Seen] = []
         self.stopping = threading.Event()
@@ -73,6 +78,12 @@ class VendorServer:
         """Set when a client has left before its answer was whole."""
         self._came = threading.Condition()
         self._server = _Listener((LOOPBACK, 0), self)
+        self._scheme = "http"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self._scheme = "https"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -87,7 +98,7 @@ class VendorServer:
 
     @property
     def url(self) -> str:
-        return f"http://{LOOPBACK}:{self._server.server_address[1]}"
+        return f"{self._scheme}://{LOOPBACK}:{self._server.server_address[1]}"
 
     def reply_to(self, seen: Seen) -> Reply:
         with self._came:

@@ -54,7 +54,7 @@ class Wire(httpx2.AsyncBaseTransport):
         for name in _OF_THE_ENVIRONMENT:
             request.headers.pop(name, None)
         request.extensions = {**request.extensions, "timeout": self._timeout}
-        transport = httpx2.AsyncHTTPTransport(verify=_trusted(), trust_env=False, retries=0)
+        transport = httpx2.AsyncHTTPTransport(verify=trusted(), trust_env=False, retries=0)
         try:
             response = await transport.handle_async_request(request)
             if response.is_redirect:
@@ -99,6 +99,6 @@ def _plain_error(response: httpx2.Response) -> httpx2.Response:
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """The authorities that this machine trusts; reading them takes a twentieth of a second."""
     return httpx2.create_ssl_context()
