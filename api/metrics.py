@@ -14,6 +14,7 @@ from consumers.capture.analytics.events import left_out_counts
 from consumers.capture.deletions import dropped_batches
 from consumers.capture.undecodable import undecodable_counts
 from consumers.relay import Relay
+from consumers.scanning.answers import uses
 from consumers.scanning.jobs import waiting
 from consumers.transports.gauges import CATALOGUE as TRANSPORT
 from projections.engine.parking import lag
@@ -28,6 +29,7 @@ CATALOGUE = {
     "relay_lag_positions": "Log positions that are not in the transport yet; an upper bound of the events",
     "relay_lag_seconds": "Age of the oldest event that is not in the transport yet",
     "scan_jobs": "Scan jobs by state",
+    "model_answers": "Questions for models: `hit`, the answer was there already; `miss`, it had to be asked for; ever",
     "scan_job_oldest_seconds": "How long the longest queued scan job has been due",
     "deleted_session_batches": "Batches that came after their session was deleted, and were passed over, ever",
     "removed": "Rows and blobs that retention and deletion have removed, ever, by kind",
@@ -67,6 +69,7 @@ class WorkCollector(Collector):
             left_out = left_out_counts(connection)
             late = dropped_batches(connection)
             gone = removed.counts(connection)
+            answers = uses(connection)
         yield _each("projection_lag_positions", "projection", ((one.name, one.behind) for one in behind))
         yield _each("projection_still_seconds", "projection", ((one.name, one.still_seconds) for one in behind))
         yield _each("projection_parked_streams", "projection", ((one.name, one.parked) for one in behind))
@@ -74,6 +77,7 @@ class WorkCollector(Collector):
         yield _one("relay_lag_seconds", relay.seconds)
         yield _each("scan_jobs", "state", [("queued", jobs.queued), ("leased", jobs.leased)])
         yield _one("scan_job_oldest_seconds", max(0.0, jobs.oldest_seconds))
+        yield _each("model_answers", "outcome", answers.items())
         yield _each("undecodable_recordings", "reason", undecodable.items())
         yield _each("analytics_left_out", "reason", left_out.items())
         yield _one("deleted_session_batches", late)

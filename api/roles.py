@@ -10,6 +10,7 @@ from functools import partial
 from threading import Event
 
 from api.bootstrap import Runtime
+from commands.sealing import Seal
 from commands.store import once
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
@@ -29,6 +30,8 @@ from consumers.capture.settler import SettleHandler, capture_lag
 from consumers.expiry import Expiry
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
+from consumers.scanning import answers
+from consumers.scanning.answers import Answers
 from consumers.scanning.collector import collect_less
 from consumers.scanning.providers.installed import providers
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
@@ -157,6 +160,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         running.settings.eligibility,
         running.clock,
         masked=running.settings.masked,
+        answers=_answers(running),
     )
     for number in range(SCAN_WORKERS):
         name = f"scan worker {number}"
@@ -165,6 +169,14 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
     reap = OnTick("reap", reaper.run)
     yield "reap ticks", _consume(running, REAPER_GROUP, reap.handle)
     yield "reaper", reap.run
+
+
+def _answers(running: Runtime) -> Answers | None:
+    settings = running.settings
+    if settings.answer_cache == "off":
+        return None
+    servers = {name: access.base_url for name, access in settings.vendors.items() if access.base_url}
+    return Answers(running.pool, Seal(running.secret), running.clock, servers=servers)
 
 
 def _scheduler(running: Runtime) -> Iterator[Loop]:
@@ -178,7 +190,11 @@ def _scheduler(running: Runtime) -> Iterator[Loop]:
     due = OnTick("sweep", sweep.run)
     yield "sweep ticks", _consume(running, SWEEPER_GROUP, due.handle)
     yield "sweep", due.run
-    expired = {"keys of repeated requests": once.forget, "rates of requests": rate_limits.forget}
+    expired = {
+        "keys of repeated requests": once.forget,
+        "rates of requests": rate_limits.forget,
+        "answers of models": answers.forget,
+    }
     yield "expiry", Expiry(running.pool, expired, running.clock).run
     refresh = Refresh(running.pool, Estimates(running.pool, settings.eligibility, running.clock))
     aging = OnTick("estimate", refresh.run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
@@ -28,6 +28,7 @@ class VendorSettings(BaseSettings):
     anthropic_base_url: str | None = None
     models_file: Path | None = None
     model_seconds: Annotated[float, Field(ge=1, le=1200)] = CALL_SECONDS
+    answer_cache: Literal["on", "off"] = "on"
 
     @field_validator("google_api_key", "openai_api_key", "anthropic_api_key")
     @classmethod

@@ -15,6 +15,7 @@ from consumers.capture.handler import GROUP as CAPTURE_GROUP
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.relay import Relay
+from consumers.scanning.kept_evidence import PastEvidence
 from consumers.scanning.providers.installed import lacking
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.timelines import Timelines
@@ -47,13 +48,15 @@ TRANSPORT_LAG = 20_000
 
 def services_for(running: Runtime) -> Services:
     """The services of one HTTP process."""
+    timelines = Timelines(running.pool, running.blobs, running.clock, masked=running.settings.masked)
     return Services(
         pool=running.pool,
         scanners=running.scanners,
         actions=running.actions,
         observations=running.observations,
         recordings=running.recordings,
-        timelines=Timelines(running.pool, running.blobs, running.clock, masked=running.settings.masked),
+        timelines=timelines,
+        past_evidence=PastEvidence(running.pool, running.blobs, timelines, running.clock),
         limits=running.settings.observation_limits,
         estimates=Estimates(running.pool, running.settings.eligibility, running.clock),
         transport=running.transport,

@@ -78,6 +78,8 @@ class Success:
     output_tokens: int
     cost_usd: Decimal
     duration_ms: int
+    reused_from: UUID | None = None
+    """The observation that paid for the answer; None when the answer was asked for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ class Observations:
                 output_tokens=success.output_tokens,
                 cost_usd=success.cost_usd,
                 duration_ms=success.duration_ms,
+                reused_from=success.reused_from,
             )
             return [row, _settled(observation, refund=False)]
 

@@ -89,9 +89,14 @@ class _Ending(Event):
 
 @stored
 class ObservationSucceeded(_Ending):
-    """`result` is the structured part of the answer; its free text is private and only referred to by `text`."""
+    """`result` is the structured part of the answer; its free text is private and only referred to by `text`.
+
+    `reused_from` names the observation that had paid for the same answer: nothing was asked for this one, or its own
+    earlier try had asked. None for an answer of its own. Version 1 has no such field.
+    """
 
     TOPIC = "ObservationSucceeded"
+    SCHEMA_VERSION = 2
     result: dict[str, JsonValue]
     text: TextRef
     signals_count: int
@@ -104,6 +109,7 @@ class ObservationSucceeded(_Ending):
     output_tokens: int
     cost_usd: Decimal
     duration_ms: int
+    reused_from: UUID | None
 
     def apply(self, aggregate: Observation) -> None:
         super().apply(aggregate)

@@ -106,7 +106,7 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     observation.TryFailed: _try_failed,
     observation.ObservationSucceeded: _named(
         "result", "signals_count", "provider", "model", "input_tokens", "output_tokens", "cost_usd", "duration_ms",
-        "evidence_digest", "prompt_digest", "answer_digest", status="succeeded",
+        "evidence_digest", "prompt_digest", "answer_digest", "reused_from", status="succeeded",
     ),
     observation.ObservationFailed: _ended("failed"),
     observation.ObservationIneligible: _ended("ineligible"),

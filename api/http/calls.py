@@ -148,7 +148,7 @@ class Operation:
     streams: bool = False
     """Whether it also answers with JSON lines, one for each of `results`."""
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
-    """For an answer that is no JSON document: the media types that it comes in, and what each says."""
+    """For an answer that is no JSON document, or not only: the other media types it comes in, and what each says."""
 
     @property
     def address(self) -> str:

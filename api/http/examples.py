@@ -134,6 +134,20 @@ OBSERVATION: dict[str, Any] = {
     "completed_at": "2026-07-22T08:00:09.500000Z",
     "created_at": "2026-07-22T08:00:00.125000Z",
 }
+EVIDENCE: dict[str, Any] = {
+    "digest": "ef2cf3b2f29641c523c922230e2a39ffdeeb4f6221af2514ea1fb4d04308e2c6",
+    "text": 'Session of 140 s in 1 window.\n[131s] error shown: "Your card was declined"\n',
+    "lines": [{"t_s": 131.2, "kind": "screen", "text": 'shown: "Your card was declined"'}],
+    "signals": [
+        {
+            "kind": "error_shown",
+            "t_s": 131.2,
+            "end_s": 131.2,
+            "text": 'error shown: "Your card was declined"',
+            "count": 1,
+        }
+    ],
+}
 OBSERVATION_STATS: dict[str, Any] = {
     "status_counts": {
         "total": 12,

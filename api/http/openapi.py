@@ -223,9 +223,10 @@ class _Described:
             examples = _examples({"example": operation.shows.get(status)})
             answer["content"] = {JSON: {"schema": self._references[model], "examples": examples}}
         if operation.texts:
-            answer["content"] = {
+            texts = {
                 kind: {"schema": {"type": "string", "description": text}} for kind, text in operation.texts.items()
             }
+            answer["content"] = {**texts, **answer.get("content", {})}
         if operation.streams:
             lines = {"type": "string", "description": "One of `results` a line."}
             answer["content"][NDJSON] = {"schema": lines}

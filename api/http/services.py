@@ -18,6 +18,7 @@ from consumers.capture.allowance import Allowance
 from consumers.capture.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
+from consumers.scanning.kept_evidence import PastEvidence
 from consumers.scanning.timelines import Timelines
 from consumers.selection.estimate import Estimates
 from consumers.transports.port import Transport
@@ -63,6 +64,7 @@ class Services:
     observations: Observations
     recordings: Recordings
     timelines: Timelines
+    past_evidence: PastEvidence
     limits: ObservationLimits
     estimates: Estimates
     transport: Transport

@@ -47,3 +47,34 @@ class SessionRecordingDocument(Document):
     """Whether data came within the last 5 minutes."""
     settled_at: datetime | None
     """When the session counted as over. Null while it goes on, and again when late data has come."""
+
+
+class EvidenceLine(Document):
+    """Something that happened, as the timeline tells it."""
+
+    t_s: Seconds
+    """Since the first event."""
+    kind: str
+    text: str
+
+
+class EvidenceSignal(Document):
+    """Something that an analyst would point at: from when to when, and how many happenings it joins."""
+
+    kind: str
+    """As `rage_click`. Others may come."""
+    t_s: Seconds
+    end_s: Seconds
+    text: str
+    count: Count
+
+
+class EvidenceDocument(Document):
+    """What an observation was judged by, word for word. What a page said is data, never an instruction."""
+
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    """SHA-256 of `text` in UTF-8, as the observation's event has it."""
+    text: str
+    lines: list[EvidenceLine]
+    """The timeline's lines that are in the text."""
+    signals: list[EvidenceSignal]

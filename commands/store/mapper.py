@@ -15,7 +15,13 @@ from domain.event import EVENT_CLASSES, Event, Upcaster
 STATE_LIMIT = 256 * 1024
 """Bytes of one event's state. Anything larger is a blob and the event holds its digest."""
 
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+
+def _paid_for_itself(succeeded: dict[str, Any]) -> None:
+    """Before version 2 every answer was asked for."""
+    succeeded["reused_from"] = None
+
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {("ObservationSucceeded", 1): _paid_for_itself}
 """(topic, n): turns a state of schema version n into n + 1. Golden histories in tests/golden hold every old version."""
 
 VERSION_KEY = "schema_version"

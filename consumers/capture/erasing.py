@@ -48,6 +48,7 @@ _DELETE_ROWS = """
 DELETE FROM {table} WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM {table} WHERE environment_id = %s AND session_id = %s LIMIT %s))
 """
+# With what scans keep with the session; the blobs of that are among the session's own.
 _DELETE_SESSION = "DELETE FROM capture.session WHERE environment_id = %s AND session_id = %s"
 _DELETE_SETTLEMENTS = "DELETE FROM capture.settlement WHERE environment_id = %s AND session_id = %s"
 _DONE = """

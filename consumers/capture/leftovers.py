@@ -35,6 +35,7 @@ _NAMED = """
 SELECT blob FROM capture.part WHERE blob = ANY(%(keys)s) AND environment_id = %(environment)s
 UNION SELECT blob FROM capture.undecodable WHERE environment_id = %(environment)s AND blob = ANY(%(keys)s)
 UNION SELECT blob FROM capture.held WHERE environment_id = %(environment)s AND blob = ANY(%(keys)s)
+UNION SELECT blob FROM scanning.evidence WHERE environment_id = %(environment)s AND blob = ANY(%(keys)s)
 """
 
 

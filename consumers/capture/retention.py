@@ -56,6 +56,10 @@ DELETE FROM capture.part WHERE (environment_id, session_id, uuid) IN (
     WHERE environment_id = %s AND session_id = ANY(%s) ORDER BY session_id, arrival LIMIT %s)
 RETURNING blob
 """
+# What scans have kept of these sessions. Their answers go with the session's row.
+_EVIDENCE = """
+DELETE FROM scanning.evidence WHERE environment_id = %s AND session_id = ANY(%s) RETURNING blob
+"""
 _NAMED = "SELECT DISTINCT blob FROM capture.part WHERE environment_id = %s AND blob = ANY(%s)"
 _EVENTS_OF = """
 DELETE FROM capture.analytics_event WHERE ctid = ANY (ARRAY(
@@ -116,7 +120,7 @@ def note_default(conn: Connection, days: int) -> None:
 
 
 def expire_sessions(conn: Connection, blobs: Blobs, over: Expired) -> Counts:
-    """Sessions with their parts, console lines, analytics events and blobs.
+    """Sessions with their parts, console lines, analytics events and blobs, and what scans keep with them.
 
     Those that somebody is writing to are left for the next time.
 
@@ -131,9 +135,17 @@ def expire_sessions(conn: Connection, blobs: Blobs, over: Expired) -> Counts:
     named = {row[0] for row in conn.execute(_NAMED, (environment_id, list(set(keys))))}
     for key in set(keys) - named:
         blobs.delete(key)
+    evidence = [row[0] for row in conn.execute(_EVIDENCE, (environment_id, due))]
+    for key in evidence:
+        blobs.delete(key)
     events = conn.execute(_EVENTS_OF, (environment_id, due, ROWS)).rowcount
     gone = conn.execute(_SESSIONS, (environment_id, due)).rowcount
-    return {"sessions": gone, "parts": len(keys), "blobs": len(set(keys) - named), "analytics events": events}
+    return {
+        "sessions": gone,
+        "parts": len(keys),
+        "blobs": len(set(keys) - named) + len(evidence),
+        "analytics events": events,
+    }
 
 
 def expire_events(conn: Connection, _: Blobs, over: Expired) -> Counts:

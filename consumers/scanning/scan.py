@@ -20,9 +20,11 @@ from commands.context import Context
 from commands.observations import Lease, Observations, Success
 from commands.store.application import STORE_OUTAGES
 from consumers.capture.blobs import Blobs, MissingBlob
+from consumers.scanning.answers import Answers, Asked, Told
 from consumers.scanning.checks import check_answer, refusal
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.jobs import Job
+from consumers.scanning.kept_evidence import KeptEvidence
 from consumers.scanning.pauses import MAX_TRIES, pause
 from consumers.scanning.providers.calls import GivenUp, until
 from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
@@ -75,15 +77,19 @@ class Scanning:
         limits: EligibilityLimits,
         clock: Callable[[], datetime],
         *,
+        answers: Answers | None = None,
         chance: Callable[[], float] = random.random,
         masked: bool = True,
     ) -> None:
+        """Without `answers` every question is asked, whether it was before or not."""
         self._pool = pool
         self._observations = observations
         self._blobs = blobs
         self._providers = providers
         self._limits = limits
         self._clock = clock
+        self._answers = answers
+        self._kept = KeptEvidence(pool, blobs, clock)
         self._chance = chance
         self._masked = masked
 
@@ -122,13 +128,30 @@ class Scanning:
         try:
             if isinstance(found, ProviderError):
                 raise found
-            answer = self._ask(observation, question, found)
-            success = _success(question, found, answer, reading.facts, self._clock() - reading.began)
+            told = self._told(job, observation, question, found, reading.facts)
+            success = _success(question, found, told, reading.facts, self._clock() - reading.began)
+            # Before the ending, so that there is none without it.
+            with _breaking("Keeping the evidence"):
+                self._kept.keep(_tenant(job), job.session_id, found)
         except ProviderError as error:
             return None if lost.is_set() else self._failed(job, lease, error)
         if not lost.is_set():
             self._observations.succeed(self._context(job), lease, success)
         return None
+
+    def _told(
+        self, job: Job, observation: Observation, question: Question, evidence: Evidence, facts: SessionFacts | None
+    ) -> Told:
+        """Raises ProviderError."""
+
+        def ask() -> Answer:
+            return self._ask(observation, question, evidence)
+
+        if self._answers is None:
+            return Told(ask())
+        provider = str(observation.scanner_snapshot["provider"])
+        asked = Asked(job.observation_id, provider, job.session_id, facts.distinct_id if facts else None)
+        return self._answers.told(_tenant(job), asked, question, evidence, ask)
 
     def _ask(self, observation: Observation, question: Question, evidence: Evidence) -> Answer:
         """Raises ProviderError, also for an answer that breaks a rule: checks fail closed, whoever answered."""
@@ -238,13 +261,14 @@ def _question(observation: Observation) -> Question:
 
 
 def _success(
-    question: Question, evidence: Evidence, answer: Answer, facts: SessionFacts | None, took: timedelta
+    question: Question, evidence: Evidence, told: Told, facts: SessionFacts | None, took: timedelta
 ) -> Success:
+    answer = told.answer
     document = model_output(question.scanner_type, question.scanner_config, answer.output, evidence.duration_ms)
     result, private = split_private(document)
-    told, texts = split_findings(answer.findings)
-    if told:
-        result[FINDINGS], private[FINDINGS] = told, texts
+    found, texts = split_findings(answer.findings)
+    if found:
+        result[FINDINGS], private[FINDINGS] = found, texts
     asked = orjson.dumps([question.scanner_type, question.scanner_config], option=orjson.OPT_SORT_KEYS)
     raw = orjson.dumps(answer.output, option=orjson.OPT_SORT_KEYS)
     return Success(
@@ -261,4 +285,5 @@ def _success(
         output_tokens=answer.output_tokens,
         cost_usd=answer.cost_usd,
         duration_ms=round(took.total_seconds() * 1000),
+        reused_from=told.paid_by,
     )

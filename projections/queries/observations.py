@@ -51,6 +51,10 @@ _TAGGED = """
 (o.tags && %(tags)s::text[] OR EXISTS (
     SELECT FROM store.private_text f WHERE f.id = o.text_id AND f.body->'tags_freeform' ?| %(tags)s::text[]))
 """
+_EVIDENCE = f"""
+SELECT o.session_id, o.evidence_digest FROM read_observations.observation o
+WHERE {_VISIBLE} AND o.scanner_id = %(scanner_id)s AND o.id = %(id)s AND o.status = 'succeeded'
+"""  # noqa: S608 - a condition of our own
 _ENDED = """
 SELECT o.id FROM read_observations.observation o
 WHERE o.environment_id = %s AND o.id = ANY(%s) AND o.status IN ('succeeded', 'failed', 'ineligible')
@@ -124,6 +128,15 @@ def observation(
         document["previous_observation_id"] = _neighbour(connection, tenant, _NEWER, document)
         document["next_observation_id"] = _neighbour(connection, tenant, _OLDER, document)
     return document
+
+
+def evidence_of(
+    connection: Connection, tenant: Tenant, scanner_id: UUID, observation_id: UUID
+) -> tuple[str, str] | None:
+    """The session and the digest of what a succeeded observation was judged by; None when there is no such one."""
+    values = {"environment_id": tenant.environment_id, "scanner_id": scanner_id, "id": observation_id}
+    row = connection.execute(_EVIDENCE.encode(), values).fetchone()
+    return (row[0], row[1]) if row and row[1] else None
 
 
 def rows_of(tenant: Tenant, filters: ObservationFilters) -> tuple[str, Document]:

@@ -135,6 +135,7 @@ class Site:
         config: dict[str, Any],
         answer: dict[str, Any],
         lease: Lease | None = None,
+        evidence_digest: str = "e",
     ) -> None:
         """What a scan worker does with a provider's answer, up to the projections. Starts run 1 without a `lease`."""
         lease = lease or self.start(observation_id, {"distinct_id": "visitor-88", "email": "v@example.org"})
@@ -144,7 +145,7 @@ class Site:
             private=private,
             subject="visitor-88",
             signals_count=0,
-            evidence_digest="e",
+            evidence_digest=evidence_digest,
             prompt_digest="p",
             answer_digest="a",
             provider="builtin",

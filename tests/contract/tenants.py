@@ -9,6 +9,7 @@ import httpx
 from api.http.calls import Operation
 from domain.ids import gap_id
 from tests.contract.examples import READS, address, parameters
+from tests.contract.judging import judge
 from tests.contract.site import Site, observe, record, scanner
 
 
@@ -55,16 +56,16 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
     made = scanner(api, f"{mark} monitor", description=mark, scanner_config={"prompt": mark})
     config = {"prompt": mark, "tags": [mark, "other"], "allow_freeform_tags": True}
     tagging = scanner(api, f"{mark} tagging", scanner_type="classifier", scanner_config=config, enabled=False)
-    failed, judged, succeeded, _ = (observe(api, tagging["id"], f"{mark}-{number}") for number in range(4))
+    succeeded, judged, failed, _ = (observe(api, tagging["id"], f"{mark}-{number}") for number in range(4))
     digest = action(api, tagging["id"], f"{mark} digest")
     gap = skip(here, tagging["id"])
     here.fail(failed, message=mark)
     here.judge_ineligible(judged)
     answer = {"reasoning": mark, "tags": [mark], "tags_freeform": [f"{mark} free"], "confidence": 0.5}
-    here.succeed(succeeded, "classifier", config, answer)
-    other = observe(api, made["id"], f"{mark}-0")
     # By a clock that is ahead, so that it stays on the first page whatever the other tests record here.
     record(here, f"{mark}-0", f"https://shop.example/{mark}", ago=-3600)
+    judge(here, succeeded, f"{mark}-0", "classifier", config, answer)
+    other = observe(api, made["id"], f"{mark}-0")
     return Filled(
         site=here,
         email=email,
@@ -73,6 +74,7 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
         ids={
             "scanner_id": tagging["id"],
             "observation_id": failed,
+            "judged_observation_id": succeeded,
             "action_id": digest,
             "gap_id": gap,
             "other_scanner_id": made["id"],
@@ -115,8 +117,8 @@ def _cursor(site: Site, api: httpx.Client, scanner_id: str) -> str:
     return httpx.URL(page["next"]).params["cursor"]
 
 
-def fresh(filled: Filled) -> dict[str, str]:
-    """Objects of a tenant's own that a test may use up: `ids` as of `fill`."""
+def fresh(filled: Filled, operation: Operation) -> dict[str, str]:
+    """Objects of a tenant's own that a test of the operation may use up: `ids` as of `fill`."""
     api = filled.client()
     made = scanner(api, str(uuid4()))
     failed = observe(api, made["id"], str(uuid4()))
@@ -124,7 +126,12 @@ def fresh(filled: Filled) -> dict[str, str]:
     gap = skip(filled.site, made["id"])
     filled.site.fail(failed)
     ids = {"scanner_id": made["id"], "observation_id": failed, "action_id": digest, "gap_id": gap}
-    return {**filled.ids, **ids, "session_id": record(filled.site, str(uuid4()))}
+    ids["session_id"] = record(filled.site, str(uuid4()))
+    if "judged_observation_id" in parameters(operation):
+        ids["judged_observation_id"] = observe(api, made["id"], ids["session_id"])
+        answer = {"reasoning": "r", "verdict": "yes", "confidence": 0.5}
+        judge(filled.site, ids["judged_observation_id"], ids["session_id"], "monitor", made["scanner_config"], answer)
+    return {**filled.ids, **ids}
 
 
 def unlike(filled: Filled, operation: Operation, wrong: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -174,12 +174,12 @@ def test_1_every_operation_is_mounted_under_both_prefixes_and_nothing_else_is(si
 @EVERY_OPERATION
 def test_2_1_the_owner_succeeds(tenants: Tenants, operation: Operation, base: str) -> None:
     """Or the refusals below would prove nothing. A key of exactly the operation's scopes suffices."""
-    ids = fresh(tenants.owner)
+    ids = fresh(tenants.owner, operation)
     key = tenants.key(*operation.scopes, environments=[tenants.owner.environment_id])
     for environment in (tenants.owner.environment_id, "@current"):
         response = tenants.ask(operation, address(operation, environment, ids, base), key, ids)
         assert response.status_code in operation.success, response.text
-        ids = fresh(tenants.owner)
+        ids = fresh(tenants.owner, operation)
 
 
 def lacking(needed: Sequence[str]) -> Iterator[tuple[str, list[str], str]]:
@@ -236,7 +236,9 @@ def test_2_1_objects_of_others_are_like_unknown_ones(
         "capitals": {name: value.upper() for name, value in tenants.foreign.ids.items()},
         **{f"malformed {bad[:9]}": dict.fromkeys(owner.ids, bad) for bad in MALFORMED},
     }
-    if "observation_id" in parameters(operation) and "scanner_id" in parameters(operation):
+    if {"observation_id", "judged_observation_id"} & set(parameters(operation)) and "scanner_id" in parameters(
+        operation
+    ):
         wrong["another scanner's"] = {**owner.ids, "scanner_id": owner.ids["other_scanner_id"]}
     seen: set[tuple[bytes, tuple[tuple[str, str], ...]]] = set()
     for situation, ids in wrong.items():

@@ -26,6 +26,7 @@ from api.http.app import NOUNS
 from api.http.calls import Operation
 from api.http.preconditions import IF_MATCH
 from tests.contract.hostile_input import BODIES, HEADERS, IDS, QUERIES, VALUES
+from tests.contract.judging import judge
 from tests.contract.site import MONITOR, Site, observe, record, refusal, scanner
 
 OPERATIONS = [operation for noun in NOUNS for operation in noun.OPERATIONS]
@@ -150,6 +151,10 @@ def target(site: Site, api: httpx.Client, operation: Operation) -> Iterator[Targ
         "action_id": action["id"],
         "session_id": record(site, str(uuid4())),
     }
+    if "{judged_observation_id:" in operation.path:
+        ids["judged_observation_id"] = observe(api, made, ids["session_id"])
+        answer = {"reasoning": "r", "verdict": "yes", "confidence": 0.5}
+        judge(site, ids["judged_observation_id"], ids["session_id"], "monitor", MONITOR["scanner_config"], answer)
     yield Target(site, operation, api.headers["authorization"].removeprefix("Bearer "), ids)
     for left in api.get("scanners/?limit=1000").json()["results"]:
         api.delete(f"scanners/{left['id']}/").raise_for_status()

@@ -189,8 +189,10 @@ def _observations(stamps: Stamps, scanner: Scanner) -> Iterator[Observation]:
         output_tokens=80,
         cost_usd=Decimal("0.000125"),
         duration_ms=1875,
+        reused_from=None,
     )
     yield succeeded
+    yield _reused(stamps, scanner, succeeded)
     short = _requested(stamps, scanner, "s-2")
     short.start(stamps.next(), run=1, try_number=1, lease_token=fourth, subject=None)
     short.judge_ineligible(stamps.next(), run=1, lease_token=fourth, kind="too_short", message="3 s.")
@@ -201,6 +203,30 @@ def _observations(stamps: Stamps, scanner: Scanner) -> Iterator[Observation]:
     running = _requested(stamps, scanner, "s-4")
     running.start(stamps.next(), run=1, try_number=1, lease_token=first, subject=None)
     yield running
+
+
+def _reused(stamps: Stamps, scanner: Scanner, paid: Observation) -> Observation:
+    reused = _requested(stamps, scanner, "s-5")
+    reused.start(stamps.next(), run=1, try_number=1, lease_token=WORKERS[1], subject=None)
+    reused.succeed(
+        stamps.next(),
+        run=1,
+        lease_token=WORKERS[1],
+        result={"scanner_type": "scorer", "score": 7, "label": None, "confidence": 0.75},
+        text=text("same answer"),
+        signals_count=0,
+        evidence_digest="e" * 64,
+        prompt_digest="p" * 64,
+        answer_digest="a" * 64,
+        provider="google",
+        model="gemini-3-flash-preview",
+        input_tokens=0,
+        output_tokens=0,
+        cost_usd=Decimal(0),
+        duration_ms=12,
+        reused_from=paid.id,
+    )
+    return reused
 
 
 def _requested(stamps: Stamps, scanner: Scanner, session_id: str) -> Observation:

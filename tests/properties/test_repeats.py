@@ -50,7 +50,7 @@ SCANNER_COMMANDS: st.SearchStrategy[Decision] = st.one_of(
 ANSWER: dict[str, Any] = {
     "result": {}, "text": TextRef(id=UUID(int=9), digest="0"), "signals_count": 0, "evidence_digest": "e",
     "prompt_digest": "p", "answer_digest": "a", "provider": "p", "model": "m", "input_tokens": 1, "output_tokens": 1,
-    "cost_usd": Decimal(1), "duration_ms": 1,
+    "cost_usd": Decimal(1), "duration_ms": 1, "reused_from": None,
 }  # fmt: skip
 RUNS, TRIES, TOKENS = st.integers(1, 3), st.integers(1, 3), st.sampled_from([UUID(int=1), UUID(int=2)])
 WHY: dict[str, Any] = {"kind": "timeout", "message": "Slow."}

@@ -20,6 +20,7 @@ from commands.store.event_log import EventLog
 from consumers.capture.blobs import FolderBlobs
 from consumers.relay import outgoing
 from consumers.scanning import jobs
+from consumers.scanning.answers import Answers
 from consumers.scanning.providers.builtin import BuiltinProvider
 from consumers.scanning.providers.port import Provider
 from consumers.scanning.requests import JobMaker
@@ -54,6 +55,7 @@ class Scans:
     """What scanners may name."""
     clock: Callable[[], datetime] = now
     chance: Callable[[], float] = lambda: 0.5
+    answers: Answers | None = None
 
     def __post_init__(self) -> None:
         self.observations = Observations(self.store, ObservationLimits())
@@ -91,7 +93,14 @@ class Scans:
     @property
     def scanning(self) -> Scanning:
         return Scanning(
-            self.pool, self.observations, self.blobs, self.providers, self.limits, self.clock, chance=self.chance
+            self.pool,
+            self.observations,
+            self.blobs,
+            self.providers,
+            self.limits,
+            self.clock,
+            answers=self.answers,
+            chance=self.chance,
         )
 
     def lease(self, seconds: float = 60) -> jobs.Job:

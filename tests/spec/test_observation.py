@@ -40,6 +40,7 @@ ANSWER: dict[str, Any] = {
     "output_tokens": 80,
     "cost_usd": Decimal("0.000125"),
     "duration_ms": 1875,
+    "reused_from": None,
 }
 
 

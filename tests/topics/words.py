@@ -158,4 +158,6 @@ FIELDS = {
     "output_tokens": "Tokens that the model wrote.",
     "cost_usd": "What the answer cost, in US dollars: a decimal number as text, maybe with an exponent (`1.5E-7`).",
     "duration_ms": "How long the analysis took, in milliseconds.",
+    "reused_from": "The observation that paid for this answer, of which it was taken over, without tokens and cost; "
+    "the observation itself when an earlier try had paid; null when the answer was asked for now.",
 }

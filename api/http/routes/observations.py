@@ -18,6 +18,7 @@ from domain.errors import Invalid, NotFound
 from projections.queries import observations, scanners
 
 READ = ("replay_scanner:read", "session_recording:read")
+EVIDENCE = "scanners_observations_evidence_retrieve"
 
 STATUS = Csv("status", ("pending", "running", "succeeded", "failed", "ineligible"))
 TRIGGER = Csv("triggered_by", ("schedule", "on_demand"))
@@ -131,7 +132,15 @@ OPERATIONS = (
         summary="Retrieve a scanner's observation",
         success={200: ObservationDocument},
         shows={200: examples.OBSERVATION},
-        links={200: (Link("scanners_retrieve", {"id": "$response.body#/scanner_id"}),)},
+        links={
+            200: (
+                Link("scanners_retrieve", {"id": "$response.body#/scanner_id"}),
+                Link(
+                    EVIDENCE,
+                    {"scanner_id": "$response.body#/scanner_id", "id": "$response.body#/id"},
+                ),
+            )
+        },
     ),
     Operation(
         method="GET",

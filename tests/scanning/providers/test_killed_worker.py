@@ -30,7 +30,9 @@ SECRET = "k" * 40
 
 
 @contextmanager
-def worker(database_url: str, blobs: Path, home: Path, server: VendorServer) -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    database_url: str, blobs: Path, home: Path, server: VendorServer, **more: str
+) -> Iterator[subprocess.Popen[bytes]]:
     settings = {
         "DATABASE_URL": database_url,
         "HOME": str(home),
@@ -38,6 +40,7 @@ def worker(database_url: str, blobs: Path, home: Path, server: VendorServer) -> 
         "BLOBS_URL": str(blobs),
         "GOOGLE_API_KEY": KEY,
         "GOOGLE_BASE_URL": server.url,
+        **more,
     }
     with (home.with_name("worker.log")).open("wb") as log:
         process = subprocess.Popen(
@@ -55,10 +58,14 @@ def worker(database_url: str, blobs: Path, home: Path, server: VendorServer) -> 
             process.wait(20)
 
 
-def test_kill_9_in_the_middle_of_a_call(scans: Scans, database_url: str, tmp_path: Path) -> None:
+def set_up(scans: Scans) -> None:
     context = Context(Actor(type="system", role="bootstrap"), now(), uuid4())
     first = FirstAccounts(UUID(int=7), new_token(), new_key(), "a@example.org")
     Accounts(scans.store, SECRET.encode()).set_up(context, first)
+
+
+def test_kill_9_in_the_middle_of_a_call(scans: Scans, database_url: str, tmp_path: Path) -> None:
+    set_up(scans)
     with VendorServer([Reply({}, after=120), GOOGLE.answer(ANSWER)]) as server:
         run = VendorScans.at(scans, GOOGLE, server)
         observation_id = run.request()
