@@ -32,8 +32,8 @@ from commands.sealing import Seal
 from commands.store.application import STORE_OUTAGES, Store
 from commands.store.event_log import EventLog
 from commands.store.migrations import Migration, Migrations
-from consumers.capture.blobs import Blobs, FolderBlobs
-from consumers.capture.held import Holding
+from consumers.capture.messages.held import Holding
+from consumers.capture.store.blobs import Blobs, FolderBlobs
 from consumers.scanning.providers.models.catalogue import BadCatalogue, Catalogue
 from consumers.transports.gauges import Measured
 from consumers.transports.installation import Unsafe, refuse_other, settle_on
@@ -155,7 +155,7 @@ def _blobs(settings: Settings) -> Blobs:
     if bucket is None:
         return FolderBlobs(settings.blobs_folder)
     # Without a bucket nothing of the client of S3 is imported.
-    from consumers.capture.s3_blobs import S3Blobs  # noqa: PLC0415
+    from consumers.capture.store.s3_blobs import S3Blobs  # noqa: PLC0415
 
     try:
         return S3Blobs(bucket)

@@ -9,10 +9,10 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from api.bootstrap import OUTAGES, Runtime
 from commands.store.event_log import EventLog
-from consumers.capture import removed
 from consumers.capture.analytics.events import left_out_counts
-from consumers.capture.deletions import dropped_batches
-from consumers.capture.undecodable import undecodable_counts
+from consumers.capture.digest.deletions import dropped_batches
+from consumers.capture.digest.undecodable import undecodable_counts
+from consumers.capture.ending import removed
 from consumers.relay import Relay
 from consumers.scanning.answers import uses
 from consumers.scanning.jobs import waiting

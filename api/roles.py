@@ -15,18 +15,18 @@ from commands.store import once
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
 from consumers import rate_limits
-from consumers.capture import retention
 from consumers.capture.analytics.handler import GROUP as ANALYTICS_GROUP
 from consumers.capture.analytics.handler import AnalyticsHandler
-from consumers.capture.deletions import GROUP as ERASER_GROUP
-from consumers.capture.deletions import DeletionHandler
-from consumers.capture.erasing import Eraser
-from consumers.capture.existing_topic import GROUP as EXISTING_GROUP
-from consumers.capture.existing_topic import ExistingTopicHandler
-from consumers.capture.handler import BATCH_RECORDS, SnapshotHandler
-from consumers.capture.handler import GROUP as CAPTURE_GROUP
-from consumers.capture.settler import GROUP as SETTLER_GROUP
-from consumers.capture.settler import SettleHandler, capture_lag
+from consumers.capture.digest.deletions import GROUP as ERASER_GROUP
+from consumers.capture.digest.deletions import DeletionHandler
+from consumers.capture.digest.handler import BATCH_RECORDS, SnapshotHandler
+from consumers.capture.digest.handler import GROUP as CAPTURE_GROUP
+from consumers.capture.ending import retention
+from consumers.capture.ending.erasing import Eraser
+from consumers.capture.ending.settler import GROUP as SETTLER_GROUP
+from consumers.capture.ending.settler import SettleHandler, capture_lag
+from consumers.capture.messages.existing_topic import GROUP as EXISTING_GROUP
+from consumers.capture.messages.existing_topic import ExistingTopicHandler
 from consumers.expiry import Expiry
 from consumers.on_tick import OnTick
 from consumers.relay import Relay

@@ -15,8 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.vendor_settings import VendorSettings
 from commands.observations import ObservationLimits
-from consumers.capture.limits import GENEROUS, CaptureLimits
-from consumers.capture.s3_place import SCHEME, S3Place
+from consumers.capture.digest.limits import GENEROUS, CaptureLimits
+from consumers.capture.store.s3_place import SCHEME, S3Place
 from consumers.transports.settings import KafkaSettings
 from domain.accounts import LONGEST_RETENTION_DAYS
 from domain.delivery import check_address

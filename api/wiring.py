@@ -10,8 +10,8 @@ from api.http.services import Readiness, Services
 from api.http.tokens import Tokens
 from commands.accounts import hash_key
 from commands.store.event_log import EventLog
-from consumers.capture.allowance import Allowance
-from consumers.capture.handler import GROUP as CAPTURE_GROUP
+from consumers.capture.digest.handler import GROUP as CAPTURE_GROUP
+from consumers.capture.posting.allowance import Allowance
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.relay import Relay

@@ -33,13 +33,13 @@ from psycopg_pool import ConnectionPool
 
 from api.bootstrap import migrations
 from benchmarks.inbox import Inbox
-from consumers.capture.blobs import FolderBlobs
-from consumers.capture.encodings import gunzip
-from consumers.capture.handler import BATCH_RECORDS, SnapshotHandler
-from consumers.capture.importer import import_files
-from consumers.capture.packing import pack
-from consumers.capture.parts import part_of
-from consumers.capture.snapshot import MAX_PLAIN_BYTES, TOPIC, from_message, to_messages
+from consumers.capture.digest.handler import BATCH_RECORDS, SnapshotHandler
+from consumers.capture.digest.parts import part_of
+from consumers.capture.importing.importer import import_files
+from consumers.capture.messages.snapshot import MAX_PLAIN_BYTES, TOPIC, from_message, to_messages
+from consumers.capture.store.blobs import FolderBlobs
+from consumers.capture.store.packing import pack
+from consumers.capture.wire.encodings import gunzip
 from consumers.transports.port import Outgoing, Record
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from consumers.capture.snapshot import TOPIC
+from consumers.capture.messages.snapshot import TOPIC
 from consumers.transports.port import Outgoing
 
 

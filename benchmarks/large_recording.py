@@ -34,11 +34,11 @@ from psycopg_pool import ConnectionPool
 
 from api.bootstrap import migrations
 from benchmarks.inbox import Inbox
-from consumers.capture.blobs import FolderBlobs
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.importer import import_files
-from consumers.capture.recording import recording_in_time
-from consumers.capture.snapshot import TOPIC, Snapshot, from_message, to_messages
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.importing.importer import import_files
+from consumers.capture.messages.snapshot import TOPIC, Snapshot, from_message, to_messages
+from consumers.capture.reading.recording import recording_in_time
+from consumers.capture.store.blobs import FolderBlobs
 from consumers.scanning.evidence import build_evidence
 from consumers.transports.port import Outgoing, Record
 

@@ -40,11 +40,11 @@ from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
 from commands.store.application import Store
 from commands.store.event_log import EventLog
-from consumers.capture.blobs import Blobs, FolderBlobs
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.importer import import_files
-from consumers.capture.recording import Recording, recording_in_time
-from consumers.capture.snapshot import TOPIC
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.importing.importer import import_files
+from consumers.capture.messages.snapshot import TOPIC
+from consumers.capture.reading.recording import Recording, recording_in_time
+from consumers.capture.store.blobs import Blobs, FolderBlobs
 from consumers.relay import outgoing
 from consumers.scanning.collector import collect_less
 from consumers.scanning.evidence import build_evidence

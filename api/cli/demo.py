@@ -14,7 +14,7 @@ from api.bootstrap import OUTAGES, ROOT, Runtime
 from api.cli.client import Client
 from api.credentials import Credentials
 from api.failures import Failure
-from consumers.capture.importer import import_files
+from consumers.capture.importing.importer import import_files
 from domain.tenant import Tenant
 from projections.queries.sessions import sessions_facts
 

@@ -13,9 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from api.cli.opening import AsJson, Home, opened, settings_for
 from api.failures import Failure
-from consumers.capture.files import recordings_in
-from consumers.capture.importer import Imported, import_files
-from consumers.capture.refusals import CaptureRefused
+from consumers.capture.importing.files import recordings_in
+from consumers.capture.importing.importer import Imported, import_files
+from consumers.capture.wire.refusals import CaptureRefused
 from domain.errors import NotFound
 from projections.queries.accounts import tenant_of
 

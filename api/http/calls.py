@@ -21,7 +21,7 @@ from api.http.links import Link
 from api.http.services import Services
 from commands.context import Context
 from commands.store.once import Kept, Once
-from consumers.capture.snapshot import SESSION_ID
+from consumers.capture.messages.snapshot import SESSION_ID
 from domain.errors import NotFound
 from domain.tenant import Tenant
 

@@ -17,7 +17,7 @@ from api.http.links import Link
 from api.http.negotiation import JSON, NDJSON
 from api.http.preconditions import ETAG, IfMatch
 from api.http.repeating import IDEMPOTENCY_KEY, NO_KEY, REPLAYED, IdempotencyKey
-from consumers.capture.snapshot import SESSION_ID
+from consumers.capture.messages.snapshot import SESSION_ID
 
 VERSION = "1.0.0"
 """Of the API, not of the server: it moves when clients have to."""

@@ -14,8 +14,8 @@ from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.recordings import Recordings
 from commands.scanners import Scanners
-from consumers.capture.allowance import Allowance
-from consumers.capture.blobs import Blobs
+from consumers.capture.posting.allowance import Allowance
+from consumers.capture.store.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
 from consumers.scanning.kept_evidence import PastEvidence

@@ -2,7 +2,7 @@
 
 import time
 
-from consumers.capture.held import Connections
+from consumers.capture.messages.held import Connections
 from projections.queries.accounts import tenant_of_token
 
 FRESH_SECONDS = 1.0

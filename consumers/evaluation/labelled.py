@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from consumers.capture.analytics.event import Frame, event_of
-from consumers.capture.encodings import Json
-from consumers.capture.inflate import Room, inflate_event
-from consumers.capture.readable import readable
-from consumers.capture.refusals import CaptureRefused
+from consumers.capture.wire.encodings import Json
+from consumers.capture.wire.inflate import Room, inflate_event
+from consumers.capture.wire.readable import readable
+from consumers.capture.wire.refusals import CaptureRefused
 from consumers.scanning.evidence import Evidence, build_evidence
 
 

@@ -19,9 +19,9 @@ from psycopg.errors import ForeignKeyViolation
 from psycopg_pool import ConnectionPool
 
 from commands.store.private_text import storable
-from consumers.capture.blobs import Blobs, MissingBlob
-from consumers.capture.packing import pack, unpack
-from consumers.capture.refusals import TooLarge, Undecodable
+from consumers.capture.store.blobs import Blobs, MissingBlob
+from consumers.capture.store.packing import pack, unpack
+from consumers.capture.wire.refusals import TooLarge, Undecodable
 from consumers.scanning.evidence import Evidence, Line, Signal
 from consumers.scanning.timelines import BlobsAway, Timelines
 from domain.tenant import Tenant

@@ -19,7 +19,7 @@ from psycopg_pool import ConnectionPool
 from commands.context import Context
 from commands.observations import Lease, Observations, Success
 from commands.store.application import STORE_OUTAGES
-from consumers.capture.blobs import Blobs, MissingBlob
+from consumers.capture.store.blobs import Blobs, MissingBlob
 from consumers.scanning.answers import Answers, Asked, Told
 from consumers.scanning.checks import check_answer, refusal
 from consumers.scanning.evidence import Evidence

@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 
-from consumers.capture.blobs import Blobs
-from consumers.capture.recording import recording_in_time
+from consumers.capture.reading.recording import recording_in_time
+from consumers.capture.store.blobs import Blobs
 from consumers.scanning.evidence import Evidence, build_evidence
 from domain.tenant import Tenant
 from projections.queries.session_events import SessionEvent, events_of_session
@@ -20,7 +20,7 @@ EVENTS_AT_ONCE = 200
 def evidence_of(
     conn: psycopg.Connection[Any], blobs: Blobs, tenant: Tenant, session_id: str, *, masked: bool = True
 ) -> Evidence:
-    """In bounded memory (consumers.capture.recording). Empty for a session without parts; `masked`: no personal data.
+    """In bounded memory (consumers.capture.reading). Empty for a session without parts; `masked`: no personal data.
 
     Raises MissingBlob when a part of it is gone, OSError when the store is away.
     """

@@ -8,7 +8,7 @@ from datetime import datetime
 from threading import BoundedSemaphore
 from typing import Any
 
-from consumers.capture.blobs import Blobs, MissingBlob
+from consumers.capture.store.blobs import Blobs, MissingBlob
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.session_evidence import evidence_of
 from domain.tenant import Tenant

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import psycopg
 
-from consumers.capture.blobs import Blobs
-from consumers.capture.encodings import MAX_VALUES, Json, parse
-from consumers.capture.inflate import Room, inflate_event
-from consumers.capture.packing import unpack
-from consumers.capture.parts import MAX_LINES_BYTES
-from consumers.capture.readable import readable
+from consumers.capture.digest.parts import MAX_LINES_BYTES
+from consumers.capture.store.blobs import Blobs
+from consumers.capture.store.packing import unpack
+from consumers.capture.wire.encodings import MAX_VALUES, Json, parse
+from consumers.capture.wire.inflate import Room, inflate_event
+from consumers.capture.wire.readable import readable
 
 _PARTS = """
     SELECT blob, blob_offset, blob_length FROM capture.part WHERE environment_id = %s AND session_id = %s

@@ -8,8 +8,8 @@ from pathlib import Path
 from unittest.mock import patch
 from uuid import uuid4
 
-from consumers.capture.s3_blobs import S3Blobs
-from consumers.capture.s3_place import S3Place
+from consumers.capture.store.s3_blobs import S3Blobs
+from consumers.capture.store.s3_place import S3Place
 from tests.servers.s3 import S3Server
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.capture.activity import GAP_MS, Activity, activity
+from consumers.capture.digest.activity import GAP_MS, Activity, activity
 from tests.capture.plain_facts import active_milliseconds
 
 Moments = list[tuple[int, bool]]

@@ -11,7 +11,7 @@ import pytest
 from consumers.capture.analytics import events as module
 from consumers.capture.analytics.event import AnalyticsEvent, to_message
 from consumers.capture.analytics.events import left_out_counts
-from consumers.capture.settler import settle
+from consumers.capture.ending.settler import settle
 from domain.tenant import Tenant
 from projections.queries.session_events import MAX_PAGE, events_of_session
 from tests.capture.traffic import (

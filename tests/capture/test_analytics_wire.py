@@ -12,9 +12,9 @@ import pytest
 from consumers.capture.analytics.bounds import MAX_BYTES, MAX_PROPERTIES, bounded
 from consumers.capture.analytics.elements import elements_of
 from consumers.capture.analytics.event import AnalyticsEvent, from_message, to_message
-from consumers.capture.encodings import Json, dump
-from consumers.capture.refusals import CaptureRefused, Malformed, UnknownToken
-from consumers.capture.wire import Accepted, accept
+from consumers.capture.posting.posted import Accepted, accept
+from consumers.capture.wire.encodings import Json, dump
+from consumers.capture.wire.refusals import CaptureRefused, Malformed, UnknownToken
 from consumers.transports.port import Outgoing, Record
 from tests.capture.traffic import ANALYTICS_PATHS, EXPECTED, NOW, posted, posts, recorded_events
 

@@ -5,9 +5,9 @@ from threading import Barrier, Thread
 
 import pytest
 
-from consumers.capture import blobs as module
-from consumers.capture.blobs import Blobs, FolderBlobs, MissingBlob
-from consumers.capture.refusals import TooLarge
+from consumers.capture.store import blobs as module
+from consumers.capture.store.blobs import Blobs, FolderBlobs, MissingBlob
+from consumers.capture.wire.refusals import TooLarge
 from tests.capture.buckets import Bucket
 
 DIGEST = "a" * 64

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from consumers.capture import console
-from consumers.capture.console import MAX_MESSAGE, MAX_PART_LINES, console_lines
-from consumers.capture.encodings import Json
+from consumers.capture.digest import console
+from consumers.capture.digest.console import MAX_MESSAGE, MAX_PART_LINES, console_lines
+from consumers.capture.wire.encodings import Json
 from tests.capture.traffic import ENVIRONMENT, EXPECTED, Capture, click, recorded, snapshot
 
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from consumers.capture.analytics.elements import elements_of
-from consumers.capture.importer import import_files
-from consumers.capture.recording import recording_in_time
+from consumers.capture.importing.importer import import_files
+from consumers.capture.reading.recording import recording_in_time
 from consumers.scanning.evidence import build_evidence
 from consumers.transports.port import Outgoing
 from tests.capture.arrival import recording

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.capture import encodings, lz_string
-from consumers.capture.encodings import decode_body, dump, gunzip, parse
-from consumers.capture.refusals import CaptureRefused, TooLarge, Undecodable
+from consumers.capture.wire import encodings, lz_string
+from consumers.capture.wire.encodings import decode_body, dump, gunzip, parse
+from consumers.capture.wire.refusals import CaptureRefused, TooLarge, Undecodable
 
 DOCUMENT = [{"event": "$snapshot", "text": "grüße 🙂 \x00\x1f + /"}]
 TEXT = json.dumps(DOCUMENT).encode()

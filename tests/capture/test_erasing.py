@@ -15,14 +15,14 @@ import psycopg
 import pytest
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import erasing, removed
-from consumers.capture.blobs import Blobs, FolderBlobs
-from consumers.capture.deletions import DeletionHandler, deleted, dropped_batches
-from consumers.capture.erasing import Eraser
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.settler import settle
-from consumers.capture.snapshot import to_messages
-from consumers.capture.undecodable import undecodable_counts
+from consumers.capture.digest.deletions import DeletionHandler, deleted, dropped_batches
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.digest.undecodable import undecodable_counts
+from consumers.capture.ending import erasing, removed
+from consumers.capture.ending.erasing import Eraser
+from consumers.capture.ending.settler import settle
+from consumers.capture.messages.snapshot import to_messages
+from consumers.capture.store.blobs import Blobs, FolderBlobs
 from consumers.transports.port import Outgoing, Poison, Record
 from tests.capture.buckets import Bucket
 from tests.capture.traffic import ENVIRONMENT, NOW, Capture, click, posted, snapshot, until

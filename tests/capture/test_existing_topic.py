@@ -16,10 +16,10 @@ from pydantic import ValidationError
 from api.bootstrap import runtime
 from api.roles import ROLES
 from api.settings import Settings
-from consumers.capture.encodings import decode_body
-from consumers.capture.existing_topic import GROUP, ExistingTopicHandler
-from consumers.capture.settler import capture_lag
-from consumers.capture.undecodable import undecodable_counts
+from consumers.capture.digest.undecodable import undecodable_counts
+from consumers.capture.ending.settler import capture_lag
+from consumers.capture.messages.existing_topic import GROUP, ExistingTopicHandler
+from consumers.capture.wire.encodings import decode_body
 from consumers.transports.port import Refused
 from tests.capture.traffic import EXPECTED, ITS_ENVIRONMENT, KNOWN_TOKEN, Capture, posts, until
 from tests.servers.kafka import KafkaServer

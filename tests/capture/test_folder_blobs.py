@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from consumers.capture import blobs as module
-from consumers.capture.blobs import FolderBlobs
+from consumers.capture.store import blobs as module
+from consumers.capture.store.blobs import FolderBlobs
 
 
 @pytest.fixture

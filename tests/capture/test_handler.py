@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from consumers.capture import placing
-from consumers.capture.blobs import MissingBlob
-from consumers.capture.encodings import Json
-from consumers.capture.facts import Facts, facts_of
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.settler import settle
-from consumers.capture.snapshot import Snapshot, to_messages
+from consumers.capture.digest import placing
+from consumers.capture.digest.facts import Facts, facts_of
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.ending.settler import settle
+from consumers.capture.messages.snapshot import Snapshot, to_messages
+from consumers.capture.store.blobs import MissingBlob
+from consumers.capture.wire.encodings import Json
 from consumers.transports.port import Outgoing
 from projections.engine.completeness import Behind
 from tests.capture.arrival import recording

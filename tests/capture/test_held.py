@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from consumers.capture import handler as handling
-from consumers.capture import held as module
-from consumers.capture import snapshot as messages
-from consumers.capture.blobs import FolderBlobs, folder_of, key_of
-from consumers.capture.encodings import Json
-from consumers.capture.erasing import Eraser
-from consumers.capture.held import BLOB, BYTES, KEPT_FOR, Held, Holding, drop
-from consumers.capture.snapshot import Snapshot, to_messages
+from consumers.capture.digest import handler as handling
+from consumers.capture.ending.erasing import Eraser
+from consumers.capture.messages import held as module
+from consumers.capture.messages import snapshot as messages
+from consumers.capture.messages.held import BLOB, BYTES, KEPT_FOR, Held, Holding, drop
+from consumers.capture.messages.snapshot import Snapshot, to_messages
+from consumers.capture.store.blobs import FolderBlobs, folder_of, key_of
+from consumers.capture.wire.encodings import Json
 from consumers.transports.port import Outgoing, Unavailable
 from tests.capture.arrival import recording
 from tests.capture.traffic import ENVIRONMENT, Capture, click, snapshot

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from consumers.capture import files
 from consumers.capture.analytics.event import TOPIC as ANALYTICS
-from consumers.capture.importer import Imported, import_files
-from consumers.capture.snapshot import TOPIC
+from consumers.capture.importing import files
+from consumers.capture.importing.importer import Imported, import_files
+from consumers.capture.messages.snapshot import TOPIC
 from consumers.transports.port import Outgoing
 from tests.capture.arrival import recording
 from tests.capture.test_analytics_wire import read

@@ -4,10 +4,10 @@ import zlib
 
 import pytest
 
-from consumers.capture import inflate
-from consumers.capture.encodings import Json
-from consumers.capture.inflate import Room, inflate_event, unpack
-from consumers.capture.refusals import CaptureRefused
+from consumers.capture.wire import inflate
+from consumers.capture.wire.encodings import Json
+from consumers.capture.wire.inflate import Room, inflate_event, unpack
+from consumers.capture.wire.refusals import CaptureRefused
 
 
 def packed(value: Json) -> str:

@@ -8,15 +8,15 @@ from uuid import uuid4
 import pytest
 from psycopg_pool import ConnectionPool
 
-from consumers.capture.allowance import FRESH, Allowance
 from consumers.capture.analytics.event import AnalyticsEvent, to_message
 from consumers.capture.analytics.events import left_out_counts
 from consumers.capture.analytics.handler import AnalyticsHandler
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.limits import CaptureLimits
-from consumers.capture.refusals import OverDay
-from consumers.capture.snapshot import to_messages
-from consumers.capture.undecodable import undecodable_counts
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.digest.limits import CaptureLimits
+from consumers.capture.digest.undecodable import undecodable_counts
+from consumers.capture.messages.snapshot import to_messages
+from consumers.capture.posting.allowance import FRESH, Allowance
+from consumers.capture.wire.refusals import OverDay
 from tests.capture.traffic import ENVIRONMENT, NOW, Capture, click, posted, snapshot
 
 

@@ -7,13 +7,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from consumers.capture import sessions
 from consumers.capture.analytics.event import to_message as event_message
 from consumers.capture.analytics.visitors import Sayings
-from consumers.capture.encodings import parse
-from consumers.capture.snapshot import to_messages
-from consumers.capture.undecodable import undecodable_counts
-from consumers.capture.wire import accept
+from consumers.capture.digest import sessions
+from consumers.capture.digest.undecodable import undecodable_counts
+from consumers.capture.messages.snapshot import to_messages
+from consumers.capture.posting.posted import accept
+from consumers.capture.wire.encodings import parse
 from consumers.transports.port import Outgoing
 from tests.capture.traffic import ENVIRONMENT, NOW, Capture, click, posted, snapshot
 

@@ -1,8 +1,8 @@
 import pytest
 
-from consumers.capture.encodings import compress
-from consumers.capture.packing import pack, unpack
-from consumers.capture.refusals import TooLarge, Undecodable
+from consumers.capture.store.packing import pack, unpack
+from consumers.capture.wire.encodings import compress
+from consumers.capture.wire.refusals import TooLarge, Undecodable
 from tests.capture.arrival import recording
 from tests.capture.traffic import ENVIRONMENT, Capture, click, snapshot
 

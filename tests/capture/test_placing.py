@@ -4,10 +4,10 @@ from threading import Barrier
 
 import pytest
 
-from consumers.capture import placing
-from consumers.capture.blobs import FolderBlobs
-from consumers.capture.parts import Part, part_of
-from consumers.capture.placing import Placing
+from consumers.capture.digest import placing
+from consumers.capture.digest.parts import Part, part_of
+from consumers.capture.digest.placing import Placing
+from consumers.capture.store.blobs import FolderBlobs
 from tests.capture.traffic import ENVIRONMENT, Capture, click, snapshot
 
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consumers.capture import posts
-from consumers.capture.posts import Post, Taken, take
-from consumers.capture.refusals import CaptureRefused, Malformed
-from consumers.capture.wire import TOPICS, Accepted, EnvironmentOf, accept
+from consumers.capture.posting import posts
+from consumers.capture.posting.posted import TOPICS, Accepted, EnvironmentOf, accept
+from consumers.capture.posting.posts import Post, Taken, take
+from consumers.capture.wire.refusals import CaptureRefused, Malformed
 from consumers.transports.port import Outgoing, Unavailable
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

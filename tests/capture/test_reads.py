@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from consumers.capture.settler import settle
+from consumers.capture.ending.settler import settle
 from domain.session_facts import activity_score
 from domain.tenant import Tenant
 from projections.queries.session_list import SessionFilters, TooSlow, page

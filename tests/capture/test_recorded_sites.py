@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from consumers.capture.recording import recording_in_time
+from consumers.capture.reading.recording import recording_in_time
 from consumers.scanning.evidence import Evidence, build_evidence
 from domain.tenant import Tenant
 from projections.queries.session_events import events_of_session

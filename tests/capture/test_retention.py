@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg_pool import ConnectionPool
 
-from consumers.capture import leftovers, removed, retention
-from consumers.capture.blobs import Blobs, FolderBlobs
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.retention import Retention, note_default
-from consumers.capture.settler import settle
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.ending import leftovers, removed, retention
+from consumers.capture.ending.retention import Retention, note_default
+from consumers.capture.ending.settler import settle
+from consumers.capture.store.blobs import Blobs, FolderBlobs
 from domain.tenant import Tenant
 from projections.queries.session_list import SessionFilters, page
 from projections.queries.sessions import session_exists, sessions_facts

@@ -15,12 +15,12 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from consumers.capture import blobs as limits
-from consumers.capture import s3_blobs as module
-from consumers.capture.blobs import Blobs, key_of
-from consumers.capture.refusals import TooLarge
-from consumers.capture.s3_blobs import RETRY_SECONDS, TRIES
-from consumers.capture.s3_place import S3Place
+from consumers.capture.store import blobs as limits
+from consumers.capture.store import s3_blobs as module
+from consumers.capture.store.blobs import Blobs, key_of
+from consumers.capture.store.s3_blobs import RETRY_SECONDS, TRIES
+from consumers.capture.store.s3_place import S3Place
+from consumers.capture.wire.refusals import TooLarge
 from tests.capture.buckets import Bucket, client
 from tests.servers.ports import free_ports
 from tests.servers.s3 import S3Server

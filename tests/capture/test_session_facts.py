@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
-from consumers.capture import active_time
-from consumers.capture.active_time import MAX_STRETCHES
-from consumers.capture.encodings import Json, dump
-from consumers.capture.settler import settle
-from consumers.capture.snapshot import to_messages
-from consumers.capture.wire import accept
+from consumers.capture.digest import active_time
+from consumers.capture.digest.active_time import MAX_STRETCHES
+from consumers.capture.ending.settler import settle
+from consumers.capture.messages.snapshot import to_messages
+from consumers.capture.posting.posted import accept
+from consumers.capture.wire.encodings import Json, dump
 from consumers.transports.port import Outgoing
 from tests.capture.plain_facts import plain_facts
 from tests.capture.traffic import ENVIRONMENT, NOW, Capture, click, snapshot

@@ -5,10 +5,10 @@ from threading import Barrier, Event, Thread
 import psycopg
 import pytest
 
-from consumers.capture import settler
-from consumers.capture.handler import GROUP as CAPTURE_GROUP
-from consumers.capture.settler import SettleHandler, settle
-from consumers.capture.snapshot import TOPIC, to_messages
+from consumers.capture.digest.handler import GROUP as CAPTURE_GROUP
+from consumers.capture.ending import settler
+from consumers.capture.ending.settler import SettleHandler, settle
+from consumers.capture.messages.snapshot import TOPIC, to_messages
 from consumers.transports.port import Record
 from consumers.transports.postgres import PostgresTransport
 from tests.capture.traffic import NOW, Capture, click, snapshot, until

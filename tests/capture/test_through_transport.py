@@ -9,11 +9,11 @@ from threading import Event, Thread
 
 import psycopg
 
-from consumers.capture.encodings import Json
-from consumers.capture.handler import GROUP
-from consumers.capture.snapshot import TOPIC, to_messages
-from consumers.capture.undecodable import undecodable_counts
-from consumers.capture.wire import accept_rrweb
+from consumers.capture.digest.handler import GROUP
+from consumers.capture.digest.undecodable import undecodable_counts
+from consumers.capture.messages.snapshot import TOPIC, to_messages
+from consumers.capture.posting.posted import accept_rrweb
+from consumers.capture.wire.encodings import Json
 from consumers.transports.port import Outgoing, Record
 from consumers.transports.postgres import PostgresTransport, partition_of
 from tests.capture.arrival import recording

@@ -10,8 +10,8 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.capture.recording import recording_in_time
-from consumers.capture.time_order import Batch, in_time_order, moments_of, upper_median
+from consumers.capture.reading.recording import recording_in_time
+from consumers.capture.reading.time_order import Batch, in_time_order, moments_of, upper_median
 from consumers.scanning.evidence import build_evidence
 from tests.capture.arrival import recording
 from tests.capture.traffic import ENVIRONMENT, EXPECTED, Capture, click, recorded, snapshot

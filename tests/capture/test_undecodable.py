@@ -6,11 +6,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from consumers.capture import undecodable as module
-from consumers.capture.blobs import MissingBlob
-from consumers.capture.handler import DROP_EVERY
-from consumers.capture.snapshot import to_messages
-from consumers.capture.undecodable import KEPT_FOR, drop_old, undecodable_counts
+from consumers.capture.digest import undecodable as module
+from consumers.capture.digest.handler import DROP_EVERY
+from consumers.capture.digest.undecodable import KEPT_FOR, drop_old, undecodable_counts
+from consumers.capture.messages.snapshot import to_messages
+from consumers.capture.store.blobs import MissingBlob
 from consumers.transports.dead_letters import Selection, bury, newest_letters
 from consumers.transports.port import Outgoing, Poison
 from tests.capture.traffic import Capture, click, snapshot

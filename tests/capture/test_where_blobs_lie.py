@@ -14,10 +14,10 @@ from api.bootstrap import runtime
 from api.failures import Failure, settings_problem
 from api.roles import ROLES
 from api.settings import Settings
-from consumers.capture.blobs import FolderBlobs
-from consumers.capture.importer import import_files
-from consumers.capture.s3_blobs import S3Blobs
-from consumers.capture.s3_place import S3Place
+from consumers.capture.importing.importer import import_files
+from consumers.capture.store.blobs import FolderBlobs
+from consumers.capture.store.s3_blobs import S3Blobs
+from consumers.capture.store.s3_place import S3Place
 from tests.capture.arrival import recording
 from tests.capture.buckets import Bucket
 from tests.live import RECORDINGS, ROOT, wait_until

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.capture import snapshot as messages
-from consumers.capture.encodings import Json, dump
-from consumers.capture.facts import to_state
-from consumers.capture.parts import part_of
-from consumers.capture.refusals import CaptureRefused, Malformed, TooLarge, UnknownToken
-from consumers.capture.snapshot import from_message, to_messages
-from consumers.capture.wire import Accepted, accept, accept_rrweb
+from consumers.capture.digest.facts import to_state
+from consumers.capture.digest.parts import part_of
+from consumers.capture.messages import snapshot as messages
+from consumers.capture.messages.snapshot import from_message, to_messages
+from consumers.capture.posting.posted import Accepted, accept, accept_rrweb
+from consumers.capture.wire.encodings import Json, dump
+from consumers.capture.wire.refusals import CaptureRefused, Malformed, TooLarge, UnknownToken
 from consumers.transports.port import Outgoing, Record
 from tests.capture.traffic import EXPECTED, NOW, click, posts, recorded, snapshot
 

@@ -15,11 +15,11 @@ from psycopg_pool import ConnectionPool
 
 from consumers.capture.analytics.event import AnalyticsEvent, Frame, event_of, to_message
 from consumers.capture.analytics.handler import AnalyticsHandler
-from consumers.capture.blobs import FolderBlobs
-from consumers.capture.encodings import Json
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.snapshot import Snapshot, clean, to_messages, uuid_of
-from consumers.capture.wire import accept, accept_rrweb
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.messages.snapshot import Snapshot, clean, to_messages, uuid_of
+from consumers.capture.posting.posted import accept, accept_rrweb
+from consumers.capture.store.blobs import FolderBlobs
+from consumers.capture.wire.encodings import Json
 from consumers.transports.port import Outgoing, Record
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -21,9 +21,9 @@ from commands.accounts import Accounts
 from commands.context import Context
 from commands.integrations import Integrations
 from commands.observations import Lease, Success
-from consumers.capture.blobs import Blobs
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.snapshot import Snapshot, to_messages
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.messages.snapshot import Snapshot, to_messages
+from consumers.capture.store.blobs import Blobs
 from consumers.transports.port import Outgoing, Record
 from domain.scanner_types import model_output, split_private
 from domain.tenant import Tenant

@@ -18,10 +18,10 @@ import pytest
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from consumers.capture.allowance import Allowance
-from consumers.capture.blobs import FolderBlobs
-from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.snapshot import MAX_MESSAGE_BYTES, TOPIC
+from consumers.capture.messages.snapshot import MAX_MESSAGE_BYTES, TOPIC
+from consumers.capture.posting.allowance import Allowance
+from consumers.capture.store.blobs import FolderBlobs
+from consumers.capture.wire.encodings import MAX_WIRE_BYTES
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
 from tests.contract.site import Site, refusal, served

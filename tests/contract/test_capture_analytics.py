@@ -18,7 +18,7 @@ from psycopg_pool import ConnectionPool
 
 from consumers.capture.analytics.event import TOPIC
 from consumers.capture.analytics.handler import GROUP, AnalyticsHandler
-from consumers.capture.blobs import FolderBlobs
+from consumers.capture.store.blobs import FolderBlobs
 from consumers.transports.postgres import PostgresTransport
 from consumers.transports.settings import LogSettings
 from projections.queries.people import person_of_session

@@ -17,8 +17,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.snapshot import TOPIC
+from consumers.capture.messages.snapshot import TOPIC
+from consumers.capture.wire.encodings import MAX_WIRE_BYTES
 from tests.contract.site import Site, refusal
 from tests.contract.test_capture import PAGE, published, snapshot
 from tests.live import wait_until

@@ -9,8 +9,8 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from commands.store.application import Store
-from consumers.capture.blobs import FolderBlobs
-from consumers.capture.handler import SnapshotHandler
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.store.blobs import FolderBlobs
 from consumers.transports.port import Record
 from tests.capture.traffic import recorded
 from tests.scanning.scans import RECORDING, Scans, now

@@ -17,7 +17,7 @@ from commands.observations import ObservationLimits, Observations
 from commands.scanners import Scanners
 from commands.store.application import Store
 from commands.store.event_log import EventLog
-from consumers.capture.blobs import FolderBlobs
+from consumers.capture.store.blobs import FolderBlobs
 from consumers.relay import outgoing
 from consumers.scanning import jobs
 from consumers.scanning.answers import Answers

@@ -15,9 +15,9 @@ import orjson
 import pytest
 
 from commands.sealing import Seal
-from consumers.capture import retention
-from consumers.capture.erasing import Eraser
-from consumers.capture.settler import settle
+from consumers.capture.ending import retention
+from consumers.capture.ending.erasing import Eraser
+from consumers.capture.ending.settler import settle
 from consumers.scanning import answers as module
 from consumers.scanning import jobs
 from consumers.scanning.answers import Answers, Asked, forget, uses

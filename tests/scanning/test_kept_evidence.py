@@ -14,9 +14,9 @@ from uuid import UUID
 
 import pytest
 
-from consumers.capture import leftovers, retention
-from consumers.capture.erasing import Eraser
-from consumers.capture.settler import settle
+from consumers.capture.ending import leftovers, retention
+from consumers.capture.ending.erasing import Eraser
+from consumers.capture.ending.settler import settle
 from consumers.scanning.evidence import Evidence, Signal
 from consumers.scanning.kept_evidence import Kept, KeptEvidence, PastEvidence
 from consumers.scanning.session_evidence import evidence_of

@@ -9,10 +9,10 @@ import pytest
 from psycopg_pool import ConnectionPool
 
 from api.settings import Settings
-from consumers.capture.blobs import FolderBlobs
-from consumers.capture.handler import SnapshotHandler
-from consumers.capture.importer import import_files
-from consumers.capture.snapshot import TOPIC
+from consumers.capture.digest.handler import SnapshotHandler
+from consumers.capture.importing.importer import import_files
+from consumers.capture.messages.snapshot import TOPIC
+from consumers.capture.store.blobs import FolderBlobs
 from consumers.scanning.timelines import Timelines
 from consumers.transports.port import Outgoing, Record
 from domain.tenant import Tenant

@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from commands.store.event_log import EventLog
-from consumers.capture.blobs import FolderBlobs
+from consumers.capture.store.blobs import FolderBlobs
 from tests.scanning.scans import SESSION, TENANT, Scans
 
 pytestmark = pytest.mark.usefixtures("readable")

@@ -14,9 +14,9 @@ from unittest.mock import patch
 from uuid import UUID
 
 from commands.store.event_log import StoredRow
-from consumers.capture import snapshot as snapshots
 from consumers.capture.analytics.event import to_message as to_event_message
-from consumers.capture.snapshot import SPLIT_AT_BYTES, to_messages
+from consumers.capture.messages import snapshot as snapshots
+from consumers.capture.messages.snapshot import SPLIT_AT_BYTES, to_messages
 from consumers.relay import outgoing
 from consumers.transports.port import Outgoing, Record
 from tests.capture.traffic import click, posted, recorded, recorded_events, snapshot

@@ -7,7 +7,7 @@ from typing import Any
 from api.roles import ticks
 from consumers.capture.analytics.bounds import MAX_PROPERTIES
 from consumers.capture.analytics.event import MAX_EVENT_NAME
-from consumers.capture.snapshot import (
+from consumers.capture.messages.snapshot import (
     EVENT,
     LEFT_OUT,
     MAX_DISTINCT_ID,

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from commands.store.mapper import VERSION_KEY, EventMapper
-from consumers.capture.held import BLOB
-from consumers.capture.snapshot import EVENT, LEFT_OUT
+from consumers.capture.messages.held import BLOB
+from consumers.capture.messages.snapshot import EVENT, LEFT_OUT
 from consumers.transports.port import Record
 from domain.event import EVENT_CLASSES
 from tests.golden.record import histories

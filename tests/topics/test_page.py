@@ -16,8 +16,8 @@ import pytest
 import api.roles
 from api.roles import TOPIC_OF
 from commands.store.mapper import STATE_LIMIT
-from consumers.capture.snapshot import GZIP_FROM_BYTES, MAX_MESSAGE_BYTES, MAX_PLAIN_BYTES, SPLIT_AT_BYTES
-from consumers.capture.wire import TOPICS
+from consumers.capture.messages.snapshot import GZIP_FROM_BYTES, MAX_MESSAGE_BYTES, MAX_PLAIN_BYTES, SPLIT_AT_BYTES
+from consumers.capture.posting.posted import TOPICS
 from consumers.scheduler import TOPIC as TICK_TOPIC
 from consumers.transports.port import MAX_HEADER_BYTES, MAX_HEADERS, MAX_KEY_BYTES, Record
 from consumers.transports.settings import LogSettings
@@ -40,7 +40,7 @@ MOST_BESIDE_DATA = 2048
 
 PASSING_ON = (
     "consumers.transports.",
-    "consumers.capture.held",
+    "consumers.capture.messages.held",
     "consumers.capture.together",
     "api.http.routes.capture.posting",
 )
@@ -202,7 +202,7 @@ def _calls(file: Path) -> Iterator[ast.Call]:
 
 def _is_of_a_loop(argument: ast.expr, module: str) -> bool:
     name = argument.id if isinstance(argument, ast.Name) else ""
-    return module == "consumers.capture.posts" and name == "topic"
+    return module == "consumers.capture.posting.posts" and name == "topic"
 
 
 def _constant(argument: ast.expr, module: str) -> str:

@@ -14,7 +14,7 @@ is read that somebody else may have written.
 
 from collections.abc import Callable, Iterable, Mapping
 
-from consumers.capture.encodings import Json, dump
+from consumers.capture.wire.encodings import Json, dump
 from domain.event_properties import is_kept
 
 MAX_PROPERTIES = 500

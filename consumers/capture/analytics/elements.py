@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from consumers.capture.analytics.bounds import storable
-from consumers.capture.encodings import Json
+from consumers.capture.wire.encodings import Json
 
 MAX_CHAIN = 10_000
 """Characters that are read of a chain: the largest of the corpus has under 1,000. What is cut off encloses the rest."""

@@ -17,10 +17,7 @@ from consumers.capture.analytics.elements import MAX_CHAIN, Element, elements_of
 from consumers.capture.analytics.exceptions import EVENT as EXCEPTION
 from consumers.capture.analytics.exceptions import with_exceptions
 from consumers.capture.analytics.saying import Saying, saying_in
-from consumers.capture.encodings import Json, dump, gunzip, parse
-from consumers.capture.readable import LAST_MOMENT_MS
-from consumers.capture.refusals import Malformed, Undecodable
-from consumers.capture.snapshot import (
+from consumers.capture.messages.snapshot import (
     MAX_DISTINCT_ID,
     MAX_MESSAGE_BYTES,
     MAX_TOKEN,
@@ -30,6 +27,9 @@ from consumers.capture.snapshot import (
     instant,
     legal_session_id,
 )
+from consumers.capture.wire.encodings import Json, dump, gunzip, parse
+from consumers.capture.wire.readable import LAST_MOMENT_MS
+from consumers.capture.wire.refusals import Malformed, Undecodable
 from consumers.transports.port import Outgoing, Record
 from domain.ids import NAMESPACE
 

@@ -11,9 +11,9 @@ from psycopg.types.json import Jsonb
 
 from consumers.capture.analytics.elements import elements_of
 from consumers.capture.analytics.event import AnalyticsEvent
-from consumers.capture.deletions import deleted
-from consumers.capture.encodings import Json, dump
-from consumers.capture.limits import Room
+from consumers.capture.digest.deletions import deleted
+from consumers.capture.digest.limits import Room
+from consumers.capture.wire.encodings import Json, dump
 
 MAX_EVENTS = 10_000
 """Kept of one session: the earliest by (`at`, uuid), whatever order they come in. The largest of the corpus has 60."""

@@ -8,7 +8,7 @@ the reference product makes of them and that filters ask for.
 from collections.abc import Mapping
 
 from consumers.capture.analytics.bounds import storable
-from consumers.capture.encodings import Json
+from consumers.capture.wire.encodings import Json
 
 EVENT = "$exception"
 

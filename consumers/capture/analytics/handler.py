@@ -10,13 +10,13 @@ import psycopg
 from consumers.capture.analytics import events, visitors
 from consumers.capture.analytics.event import AnalyticsEvent, from_message
 from consumers.capture.analytics.visitors import Sayings
-from consumers.capture.blobs import Blobs
 from consumers.capture.clock import Clock, utc_now
-from consumers.capture.faults import READING_FAULTS, store_in_halves, unhandled
-from consumers.capture.handler import TokenLookup
-from consumers.capture.limits import GENEROUS, Amount, CaptureLimits, add, room_for_events
-from consumers.capture.refusals import CaptureRefused, UnknownToken
-from consumers.capture.undecodable import Undecoded, pass_over
+from consumers.capture.digest.faults import READING_FAULTS, store_in_halves, unhandled
+from consumers.capture.digest.handler import TokenLookup
+from consumers.capture.digest.limits import GENEROUS, Amount, CaptureLimits, add, room_for_events
+from consumers.capture.digest.undecodable import Undecoded, pass_over
+from consumers.capture.store.blobs import Blobs
+from consumers.capture.wire.refusals import CaptureRefused, UnknownToken
 from consumers.transports.port import Record
 
 log = logging.getLogger("replay_vision.capture.analytics")

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 import orjson
 
 from consumers.capture.analytics.saying import EMAILS, MAX_PROPERTIES, Saying, rank
-from consumers.capture.encodings import Json, dump, parse
+from consumers.capture.wire.encodings import Json, dump, parse
 
 MAX_EMAIL = 254
 

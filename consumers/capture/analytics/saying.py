@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 
 from consumers.capture.analytics.bounds import fitting, storable, trimmed
-from consumers.capture.encodings import Json, dump
-from consumers.capture.snapshot import MAX_DISTINCT_ID, clean
+from consumers.capture.messages.snapshot import MAX_DISTINCT_ID, clean
+from consumers.capture.wire.encodings import Json, dump
 
 MAX_PROPERTIES = 200
 """Of a visitor, and of a person: the least by `rank`, so that the order of arrival does not matter."""

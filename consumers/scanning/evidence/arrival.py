@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from consumers.capture.recording import DAY_MS, Recording
+from consumers.capture.reading.recording import DAY_MS, Recording
 
 MAX_EVENTS: Final = 2_000_000
 """Events read of one recording, the earliest; the rest counts as skipped. An hour of ordinary use is about 20,000."""

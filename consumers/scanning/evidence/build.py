@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from consumers.capture.recording import Recording
+from consumers.capture.reading.recording import Recording
 from consumers.scanning.evidence import readout
 from consumers.scanning.evidence.arrival import Arrived, ordered
 from consumers.scanning.evidence.evidence import Evidence

@@ -5,8 +5,8 @@ from fastapi import Request, Response
 from api.http.answers import Answer
 from api.http.routes.capture.remote_config import CONFIG
 from api.http.services import services_of
-from consumers.capture.encodings import Json, decode_body
-from consumers.capture.refusals import UnknownToken
+from consumers.capture.wire.encodings import Json, decode_body
+from consumers.capture.wire.refusals import UnknownToken
 
 MAX_BYTES = 1024 * 1024
 """One question as sent: a token, an id, and what the site says about its visitor."""

@@ -22,12 +22,12 @@ from api.http.heads import header_of
 from api.http.line import Full, Line
 from api.http.routes.capture.cross_origin import allowed
 from api.http.services import Services, services_of
-from consumers.capture.encodings import MAX_WIRE_BYTES
-from consumers.capture.held import Holding
-from consumers.capture.posts import Post, Taken
-from consumers.capture.posts import take as take_posts
-from consumers.capture.refusals import CaptureRefused, OverDay
-from consumers.capture.wire import Accepted
+from consumers.capture.messages.held import Holding
+from consumers.capture.posting.posted import Accepted
+from consumers.capture.posting.posts import Post, Taken
+from consumers.capture.posting.posts import take as take_posts
+from consumers.capture.wire.encodings import MAX_WIRE_BYTES
+from consumers.capture.wire.refusals import CaptureRefused, OverDay
 from consumers.transports.port import Unavailable
 
 log = logging.getLogger("replay_vision.http.capture")

@@ -10,8 +10,8 @@ from fastapi import Request, Response
 
 from api.http.answers import Answer
 from api.http.services import services_of
-from consumers.capture.encodings import Json
-from consumers.capture.refusals import UnknownToken
+from consumers.capture.wire.encodings import Json
+from consumers.capture.wire.refusals import UnknownToken
 
 FRESH_SECONDS = 60
 """How long a cache may keep a config: every page load asks for it, and a rotated token is refused within a minute."""

@@ -24,8 +24,8 @@ from api.http.routes.capture.posting import (
 from api.http.routes.capture.sdk_files import sdk_file
 from api.http.services import Services
 from api.http.shortcut import Shortcut
-from consumers.capture.posts import take
-from consumers.capture.wire import accept, accept_rrweb
+from consumers.capture.posting.posted import accept, accept_rrweb
+from consumers.capture.posting.posts import take
 
 WAITING = 250
 """Requests that wait for a thread: what a crowd of browsers posts at the same moment."""

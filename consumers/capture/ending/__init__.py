@@ -1,0 +1,1 @@
+"""Sessions that are over, deleted, or past their days."""

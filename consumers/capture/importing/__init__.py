@@ -1,0 +1,1 @@
+"""Recordings from files, which go the way of a browser's."""

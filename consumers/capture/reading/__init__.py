@@ -1,0 +1,1 @@
+"""A recording read back, in the order of time."""

@@ -1,0 +1,1 @@
+"""Where recordings lie: a folder or an S3-compatible store."""

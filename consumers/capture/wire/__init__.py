@@ -1,0 +1,1 @@
+"""Bytes of strangers as JSON values and rrweb events, within limits, or a refusal."""
