@@ -260,8 +260,8 @@ def test_a_number_beyond_all_numbers_is_one_that_nothing_reaches(prompt: str) ->
 
 @pytest.mark.parametrize(("low", "high"), [(0.001, 0.004), (-0.004, -0.001), (1, 1.0000000001), (0, 5e-324)])
 def test_a_score_stays_on_a_scale_that_is_finer_than_its_rounding(low: float, high: float) -> None:
-    score = answer("scorer", evidence("card_declined"), prompt="How frustrated?", scale={"min": low, "max": high})["score"]
-    assert low <= score <= high
+    scale = {"min": low, "max": high}
+    assert low <= answer("scorer", evidence("card_declined"), prompt="How frustrated?", scale=scale)["score"] <= high
 
 
 def test_an_unknown_scanner_type_is_refused() -> None:
