@@ -15,14 +15,15 @@ _AUTHORITY: Final = r"[^\s:/?#\\\"'`<>()\[\]{}\u2039\u203a]*"
 _HTTP: Final = re.compile(rf"http(s?)://({_AUTHORITY})", re.IGNORECASE)
 _SCHEME: Final = re.compile(rf"(?<=[A-Za-z0-9+.-])(?<!hxxp)(?<!hxxps)://({_AUTHORITY})")
 _SCRIPT: Final = re.compile(r"\b(javascript|vbscript|data|mailto|tel|file|blob):(?=[^\s:])", re.IGNORECASE)
-_ADDRESS: Final = re.compile(r"(?<=[\w+%-])@(?=[\w-]+\.[\w-])")
+_ADDRESS: Final = re.compile(r"(?<=[\w+%-])@(?=[\w-]+\.[\w-])|@(?=(?:channel|everyone|here)\b)", re.IGNORECASE)
+"""A mail address, or a mention that chat programs read in plain text and that rings at everybody's."""
 _HOST: Final = re.compile(
     r"(?<![\w@-])(?:www\.[\w.-]+|[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.(?:xn--[\w-]{1,24}|[^\W\d_]{2,24})(?=[/?:\\]\S))",
     re.IGNORECASE,
 )
 """A host that programs make a link of without a scheme: ``www.`` and whatever is followed by a path or a port."""
 _DOT: Final = re.compile(r"(?<!\[)\.(?!\])")
-_IMAGE: Final = re.compile(r"!+(?=\[)")
+_IMAGE: Final = re.compile(r"(?<!!)!++(?=\[)")
 _TARGET: Final = re.compile(r"\](?=[(\[:])")
 """Between a Markdown label and its target, its reference or what it stands for: with a space there it is none."""
 _BLANKS: Final = re.compile(r"[^\S\n]+")

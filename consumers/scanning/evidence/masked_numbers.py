@@ -1,6 +1,7 @@
 """Numbers that belong to a person: cards, bank accounts, phones; and those that look alike and do not."""
 
 import re
+from itertools import pairwise
 from typing import Final
 
 CARD_DIGITS: Final = range(13, 20)
@@ -11,8 +12,16 @@ BARE_PHONE_DIGITS: Final = 10
 """Digits that make a phone number where nothing else tells it from a price or a date."""
 NATIONAL_DIGITS: Final = range(8, 13)
 """Digits of a number in national form, with the 0 in front."""
+MOBILE_DIGITS: Final = 10
+"""So many and more has a number whose area code is four digits long, the 0 in front counted."""
+ROW: Final = 4
+"""Numbers in equal steps that make a row, such as the pages to choose from or the days of a week."""
 
-_CARD: Final = re.compile(r"(?<!\d)\d(?:[ .-]?\d){12,27}(?!\d)")
+_HYPHENS: Final = "\u2010\u2012\u2013-"
+"""Hyphen (also the unbreakable one, in NFKC), figure dash, en dash, and the one of keyboards, which must stand last."""
+_CARD: Final = re.compile(rf"(?<!\d)\d(?:[ ._\xb7{_HYPHENS}]?\d){{12,27}}(?!\d)")
+_CARD_GROUPS: Final = re.compile(r"(?<!\d)\d{4}([ ,/|]{1,3})\d{4}\1\d{4}\1\d{4}(?!\d)")
+"""A card typed into four fields, however what collects them sets them apart."""
 _MS_TIME: Final = re.compile(r"1\d{12}")
 """Milliseconds since 1970, from 2001 to 2033: one in ten passes the card check, and no card begins with 1."""
 _ISSUER: Final = frozenset("23456")
@@ -28,12 +37,16 @@ _IBAN_LENGTHS: Final = {text[:2]: int(text[2:]) for text in _IBAN_COUNTRIES.spli
 _IBAN_BEGIN: Final = re.compile(rf"\b(?:{'|'.join(_IBAN_LENGTHS)})\d\d(?=[ -]?\w)", re.IGNORECASE)
 _IBAN_REST: Final = re.compile(r"(?:[ -]?[A-Z0-9])*", re.IGNORECASE)
 
-_RUN: Final = re.compile(r"(?<![\w.#/-])(?:\+ ?)?\(?\d[\d ()./-]{5,26}\d(?![\w%])")
+_RUN: Final = re.compile(rf"(?<![\w.#/-])(?:\+ ?)?\(?\d[\d ()./{_HYPHENS}]{{5,26}}\d(?![\w%])")
 _DATE: Final = re.compile(
     r"(?<![\d./-])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:19|20)\d\d)(?![\d/]|[.-]\d)"
 )
 _THOUSANDS: Final = re.compile(r"\d{1,3}(?:([ .])\d{3})(?:\1\d{3})*")
 _DOTS_ONLY: Final = re.compile(r"[1-9]\d*(?:\.\d+)+")
+_FRACTION: Final = re.compile(r"0\.\d+")
+_ROUND: Final = re.compile(r"[1-9]\d{0,4}0{6,}")
+_DOTTED: Final = re.compile(r"[2-9]\d\d\.\d{3}\.\d{4}")
+"""A number of North America with dots, which no version and no number with thousands looks like."""
 _NUMBERED: Final = re.compile(
     r"(?:\b(?:order|orders|invoice|ticket|case|ref|reference|tracking|booking|reservation|article|item|sku|isbn|ean|id|"
     r"no|nr|num|number|[a-zäöü]{0,16}nummer|bestellung|rechnung|auftrag|artikel|vorgang|commande|facture|numéro|pedido|factura|fatura|"
@@ -53,7 +66,7 @@ _MONEY: Final = re.compile(r"^ ?(?:[€$£¥₹]|(?:EUR|USD|GBP|CHF|BRL|PLN|SEK|
 
 def mask_cards(text: str) -> str:
     """Numbers of 13 to 19 digits, in groups or not, that pass the card check (Luhn)."""
-    return _CARD.sub(_card, text)
+    return _CARD_GROUPS.sub(_card, _CARD.sub(_card, text))
 
 
 def _card(match: re.Match[str]) -> str:
@@ -125,13 +138,23 @@ def _phone(match: re.Match[str], text: str) -> str:
 
 
 def _national(run: str, digits: int) -> bool:
-    if run.count("(") != run.count(")") or _THOUSANDS.fullmatch(run) or _DOTS_ONLY.fullmatch(run):
+    if run.count("(") != run.count(")") or _THOUSANDS.fullmatch(run) or _is_other(run):
         return False
-    if "(" in run:
+    if "(" in run or _DOTTED.fullmatch(run):
         return True
     if run[0] == "0":
-        return digits in NATIONAL_DIGITS and "/" not in run[4:]
+        return digits in NATIONAL_DIGITS and "/" not in run[4 if digits < MOBILE_DIGITS else 5 :]
     if run.isdigit() and digits in (BARE_PHONE_DIGITS, 13) and run[0] == "1":
         return False  # seconds or milliseconds since 1970
     long = digits >= BARE_PHONE_DIGITS and not run.startswith(("978", "979"))  # those are books (ISBN)
     return long and not re.match(r"(?:19|20)\d\d[-/.]", run)
+
+
+def _is_other(run: str) -> bool:
+    """Versions, fractions, round amounts, one range of two numbers, and rows such as "1 2 3 4 5 6 7 8"."""
+    if any(other.fullmatch(run) for other in (_DOTS_ONLY, _FRACTION, _ROUND)) and not _DOTTED.fullmatch(run):
+        return True
+    if "\u2013" in run:
+        return run.count("\u2013") == 1
+    numbers = [int(number) for number in re.split(r"[ /-]+", run) if number.isdigit()]
+    return len(numbers) >= ROW and len({after - before for before, after in pairwise(numbers)}) == 1

@@ -19,9 +19,16 @@ _BEGUN: Final = re.compile(
 _BEARER: Final = re.compile(r"\b(Bearer|Basic)[ :]+(?=\S*[\d=])[\w.~+/=-]{8,}", re.IGNORECASE)
 _SECRET: Final = re.compile(
     r"\b(pass(?:word|wd|phrase)?|pwd|passwort|kennwort|contraseña|senha|secret|token|api[-_ ]?key|access[-_ ]?key|"
-    r"authorization|session[-_]?id|csrf\w*|otp)([\"']?(?: ?= ?|\"?: ?[\"'])[\"']?)([^\s\"'&;,]{3,})",
+    r"authorization|session[-_]?id|csrf\w*|otp)([\"']?(?: ?= ?|\"? ?: ?[\"'])[\"']?)([^\s\"'&;,]{3,})",
     re.IGNORECASE,
 )
+_TOLD: Final = re.compile(
+    r"\b(pass(?:word|wd|phrase)?|pwd|passwort|kennwort|contraseña|senha|secret|token|api[-_ ]?key|access[-_ ]?key|"
+    r"session[-_]?id|csrf\w*|otp): (?=\S*\d)(?=\S*[a-z]|\d+\b)([^\s\"'&;,]{6,})",
+    re.IGNORECASE,
+)
+"""Beside a colon without quotation marks stands the form's own text as well; what has a digit in it is none."""
+_HEADER: Final = re.compile(r"\b(authorization: ?(?:basic|bearer|token|digest)) [\w.~+/=-]{8,}", re.IGNORECASE)
 _RUN: Final = re.compile(r"(?<![\w-])[\w-]{20,}(?:={1,2})?")
 _BASE64: Final = re.compile(r"(?<![\w+/])(?=[\w/]*[+=])(?=[\w+/]*\d)[A-Za-z0-9+/]{24,}={0,2}(?![\w+/])")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -33,6 +40,8 @@ def mask_tokens(text: str) -> str:
     """Tokens, keys and secrets of one line; words with hyphens, and numbers alone, are none."""
     masked = _BEGUN.sub("[token]", _JWT.sub("[token]", text))
     masked = _BEARER.sub(r"\1 [token]", masked)
+    if ":" in masked:
+        masked = _TOLD.sub(r"\1: [token]", _HEADER.sub(r"\1 [token]", masked))
     if "=" in masked or '"' in masked or "'" in masked:
         masked = _SECRET.sub(r"\1\2[token]", masked)
     return _RUN.sub(_long, _BASE64.sub("[token]", masked))

@@ -28,10 +28,11 @@ READ_TIMES: Final = 8
 _LOCAL: Final = r"[\w.+'!#$&*^{|}~-]"
 _HOST: Final = r"(?:[\w-]+\.)+[^\W\d_][\w-]+"
 _EMAIL: Final = re.compile(
-    rf"(?<!{_LOCAL}){_LOCAL}+(?: ?@ ?|%40| ?[\[(]at[\])] ?)(?:{_HOST}|\d{{1,3}}(?:\.\d{{1,3}}){{3}}"
-    rf"|[\w-]+(?: ?[\[(]dot[\])] ?[\w-]+)+)",
+    rf"(?<!{_LOCAL}){_LOCAL}+(?: ?@ ?|%(?:25)*40|&#(?:64|x40);| ?[\[({{<]at[\])}}>] ?)(?:{_HOST}"
+    rf"|\[?\d{{1,3}}(?:\.\d{{1,3}}){{3}}|[\w-]+(?: ?[\[({{<]dot[\])}}>] ?[\w-]+)+)",
     re.IGNORECASE,
 )
+_AT: Final = re.compile(r"[\[({<]at[\])}>]", re.IGNORECASE)
 _USERINFO: Final = re.compile(r"\b([a-z][a-z0-9+.-]{1,15}://)[^/\s]*@", re.IGNORECASE)
 _AFTER_PATH: Final = re.compile(r"\b((?:https?|wss?|ftp)://[^\s\"'?#]+)[?#][^\s\"']*", re.IGNORECASE)
 _PARAMETERS: Final = re.compile(r"(?<=[\w/.])[?#][\w.%\[\]~-]{1,60}=[^\s\"'<>]*")
@@ -52,7 +53,7 @@ _BESIDE_EMAIL: Final = re.compile(
     rf"[{_UPPER}][\w'-]+(?=[ ,:<(-]+\[email\])"
 )
 _MANY_DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){6}")
-_MARKED: Final = frozenset("@:?=#%[(")
+_MARKED: Final = frozenset("@:?=#%[({<&")
 """Characters of addresses, and of what is called a secret."""
 MASKED: Final = re.compile(r"\[(?:email|phone|card|iban)\]")
 
@@ -106,7 +107,7 @@ def mask(text: str) -> str:
 
 
 def _addressed(text: str) -> bool:
-    return "@" in text or "%40" in text or "at]" in text or "at)" in text
+    return "@" in text or ("%" in text and "40" in text) or "&#" in text or bool(_AT.search(text))
 
 
 def looks_like_name(text: str) -> bool:

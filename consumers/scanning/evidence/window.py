@@ -244,6 +244,7 @@ class Window:
         """
         found: dict[int, Block] = {}
         known: dict[Node, bool] = {}
+        runs: dict[int, str] = {}
         for node in {id(node): node for node in nodes}.values():
             if not visible(node, known):
                 continue
@@ -251,7 +252,9 @@ class Window:
                 above = node.parent or node
                 owner = owner_of(above)
                 if owner.type == ELEMENT:
-                    found[owner.id] = Block(run_of(owner, self.story.room), place_of(above), owner.id)
+                    if owner.id not in runs:  # thousands of texts may be in one element
+                        runs[owner.id] = run_of(owner, self.story.room)
+                    found[owner.id] = Block(runs[owner.id], place_of(above), owner.id)
             else:
                 for block in blocks_of(node, 24, self.story.room, gone, again):
                     found[block.node] = block

@@ -16,6 +16,7 @@ from tests.servers.vendors.all import PROTOCOLS
 from tests.servers.vendors.anthropic import Messages
 from tests.servers.vendors.openai import ChatCompletions
 from tests.servers.vendors.protocol import Protocol, Tokens
+from tests.servers.vendors.server import Reply, Seen
 
 ABOUT = evidence("card_declined")
 PROMPT = "Was a card declined?"
@@ -187,6 +188,23 @@ def test_a_model_that_left_the_catalogue_is_a_plain_reason() -> None:
     assert asked.error is not None
     assert asked.error.kind == "provider_rejected"
     assert asked.requests == []
+
+
+@pytest.mark.parametrize("count", [10**19, -(10**9)])
+@pytest.mark.parametrize("place", ["prompt_tokens", "completion_tokens"])
+def test_a_count_of_tokens_that_no_model_reaches_is_not_stored(place: str, count: int) -> None:
+    """It would go into an event for good, and be more than a column of the read model holds."""
+
+    def counted(seen: Seen) -> Reply:
+        document = ANY.said(json.dumps(GOOD), Tokens(), seen.document)
+        document["usage"][place] = count
+        return Reply(document)
+
+    asked = ask(ANY, MONITOR, ABOUT, [counted])
+    assert asked.answer is None
+    assert asked.error is not None
+    assert asked.error.kind in {"provider_rejected", "provider_transient"}
+    assert len(asked.requests) == 1
 
 
 def test_digests_are_of_what_was_asked_and_said() -> None:

@@ -43,6 +43,7 @@ def test_sentences_and_citations_stay(sentence: str) -> None:
         ("<!channel> <@U1> <https://evil.example|go>", "‹!channel> ‹@U1> ‹hxxps://evil[.]example|go>"),
         ("www.evil.example, evil.example/x", "www[.]evil[.]example, evil[.]example/x"),
         ("a@evil.example", "a[@]evil.example"),
+        ("@Channel, @here and @everyone", "[@]Channel, [@]here and [@]everyone"),
         ("_https://evil.example_ ftp://evil.example", "_hxxps://evil[.]example_ ftp[:]//evil[.]example"),
         ("javascript:alert(1)", "javascript[:]alert(1)"),
         ("ｈｔｔｐｓ：／／evil.example", "hxxps://evil[.]example"),
@@ -57,7 +58,7 @@ def test_examples(text: str, inert: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["a.", "[", "http://", "a", "@a.", "www.", "-", "\n ", "](](", "a://", "a-.", "<", "!["]
+    "piece", ["a.", "[", "http://", "a", "@a.", "www.", "-", "\n ", "](](", "a://", "a-.", "<", "![", "!"]
 )
 def test_time_grows_with_the_text_only(piece: str) -> None:
     began = time.process_time()

@@ -253,6 +253,17 @@ def test_scores_follow_what_the_prompt_measures(prompt: str, calm: str, angry: s
     assert {"low": scores["unresponsive_save"] < 5, "high": scores["unresponsive_save"] > 5}[angry]
 
 
+@pytest.mark.parametrize("prompt", [f"Were there {'9' * 400} clicks?", f"Did it take {'9' * 400} seconds to load?"])
+def test_a_number_beyond_all_numbers_is_one_that_nothing_reaches(prompt: str) -> None:
+    assert verdict(prompt, evidence("card_declined")) == "no"
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.001, 0.004), (-0.004, -0.001), (1, 1.0000000001), (0, 5e-324)])
+def test_a_score_stays_on_a_scale_that_is_finer_than_its_rounding(low: float, high: float) -> None:
+    scale = {"min": low, "max": high}
+    assert low <= answer("scorer", evidence("card_declined"), prompt="How frustrated?", scale=scale)["score"] <= high
+
+
 def test_an_unknown_scanner_type_is_refused() -> None:
     with pytest.raises(ProviderError) as caught:
         BuiltinProvider().analyse(Question("guesser", {"prompt": "p"}), evidence("card_declined"))

@@ -69,6 +69,17 @@ def test_large_and_deep_pages_are_read_in_good_time(changes: list[dict[str, Any]
     assert time.process_time() - started < SECONDS
 
 
+def test_thousands_of_texts_in_one_element_are_read_once() -> None:
+    """Each of them used to read the whole element, until there was no room left to read the page at all."""
+    texts = [
+        {"parentId": 2, "nextId": None, "node": {"type": 3, "id": n, "textContent": f"row {n}"}} for n in range(3, MANY)
+    ]
+    started = time.process_time()
+    result = build_evidence([("w", event) for event in [OPENED, page(), mutation(10, adds=texts)]])
+    assert "row 3 row 4" in result.text
+    assert time.process_time() - started < SECONDS / 5
+
+
 def test_what_is_known_to_be_hidden_is_not_asked_again() -> None:
     mirror = Mirror()
     mirror.replace(page()["data"]["node"])

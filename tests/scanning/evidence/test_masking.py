@@ -31,6 +31,17 @@ from tests.scanning.browser import Browser
         ("ann (at) mail (dot) example", "[email]"),
         ("ann @ mail.example", "[email]"),
         ("deploy@10.0.0.7", "[email]"),
+        ("ann.b%2540mail.example and ann%252540mail.example", "[email] and [email]"),
+        ("ann&#64;mail.example", "[email]"),
+        ("ann{at}mail{dot}example", "[email]"),
+        ("4916\u20103385\u20100608\u20102832", "[card]"),
+        ("4916\u20133385\u20130608\u20132832", "[card]"),
+        ("4916_3385_0608_2832", "[card]"),
+        ("4916 | 3385 | 0608 | 2832", "[card]"),
+        ("0170/1234567", "[phone]"),
+        ("555.123.4567", "[phone]"),
+        ("555\u2010123\u20104567", "[phone]"),
+        ("+1\u2013555\u2013123\u20134567", "[phone]"),
         ("Card 4916 3385 0608 2832 on file", "Card [card] on file"),
         ("Card 4111-1111-1111-1111", "Card [card]"),
         ("12 4111 1111 1111 1111 12/29", "12 [card] 12/29"),
@@ -57,6 +68,10 @@ from tests.scanning.browser import Browser
         ("Authorization: Bearer abc123def456", "Authorization: Bearer [token]"),
         ('{"password":"hunter2!"}', '{"password":"[token]"}'),
         ("api_key=abcd1234", "api_key=[token]"),
+        ("api_key: abcd1234", "api_key: [token]"),
+        ("password: hunter2", "password: [token]"),
+        ('{"password" : "hunter2"}', '{"password" : "[token]"}'),
+        ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic [token]"),
         ("md5 9e107d9d372bb6826bd81d3542a419d6", "md5 [token]"),
         ("id 123e4567-e89b-12d3-a456-426614174000", "id [token]"),
         ("AKIAIOSFODNN7EXAMPLE", "[token]"),
@@ -110,6 +125,14 @@ def test_personal_data_is_replaced(text: str, masked: str) -> None:
         "Is that right? Yes.",
         "DE89 is no account",
         "52.520008, 13.404954",
+        "1 2 3 4 5 6 7 8 9 10",
+        "0 10 20 30 40 50",
+        "8-12-16-20-24-28",
+        "0.0012345678",
+        "10000000000 rows",
+        "1000000\u20132500000",
+        "Password: 8 characters",
+        "Token: valid until 12:30",
         "1920x1080, 16:9, 5000 mAh",
     ],
 )
@@ -247,7 +270,13 @@ def test_masking_never_breaks_and_takes_its_time(text: str) -> None:
     assert len(mask(text)) <= 3 * len(text) + 20
 
 
-@pytest.mark.parametrize("piece", ["a@", "http://", "1 ", "+1(", "x-1", "eyJ", "[at]", "A b ", "de1", "token=", "%40"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("a@", "http://", "1 ", "+1(", "x-1", "eyJ", "[at]", "A b ", "de1", "token=", "%40"),
+        *("Aa-", "otp: 1", "{dot}", "%25", "1\u2010", "1_", "1111 | ", "555.", "Hi Aa ", "a@b.c Aa-"),
+    ],
+)
 def test_hostile_texts_take_no_time(piece: str) -> None:
     started = time.process_time()
     clean(piece * 4_000, 400)

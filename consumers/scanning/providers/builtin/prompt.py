@@ -16,6 +16,9 @@ KEPT: Final = 256
 MAX_COUNT: Final = 50
 """More times than this are no threshold anybody means."""
 
+MAX_NUMBER: Final = 1e6
+"""Larger numbers are taken for this one: a prompt may hold one with more digits than a number of ours can have."""
+
 ASIDE: Final = 0.4
 """What stands in brackets, or is listed as an example, explains and counts less."""
 CONTEXT: Final = 0.5
@@ -214,4 +217,4 @@ def _count(text: str) -> tuple[int | None, bool]:
 
 
 def _value(number: str) -> float:
-    return _NUMBERS[number] if number in _NUMBERS else float(number.replace(",", "."))
+    return _NUMBERS[number] if number in _NUMBERS else min(float(number.replace(",", ".")), MAX_NUMBER)

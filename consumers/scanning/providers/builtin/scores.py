@@ -41,9 +41,15 @@ def scorer(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
     confidence = 0.3 if not known else 0.75 if intent in ("frustration", "ease") else 0.5
     return {
         "reasoning": reasoning,
-        "score": float(round(score)) if whole else round(score, 2),
+        "score": float(round(score)) if whole else _rounded(score, low, high),
         "confidence": confidence,
     }
+
+
+def _rounded(score: float, low: float, high: float) -> float:
+    """To a hundredth, or finer where the scale is so narrow that this would leave it."""
+    rounded = round(score, 2)
+    return rounded if high - low >= 1 and low <= rounded <= high else min(max(score, low), high)
 
 
 def _intent(config: Mapping[str, Any]) -> tuple[str, bool]:

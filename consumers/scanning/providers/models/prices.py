@@ -10,6 +10,10 @@ from consumers.scanning.providers.models.catalogue import CatalogueModel, Price
 
 _MILLION = 1_000_000
 
+MOST_TOKENS = 1_000_000_000
+"""Of one request, in or out: as many as the largest context that a catalogue may name. A server that counts more, or
+fewer than none, counts something else."""
+
 _CENT_OF_A_CENT = Decimal("0.00000001")
 """A single token of the cheapest model costs more than that."""
 
@@ -25,6 +29,12 @@ class Usage(Protocol):
     def cache_read_tokens(self) -> int: ...
     @property
     def cache_write_tokens(self) -> int: ...
+
+
+def plausible(usage: Usage) -> bool:
+    """Whether a server's count can be one of tokens. It goes into an event for good, and is what a customer is told."""
+    counts = (usage.input_tokens, usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens)
+    return all(0 <= count <= MOST_TOKENS for count in counts)
 
 
 def cost_usd(entry: CatalogueModel, usage: Usage, day: date | None = None) -> Decimal:

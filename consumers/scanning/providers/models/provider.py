@@ -10,7 +10,7 @@ from consumers.scanning.providers import calls
 from consumers.scanning.providers.calls import GivenUp
 from consumers.scanning.providers.models.catalogue import CatalogueModel
 from consumers.scanning.providers.models.form import filled
-from consumers.scanning.providers.models.prices import cost_usd
+from consumers.scanning.providers.models.prices import cost_usd, plausible
 from consumers.scanning.providers.models.prompts import prompt_digest
 from consumers.scanning.providers.port import Answer, ProviderError, Question
 
@@ -49,6 +49,8 @@ class ModelProvider:
             raise ProviderError("provider_transient", "The model did not finish its answer in time.") from error
         except Exception as error:
             raise provider_error(error) from error
+        if not all(map(plausible, told.usages)):
+            raise ProviderError("provider_rejected", "The model provider's count of tokens cannot be right.")
         output, findings = filled(question, told.answer)
         return Answer(
             output=output,
