@@ -105,10 +105,11 @@ class Scanning:
             observation = self._observations.start(
                 self._context(job), lease, try_number=job.try_number, subject=subject
             )
-            with until(lambda: lost.is_set() or (stop is not None and stop.is_set())):
-                return self._judge(job, lease, observation, reading, lost)
-        except GivenUp:
-            return None if lost.is_set() else self._stopped(job, lease)
+            try:
+                with until(lambda: lost.is_set() or (stop is not None and stop.is_set())):
+                    return self._judge(job, lease, observation, reading, lost)
+            except GivenUp:
+                return None if lost.is_set() else self._stopped(job, lease)
         except (LeaseLost, NotFound) as gone:
             log.info("a scan was given up: %s", gone.message, extra={"observation": str(job.observation_id)})
             return None
@@ -123,7 +124,8 @@ class Scanning:
             if isinstance(found, ProviderError):
                 raise found
             answer = self._ask(observation, question, found)
-            success = _success(question, found, answer, reading.facts, self._clock() - reading.began)
+            with _breaking("Storing the answer"):
+                success = _success(question, found, answer, reading.facts, self._clock() - reading.began)
         except ProviderError as error:
             return None if lost.is_set() else self._failed(job, lease, error)
         if not lost.is_set():
