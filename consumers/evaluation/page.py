@@ -148,7 +148,8 @@ def _scorer(report: Mapping[str, Any]) -> Iterable[str]:
     points = [
         (t["expected"], t["answered"])
         for t in report["trials"]
-        if t["scanner_type"] == "scorer" and t["expected"] is not None and isinstance(t["answered"], int | float)
+        if t["scanner_type"] == "scorer" and t["error"] is None
+        if t["expected"] is not None and isinstance(t["answered"], int | float)
     ]
     yield f"<h2>Scorer: mean absolute error {escape(ranged(found['mean_absolute_error']))}</h2>"
     yield scatter(points, "Scores answered against the truth")

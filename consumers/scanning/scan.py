@@ -147,6 +147,11 @@ class Scanning:
         return answer
 
     def _failed(self, job: Job, lease: Lease, error: ProviderError) -> Retry | None:
+        used = error.used
+        if used.cost_usd:
+            told = "a try failed (%s) that used %d and %d tokens, %s US dollars"
+            where = {"observation": str(job.observation_id)}
+            log.info(told, error.kind, used.input_tokens, used.output_tokens, used.cost_usd, extra=where)
         failures = job.try_number - job.expiries
         if error.kind == "provider_transient" and failures < MAX_TRIES:
             at = self._clock() + pause(failures, error.retry_after, self._chance)
