@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import traceback
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -214,7 +215,10 @@ class Scanning:
 
 @contextmanager
 def _breaking(what: str) -> Generator[None]:
-    """Turns whatever breaks inside, outages apart, into the failure of this one run. Its text stays in the log."""
+    """Turns whatever breaks inside, outages apart, into the failure of this one run.
+
+    The log gets where it broke and not what was said: an error's text can quote the page or the answer.
+    """
     try:
         yield
     except (ProviderError, GivenUp, *OUTAGES):
@@ -223,7 +227,8 @@ def _breaking(what: str) -> Generator[None]:
         message = "A part of the recording is missing from the blob store."
         raise ProviderError("internal_error", message) from error
     except Exception as error:
-        log.exception("%s broke", what)
+        places = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s broke with %s\n%s", what, type(error).__name__, places)  # noqa: TRY400 - see above
         message = f"{what} broke with {type(error).__name__}."
         raise ProviderError("internal_error", message) from error
 

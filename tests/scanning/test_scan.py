@@ -273,6 +273,16 @@ def test_an_answer_that_cannot_be_stored_is_paid_for_once(scans: Scans) -> None:
     assert (event["type"], event["kind"]) == ("ObservationFailed", "internal_error")
 
 
+def test_what_breaks_is_told_by_its_place_and_not_by_its_words(scans: Scans, caplog: pytest.LogCaptureFixture) -> None:
+    """An error's text can quote the page, and with it the person who was recorded."""
+    scans.providers = {"builtin": Answering([ValueError("canary-0451 is not a name")])}
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    assert scans.last(observation_id)["message"] == "The analysis broke with ValueError."
+    assert "answering.py" in caplog.text
+    assert "canary-0451" not in caplog.text
+
+
 def test_a_score_beyond_whole_numbers_is_stored_as_it_is(scans: Scans) -> None:
     output = {"reasoning": "x (t 1)", "score": 1e300, "confidence": 0.5}
     scans.providers = {"builtin": Answering([Answer(output, "builtin", "builtin")])}
