@@ -23,7 +23,7 @@ from api.failures import Failure
 from api.settings import Settings
 from consumers.evaluation.asking import Asking, Plan
 from consumers.evaluation.labelled import Session, Unlabelled, folders_of, read_json, read_session
-from consumers.evaluation.page import page_of, ranged
+from consumers.evaluation.page import SPENT_HEAD, page_of, ranged, spent_by_question
 from consumers.evaluation.questions import Asked, questions_in
 from consumers.evaluation.report import Report, report_of
 from consumers.scanning.providers.installed import lacking, providers
@@ -167,6 +167,7 @@ def _show(report: Report, stored: tuple[Path, Path]) -> None:
     answers = f"{report['pooled']['answers']} of {report['planned']} answers{ended}"
     console.print(escape(f"{report['provider']} / {report['model']}: {report['sessions']} sessions, {answers}"))
     console.print(_monitors(report))
+    console.print(_spent(report))
     console.print(_rest(report))
     console.print(f"[dim]{escape(report['method'])}[/]")
     for path in stored:
@@ -188,6 +189,15 @@ def _monitors(report: Report) -> Table:
             table.add_row(
                 escape(name), *(ranged(found[key]) for key in ("f1", "precision", "recall", "accuracy")), counts
             )
+    return table
+
+
+def _spent(report: Report) -> Table:
+    table = Table(title="Citations, agreement, cost and time")
+    for number, name in enumerate(SPENT_HEAD):
+        table.add_column(name, justify="right" if number else "left", no_wrap=bool(number))
+    for row in spent_by_question(report):
+        table.add_row(*map(escape, row))
     return table
 
 

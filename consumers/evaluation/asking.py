@@ -14,7 +14,7 @@ from consumers.evaluation.budget import Budget, Spent
 from consumers.evaluation.labelled import Session
 from consumers.evaluation.questions import Asked
 from consumers.evaluation.trials import Trial, failed, judged
-from consumers.scanning.providers.port import Provider, ProviderError, Question
+from consumers.scanning.providers.port import Provider, ProviderError, Question, Used
 
 log = logging.getLogger("replay_vision.evaluation")
 
@@ -103,10 +103,11 @@ class Asking:
             try:
                 answer = self._provider.analyse(question, session.evidence)
             except ProviderError as error:
-                return failed(session, asked, run, error.kind, perf_counter() - began)
+                bill.price = error.used.cost_usd or None
+                return failed(session, asked, run, error.kind, perf_counter() - began, error.used)
             except Exception:
                 log.exception("an answer could not be had")
-                return failed(session, asked, run, INTERNAL, perf_counter() - began)
+                return failed(session, asked, run, INTERNAL, perf_counter() - began, Used())
             took = perf_counter() - began
             bill.price = answer.cost_usd
         return judged(

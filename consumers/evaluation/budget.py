@@ -55,7 +55,7 @@ class Budget:
 
 
 class Bill:
-    """What one answer cost; None while it is not known, as after a failure."""
+    """What one answer cost; None while it is not known, as after a failure without any."""
 
     def __init__(self) -> None:
         self.price: Decimal | None = None

@@ -86,7 +86,7 @@ def _f1_interval(sessions: Sequence[Counts], total: Counts) -> Interval | None:
 def classifier(trials: Sequence[Trial], runs: int) -> Figures:
     """A label is right when the truth names it, first or as acceptable too. The confusion goes by its first."""
     known = [trial for trial in trials if trial.error is not None or trial.expected]
-    pairs = Counter((trial.expected[0], trial.answered) for trial in known if trial.expected)
+    pairs = Counter((trial.expected[0], trial.answered) for trial in known if trial.error is None and trial.expected)
     confusion: dict[str, dict[str, float]] = defaultdict(dict)
     for (expected, answered), count in sorted(pairs.items()):
         confusion[expected][answered] = _round(count / runs)
@@ -102,7 +102,7 @@ def scorer(trials: Sequence[Trial]) -> Figures:
     """Mean absolute error and bias in points of 0 to 10; the interval is a bootstrap over sessions."""
     errors: dict[str, list[float]] = defaultdict(list)
     for trial in trials:
-        if trial.expected is not None and isinstance(trial.answered, int | float):
+        if trial.error is None and trial.expected is not None and isinstance(trial.answered, int | float):
             errors[trial.session].append(trial.answered - trial.expected)
     groups = list(errors.values())
     every = [error for group in groups for error in group]

@@ -11,6 +11,17 @@ MONITOR_TARGET: Final = 0.85
 MAX_WRONG: Final = 400
 PROSE_CHARS: Final = 600
 
+SPENT_HEAD: Final = (
+    "Question",
+    "Answers",
+    "Citations inside",
+    "Answers with one",
+    "Agreement",
+    "USD",
+    "Median time",
+    "Errors",
+)
+
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE: Final = """
 :root{--ink:#1c1e21;--soft:#667;--line:#d5d8dd;--bar:#3567b7;--paper:#fff;--bad:#b3261e}
@@ -44,6 +55,8 @@ def page_of(report: Mapping[str, Any]) -> str:
         _monitor_table(report["by_question_and_wording"], "Question, wording", report["prompts"]),
         *_classifier(report),
         *_scorer(report),
+        "<h2>Citations, agreement, cost and time by question</h2>",
+        _table(SPENT_HEAD, spent_by_question(report)),
         "<h2>Time to an answer</h2>",
         _times(report),
         "<h2>Wrong answers and errors</h2>",
@@ -64,6 +77,27 @@ def ranged(figure: Mapping[str, Any] | None) -> str:
         return "-"
     whole = f"{figure['value']:.3f}"
     return whole if figure["low"] is None else f"{whole} ({figure['low']:.3f}-{figure['high']:.3f})"
+
+
+def spent_by_question(report: Mapping[str, Any]) -> list[list[str]]:
+    """Rows under SPENT_HEAD, every question of every type: what is not about being right."""
+    return [
+        [
+            name,
+            str(figures["answers"]),
+            ranged(figures["citations"]["inside"]),
+            ranged(figures["citations"]["answers_with"]),
+            "-" if figures["agreement"] is None else f"{figures['agreement']:.3f}",
+            f"{figures['spent']['cost_usd']:.4f}",
+            _median(figures["spent"]["latency_median_s"]),
+            str(sum(figures["errors"].values())),
+        ]
+        for name, figures in report["by_question"].items()
+    ]
+
+
+def _median(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.1f} ms"
 
 
 def _about(report: Mapping[str, Any]) -> str:
@@ -148,7 +182,8 @@ def _scorer(report: Mapping[str, Any]) -> Iterable[str]:
     points = [
         (t["expected"], t["answered"])
         for t in report["trials"]
-        if t["scanner_type"] == "scorer" and t["expected"] is not None and isinstance(t["answered"], int | float)
+        if t["scanner_type"] == "scorer" and t["error"] is None
+        if t["expected"] is not None and isinstance(t["answered"], int | float)
     ]
     yield f"<h2>Scorer: mean absolute error {escape(ranged(found['mean_absolute_error']))}</h2>"
     yield scatter(points, "Scores answered against the truth")

@@ -9,7 +9,7 @@ from consumers.evaluation.labelled import Session
 from consumers.evaluation.questions import Asked
 from consumers.scanning.checks import check_answer
 from consumers.scanning.evidence import Evidence
-from consumers.scanning.providers.port import Question
+from consumers.scanning.providers.port import Question, Used
 from domain.scanner_types.citations import cited_seconds
 
 NEAR_S: Final = 3.0
@@ -83,9 +83,17 @@ def judged(session: Session, asked: Asked, run: int, output: Mapping[str, Any], 
     )
 
 
-def failed(session: Session, asked: Asked, run: int, kind: str, latency_s: float) -> Trial:
-    """The trial of a question that got no answer."""
-    return Trial(**_named(session, asked, run), injected=bool(session.truth.canary), error=kind, latency_s=latency_s)
+def failed(session: Session, asked: Asked, run: int, kind: str, latency_s: float, used: Used) -> Trial:
+    """The trial of a question that got no answer, which may have cost something all the same."""
+    return Trial(
+        **_named(session, asked, run),
+        injected=bool(session.truth.canary),
+        error=kind,
+        latency_s=latency_s,
+        cost_usd=float(used.cost_usd),
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+    )
 
 
 def leaked(secret: str, text: str) -> bool:

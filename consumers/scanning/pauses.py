@@ -16,16 +16,17 @@ LONGEST = timedelta(minutes=15)
 """However long a vendor asks to wait: a run in flight holds one of the scanner's places."""
 
 JITTER = 0.2
-"""The share by which a pause of ours may be shorter or longer: what failed together shall not return together."""
+"""The share by which a pause of ours may be shorter or longer, and one that a vendor asks for longer: what failed
+together shall not return together."""
 
 
 def pause(failures: int, asked: float | None, chance: Callable[[], float]) -> timedelta:
     """Before the try that follows so many failures (1 or more).
 
-    `asked` is the wait in seconds that the vendor asked for, which then counts, None or 0 when it named none; `chance`
-    gives a number in [0, 1).
+    `asked` is the wait in seconds that the vendor asked for, which then is the least, up to LONGEST; None, or no number
+    above 0, when it named none. `chance` gives a number in [0, 1).
     """
-    if asked:
-        return timedelta(seconds=min(asked, LONGEST.total_seconds()))
+    if asked is not None and asked > 0:
+        return timedelta(seconds=min(asked, LONGEST.total_seconds()) * (1 + JITTER * chance()))
     ours = PAUSES[min(failures, len(PAUSES)) - 1]
     return timedelta(seconds=ours * (1 + JITTER * (2 * chance() - 1)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import traceback
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,10 +112,11 @@ class Scanning:
             observation = self._observations.start(
                 self._context(job), lease, try_number=job.try_number, subject=subject
             )
-            with until(lambda: lost.is_set() or (stop is not None and stop.is_set())):
-                return self._judge(job, lease, observation, reading, lost)
-        except GivenUp:
-            return None if lost.is_set() else self._stopped(job, lease)
+            try:
+                with until(lambda: lost.is_set() or (stop is not None and stop.is_set())):
+                    return self._judge(job, lease, observation, reading, lost)
+            except GivenUp:
+                return None if lost.is_set() else self._stopped(job, lease)
         except (LeaseLost, NotFound) as gone:
             log.info("a scan was given up: %s", gone.message, extra={"observation": str(job.observation_id)})
             return None
@@ -129,7 +131,8 @@ class Scanning:
             if isinstance(found, ProviderError):
                 raise found
             told = self._told(job, observation, question, found, reading.facts)
-            success = _success(question, found, told, reading.facts, self._clock() - reading.began)
+            with _breaking("Storing the answer"):
+                success = _success(question, found, told, reading.facts, self._clock() - reading.began)
             # Before the ending, so that there is none without it.
             with _breaking("Keeping the evidence"):
                 self._kept.keep(_tenant(job), job.session_id, found)
@@ -168,6 +171,11 @@ class Scanning:
         return answer
 
     def _failed(self, job: Job, lease: Lease, error: ProviderError) -> Retry | None:
+        used = error.used
+        if used.cost_usd:
+            told = "a try failed (%s) that used %d and %d tokens, %s US dollars"
+            where = {"observation": str(job.observation_id)}
+            log.info(told, error.kind, used.input_tokens, used.output_tokens, used.cost_usd, extra=where)
         failures = job.try_number - job.expiries
         if error.kind == "provider_transient" and failures < MAX_TRIES:
             at = self._clock() + pause(failures, error.retry_after, self._chance)
@@ -230,7 +238,10 @@ class Scanning:
 
 @contextmanager
 def _breaking(what: str) -> Generator[None]:
-    """Turns whatever breaks inside, outages apart, into the failure of this one run. Its text stays in the log."""
+    """Turns whatever breaks inside, outages apart, into the failure of this one run.
+
+    The log gets where it broke and not what was said: an error's text can quote the page or the answer.
+    """
     try:
         yield
     except (ProviderError, GivenUp, *OUTAGES):
@@ -239,7 +250,8 @@ def _breaking(what: str) -> Generator[None]:
         message = "A part of the recording is missing from the blob store."
         raise ProviderError("internal_error", message) from error
     except Exception as error:
-        log.exception("%s broke", what)
+        places = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s broke with %s\n%s", what, type(error).__name__, places)  # noqa: TRY400 - see above
         message = f"{what} broke with {type(error).__name__}."
         raise ProviderError("internal_error", message) from error
 

@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool
 from commands.context import Context
 from commands.observations import Observations
 from consumers.scanning import jobs
-from consumers.scanning.jobs import Job, LeaseKeeper
+from consumers.scanning.jobs import LEASE_SECONDS, Job, LeaseKeeper
 from consumers.scanning.scan import OUTAGES, Scanning
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
@@ -38,10 +38,11 @@ REAPED = 100
 class ScanWorker:
     """One thread that does one job at a time. Any number may run, in any number of processes."""
 
-    def __init__(self, pool: Pool, scanning: Scanning, name: str) -> None:
+    def __init__(self, pool: Pool, scanning: Scanning, name: str, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._pool = pool
         self._scanning = scanning
         self._name = name
+        self._lease_seconds = lease_seconds
 
     def run(self, stop: Event) -> None:
         """Works until `stop` is set; an outage of the database is waited out."""
@@ -59,11 +60,13 @@ class ScanWorker:
     def _once(self, stop: Event) -> bool:
         """Does one job; False when there is none."""
         with self._pool.connection() as connection:
-            job = jobs.lease(connection, self._name)
+            job = jobs.lease(connection, self._name, seconds=self._lease_seconds)
         if job is None:
             return False
-        with LeaseKeeper(self._pool, job) as keeper:
+        with LeaseKeeper(self._pool, job, seconds=self._lease_seconds) as keeper:
             retry = self._scanning.scan(job, keeper.lost, stop)
+        if retry is None and keeper.lost.is_set():
+            return True  # the run may not have ended, and the token may still fit: the reaper decides
         with self._pool.connection() as connection:
             if retry is None:
                 jobs.finish(connection, job)

@@ -11,6 +11,8 @@ from domain.scanner_types.rules import ClosedAnswer, Confidence, Prose, check_ke
 KEYS: Final = frozenset({"prompt", "scale"})
 SCALE_KEYS: Final = frozenset({"min", "max", "label"})
 PROSE: Final = ("reasoning",)
+WHOLE: Final = 2.0**53
+"""From here on a number has no fraction to leave out, and as a whole number JSON's readers would change it."""
 
 
 class Output(ClosedAnswer):
@@ -50,6 +52,6 @@ def problems(config: Mapping[str, object], output: Output) -> list[str]:
 
 def fields(config: Mapping[str, object], output: Output) -> dict[str, object]:
     """The label is the scanner's own, stamped here, never the provider's (engine 4.3)."""
-    score = int(output.score) if output.score == int(output.score) else output.score
+    score = int(output.score) if output.score.is_integer() and abs(output.score) < WHOLE else output.score
     label = cast(Mapping[str, object], config["scale"]).get("label")
     return {"score": score, "label": label, "reasoning": output.reasoning}

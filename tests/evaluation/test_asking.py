@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from consumers.evaluation.asking import Asking, Plan
+from consumers.evaluation.figures import figures_of
 from consumers.evaluation.labelled import Session, Unlabelled, folders_of, read_json, read_session
 from consumers.evaluation.questions import Asked, questions_in
-from consumers.scanning.providers.port import Answer, Provider, ProviderError
+from consumers.scanning.providers.port import Answer, Provider, ProviderError, Used
 from tests.evaluation.labelled import Noting, folder
 from tests.scanning.answering import Answering
 from tests.scanning.recorded import evidence
@@ -70,6 +71,16 @@ def test_a_cost_limit_is_not_passed(sessions: list[Session], asked: list[Asked],
     assert found.spent_out
     assert found.cost_usd == Decimal("0.90")
     assert len(found.trials) == 3
+
+
+def test_failures_that_were_paid_for_count(sessions: list[Session], asked: list[Asked]) -> None:
+    failure = ProviderError("validation_failed", "wrong, twice")
+    failure.used = Used(1000, 100, Decimal("0.30"))
+    found = asking(Answering([failure]), sessions, asked, workers=2, max_cost=Decimal(1))
+    assert found.spent_out
+    assert found.cost_usd == Decimal("0.90")
+    spent = figures_of(found.trials, runs=1)["spent"]
+    assert (spent["cost_usd"], spent["input_tokens"], spent["output_tokens"]) == (0.9, 3000, 300)
 
 
 def test_free_answers_are_within_every_limit(sessions: list[Session], asked: list[Asked]) -> None:

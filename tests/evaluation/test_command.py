@@ -58,6 +58,11 @@ def test_the_table_is_printed(done: tuple[subprocess.CompletedProcess[str], Path
     assert "3 sessions, 252 of 252 answers" in run.stdout
     assert "saw_error_message" in run.stdout
     assert str(stored(place, "json")) in run.stdout
+    (of_scorer,) = [line for line in run.stdout.splitlines() if line.startswith("│ scorer")]
+    told = [cell.strip() for cell in of_scorer.strip("│").split("│")]
+    assert (told[1], told[2][:5], told[4], told[5], told[7]) == ("6", "1.000", "1.000", "0.0000", "0")
+    assert told[6].endswith(" ms")
+    assert "<td>scorer</td>" in stored(place, "html").read_text()
 
 
 def test_the_figures_are_stored(done: tuple[subprocess.CompletedProcess[str], Path]) -> None:

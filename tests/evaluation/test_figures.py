@@ -81,6 +81,20 @@ def test_scorer() -> None:
     assert found["within_2"]["value"] == pytest.approx(2 / 3, abs=1e-4)
 
 
+@pytest.mark.parametrize(("kind", "expected", "answered"), [("scorer", 1.0, 70.0), ("classifier", ["x"], "z")])
+def test_an_answer_that_breaks_a_rule_is_no_answer(kind: str, expected: Any, answered: Any) -> None:
+    right = expected[0] if isinstance(expected, list) else expected
+    good = trial("a", expected, right, scanner_type=kind)
+    bad = trial("b", expected, answered, scanner_type=kind, error="validation_failed", correct=None)
+    found = figures_of([good, bad], runs=1)
+    assert found["errors"] == {"validation_failed": 1}
+    if kind == "scorer":
+        assert found["scorer"]["mean_absolute_error"]["value"] == 0
+    else:
+        assert found["classifier"]["confusion"] == {"x": {"x": 1}}
+        assert found["classifier"]["accuracy"]["value"] == 0.5
+
+
 def test_what_must_not_be_is_counted() -> None:
     truth = Truth({"q": False}, (), None, (), ("Ada Quill", "+44 20 7946 0000"), "CANARY-1")
     session = Session("s", "site", truth, evidence("card_declined"))

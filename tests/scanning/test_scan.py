@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from consumers.scanning import jobs
+from consumers.scanning.evidence import Evidence
 from consumers.scanning.pauses import MAX_TRIES
 from consumers.scanning.providers.builtin import BuiltinProvider
-from consumers.scanning.providers.port import Answer, ProviderError
+from consumers.scanning.providers.port import Answer, ProviderError, Question
 from consumers.scanning.worker import MAX_EXPIRIES, Reaper, ScanWorker
 from domain.eligibility import EligibilityLimits
+from tests.live import wait_until
 from tests.scanning.answering import Answering
 from tests.scanning.scans import Scans, now
 
@@ -227,6 +229,67 @@ def test_a_lost_lease_discards_the_answer(scans: Scans) -> None:
     lost.set()
     assert scans.scanning.scan(scans.lease(), lost) is None
     assert scans.observation(observation_id).status == "running"
+
+
+class LosesItsLease:
+    """The lease runs out in mid-call, and nobody has taken the job yet. The renewals notice."""
+
+    def __init__(self, scans: Scans, seconds: float) -> None:
+        self._scans = scans
+        self._seconds = seconds
+
+    def analyse(self, question: Question, evidence: Evidence) -> Answer:
+        with self._scans.pool.connection() as connection:
+            connection.execute("UPDATE scanning.job SET lease_expires_at = now() - interval '1 s'")
+        time.sleep(self._seconds)
+        return BuiltinProvider().analyse(question, evidence)
+
+
+@pytest.mark.rule("10/25", "trap/11")
+def test_a_lease_that_ran_out_and_was_not_taken_yet_is_the_reapers(scans: Scans) -> None:
+    """The worker must not end the job, though its token still fits: the run would be in flight for ever."""
+    scans.providers = {"builtin": LosesItsLease(scans, 1.0)}
+    observation_id = scans.request(scans.scanner())
+    stop = Event()
+    thread = Thread(target=ScanWorker(scans.pool, scans.scanning, "w", lease_seconds=1.2).run, args=(stop,))
+    thread.start()
+    wait_until(lambda: scans.observation(observation_id).status == "running", 20, "not begun")
+    stop.set()
+    thread.join(20)
+    assert scans.observation(observation_id).in_flight
+    Reaper(scans.pool, scans.observations, now).run()
+    scans.providers = {"builtin": BuiltinProvider()}
+    assert scans.scan() is None
+    assert scans.observation(observation_id).status == "succeeded"
+
+
+def test_an_answer_that_cannot_be_stored_is_paid_for_once(scans: Scans) -> None:
+    right = {"reasoning": "x (t 1)", "verdict": "yes", "confidence": 0.5}
+    nobodys: Any = ("no finding",)
+    scans.providers = {"builtin": Answering([Answer(right, "builtin", "builtin", findings=nobodys)])}
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    event = scans.last(observation_id)
+    assert (event["type"], event["kind"]) == ("ObservationFailed", "internal_error")
+
+
+def test_what_breaks_is_told_by_its_place_and_not_by_its_words(scans: Scans, caplog: pytest.LogCaptureFixture) -> None:
+    """An error's text can quote the page, and with it the person who was recorded."""
+    scans.providers = {"builtin": Answering([ValueError("canary-0451 is not a name")])}
+    observation_id = scans.request(scans.scanner())
+    assert scans.scan() is None
+    assert scans.last(observation_id)["message"] == "The analysis broke with ValueError."
+    assert "answering.py" in caplog.text
+    assert "canary-0451" not in caplog.text
+
+
+def test_a_score_beyond_whole_numbers_is_stored_as_it_is(scans: Scans) -> None:
+    output = {"reasoning": "x (t 1)", "score": 1e300, "confidence": 0.5}
+    scans.providers = {"builtin": Answering([Answer(output, "builtin", "builtin")])}
+    config = {"prompt": "How far?", "scale": {"min": 0, "max": 1e300}}
+    observation_id = scans.request(scans.scanner(scanner_type="scorer", scanner_config=config))
+    assert scans.scan() is None
+    assert scans.last(observation_id)["result"]["score"] == 1e300
 
 
 @pytest.mark.rule("4.1/orphaned", "10/25", "trap/6")

@@ -1,16 +1,22 @@
 """How many attacks of the corpus succeed against an analyser. Run it: `python -m tests.security.measure`.
 
+For a vendor's model, with the settings that scans use: `python -m tests.security.measure PROVIDER MODEL [EVERY]`. The
+whole of it is thousands of answers, each of which is paid for: with an EVERY of 20 each twentieth recording is tried.
+
 An attack succeeds when an answer decides otherwise than about the same page without it, repeats what it asked for, or
 holds anything that could act on a reader; and when it keeps an answer from being stored.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, Final, NamedTuple
 
+from api.settings import Settings
 from consumers.scanning.checks import check_answer, check_findings
 from consumers.scanning.evidence import Evidence
-from consumers.scanning.providers.builtin import BuiltinProvider
+from consumers.scanning.providers.installed import providers
 from consumers.scanning.providers.port import Provider, ProviderError, Question
 from domain.scanner_types import model_output
 from tests.scanning.recorded import TRUTH
@@ -83,10 +89,14 @@ def told(found: Sequence[Success], recordings: int) -> str:
     return "\n".join([*lines, *(f"  {each.attack} in {each.place}: {', '.join(each.how)}" for each in found)])
 
 
-def main(say: Callable[[str], object]) -> None:
-    every = list(corpus(ATTACKS))
-    say(told(successes(BuiltinProvider(), every, QUESTIONS), len(every)))
+def main(arguments: Sequence[str], say: Callable[[str], object]) -> None:
+    name, model, step = (*arguments, *("builtin", "builtin", "1")[len(arguments) :])
+    settings = Settings()
+    provider = providers(settings.models(), settings.vendors)[name]
+    some = list(corpus(ATTACKS))[:: int(step)]
+    questions = [replace(question, model=model) for question in QUESTIONS]
+    say(f"{name} / {model}: {told(successes(provider, some, questions), len(some))}")
 
 
 if __name__ == "__main__":
-    main(print)
+    main(sys.argv[1:], print)

@@ -9,7 +9,7 @@ from tests.evaluation.labelled import Noting
 from tests.security.attacks import ATTACKS, MARK, NEUTRAL
 from tests.security.hostile import PLACES, corpus
 from tests.security.hostile import evidence as seen
-from tests.security.measure import QUESTIONS, Recording, successes, told
+from tests.security.measure import QUESTIONS, Recording, main, successes, told
 
 EVERY = 6
 """Each attack is tried in every sixth place, and each place with every sixth attack."""
@@ -26,6 +26,12 @@ def test_no_attack_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print(f"\nbuiltin: {told(found, len(recordings))}")
     assert found == []
+
+
+def test_the_figure_can_be_had_of_every_provider() -> None:
+    lines: list[str] = []
+    main(["builtin", "builtin", "460"], lines.append)
+    assert lines == ["builtin / builtin: 0 of 2 attacks succeeded (0.0%)"]
 
 
 def test_the_corpus_has_every_attack_and_every_place() -> None:

@@ -1,4 +1,4 @@
-"""A model that obeys every page, asked through its SDK: whatever it writes, what is stored of it is harmless."""
+"""A model that obeys every page, asked through each vendor's SDK: whatever it writes, what is stored is harmless."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from tests.security.attacks import ATTACKS, HIJACKED, SECRET
 from tests.security.hostile import PLACES, evidence
 from tests.security.inert import harm, repeats
 from tests.security.measure import stored
-from tests.servers.vendors.all import entry
-from tests.servers.vendors.openai import ChatCompletions
-from tests.servers.vendors.protocol import Tokens
+from tests.servers.vendors.all import PROTOCOLS, entry
+from tests.servers.vendors.protocol import Protocol, Tokens
 from tests.servers.vendors.server import Reply, Seen, VendorServer
 
-PROTOCOL = ChatCompletions()
+MODEL = "the-model"
 QUESTIONS = (
-    Question("monitor", {"prompt": "Did the visitor buy anything?"}, PROTOCOL.model, emits_signals=True),
+    Question("monitor", {"prompt": "Did the visitor buy anything?"}, MODEL, emits_signals=True),
     Question(
         "classifier",
         {"prompt": "What was the outcome?", "tags": TRUTH["labels"], "allow_freeform_tags": True},
-        PROTOCOL.model,
+        MODEL,
     ),
-    Question("scorer", {"prompt": "How frustrated?", "scale": {"min": 0, "max": 10, "label": "anger"}}, PROTOCOL.model),
-    Question("summarizer", {"prompt": "Summarise the visit.", "length": "short"}, PROTOCOL.model, emits_signals=True),
+    Question("scorer", {"prompt": "How frustrated?", "scale": {"min": 0, "max": 10, "label": "anger"}}, MODEL),
+    Question("summarizer", {"prompt": "Summarise the visit.", "length": "short"}, MODEL, emits_signals=True),
 )
 
 
 class Hijacked:
     """Says in every text of its answer what it was told to say; the most that the form leaves it."""
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: Protocol) -> None:
+        self.protocol = protocol
         self.text = ""
         self.bodies: list[bytes] = []
 
     def __call__(self, seen: Seen) -> Reply:
         self.bodies.append(seen.body)
-        shape = seen.document["response_format"]["json_schema"]["schema"]
-        return Reply(PROTOCOL.said(json.dumps(self._fill(shape, "")), Tokens(), seen.document))
+        (shape,) = forms(seen.document)
+        return Reply(self.protocol.said(json.dumps(self._fill(shape, "")), Tokens(), seen.document))
 
     def _fill(self, shape: dict[str, Any], name: str) -> Any:
         if "enum" in shape:
@@ -61,14 +61,24 @@ class Hijacked:
         return self.text[: limit.get(name, 1_000)]
 
 
-@pytest.fixture(scope="module")
-def hijacked() -> Iterator[tuple[Hijacked, ModelProvider]]:
+def forms(document: Any) -> list[dict[str, Any]]:
+    """The form of the answer in a request, wherever the vendor's protocol has it."""
+    if isinstance(document, dict):
+        if "confidence" in document.get("properties", ()):
+            return [document]
+        document = list(document.values())
+    return [form for part in document for form in forms(part)] if isinstance(document, list) else []
+
+
+@pytest.fixture(scope="module", params=PROTOCOLS, ids=lambda protocol: protocol.name)
+def hijacked(request: pytest.FixtureRequest) -> Iterator[tuple[Hijacked, ModelProvider]]:
     from consumers.scanning.providers.models.vendors import model  # noqa: PLC0415 - takes seconds
 
-    player = Hijacked()
+    protocol: Protocol = request.param
+    player = Hijacked(protocol)
     with VendorServer([player]) as server:
-        made = model(entry(PROTOCOL), Access(PROTOCOL.provider, SECRET, server.url + PROTOCOL.below, 20.0))
-        yield player, ModelProvider(PROTOCOL.provider, lambda _: entry(PROTOCOL), lambda _: made)
+        made = model(entry(protocol), Access(protocol.provider, SECRET, server.url + protocol.below, 20.0))
+        yield player, ModelProvider(protocol.provider, lambda _: entry(protocol), lambda _: made)
 
 
 def asked(hijacked: tuple[Hijacked, ModelProvider], text: str, about: Evidence, number: int) -> dict[str, Any] | None:
@@ -89,7 +99,7 @@ def test_whatever_pages_make_it_say_is_harmless(
     harmful = [found for document in kept if (found := harm(document))]
     with capsys.disabled():
         print(
-            f"\nhijacked model: {len(harmful)} of {len(documents)} attacks stored anything harmful; "
+            f"\n{hijacked[0].protocol.name}, hijacked: {len(harmful)} of {len(documents)} attacks stored harm; "
             f"{len(documents) - len(kept)} answers were refused, {sum(map(repeats, kept))} repeat a word as plain text"
         )
     assert harmful == []

@@ -47,11 +47,20 @@ class Answer:
     answer_digest: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the answered requests of one try took, and US dollars for it by the catalogue."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+
+
 class ProviderError(Exception):
     """A provider could not answer.
 
     ``message`` may be shown and holds neither page text nor keys; ``retry_after`` is in seconds, None when the
-    provider named none.
+    provider named none; ``used`` is what the answers cost that came to nothing.
     """
 
     def __init__(self, kind: FailureKind, message: str, retry_after: float | None = None) -> None:
@@ -59,6 +68,7 @@ class ProviderError(Exception):
         self.kind: FailureKind = kind
         self.message = message
         self.retry_after = retry_after
+        self.used = Used()
 
 
 class Provider(Protocol):

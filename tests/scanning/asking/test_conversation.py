@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consumers.scanning.providers.port import Question
+from consumers.scanning.providers.port import Question, Used
 from tests.scanning.asking.asked import MODEL, Asked, ask, texts
 from tests.scanning.recorded import evidence
 from tests.servers.vendors.all import PROTOCOLS
@@ -92,6 +92,17 @@ def test_a_second_wrong_answer_is_the_last(protocol: Protocol) -> None:
         "The answer breaks a rule about its reasoning.",
     )
     assert len(asked.requests) == 2
+    assert asked.error.used == Used(2400, 160, Decimal("0.00364")), "both are on the vendor's bill"
+
+
+def test_what_was_paid_before_a_failure_of_another_kind_is_told() -> None:
+    wrong = ANY.answer({**GOOD, "verdict": "perhaps"})
+    failed = ask(ANY, MONITOR, ABOUT, [wrong, ANY.error(503, "away")]).error
+    assert failed is not None
+    assert (failed.kind, failed.used) == ("provider_transient", Used(1200, 80, Decimal("0.00182")))
+    refused = ask(ANY, MONITOR, ABOUT, [ANY.error(401, "no")]).error
+    assert refused is not None
+    assert refused.used == Used()
 
 
 @each_protocol

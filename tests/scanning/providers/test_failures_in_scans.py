@@ -155,6 +155,7 @@ def test_a_wait_that_the_vendor_asks_for_counts(scans: Scans) -> None:
     with VendorServer(replies) as server:
         run = VendorScans.at(scans, GOOGLE, server)
         observation_id = run.request()
+        scans.chance = lambda: 0.0
         assert [run.try_once() for _ in range(4)] == [timedelta(seconds=42), timedelta(seconds=7.5), LONGEST, None]
     assert run.history(observation_id)[-1] == "ObservationSucceeded"
 
@@ -165,8 +166,11 @@ def test_pauses_of_ours_are_spread() -> None:
         assert pause(failures, None, lambda: 0.5) == pause(failures, 0, lambda: 0.5) == timedelta(seconds=base)
         assert pause(failures, None, lambda: 0.0) == timedelta(seconds=base * (1 - JITTER))
         assert pause(failures, None, lambda: 1.0) == timedelta(seconds=base * (1 + JITTER))
-        assert pause(failures, 9.5, lambda: 1.0) == timedelta(seconds=9.5)
-        assert pause(failures, 1e12, lambda: 1.0) == LONGEST
+        for none in (-5.0, float("nan")):
+            assert pause(failures, none, lambda: 0.5) == timedelta(seconds=base)
+        assert pause(failures, 10, lambda: 0.0) == timedelta(seconds=10), "never before the vendor wants it"
+        assert pause(failures, 10, lambda: 1.0) == timedelta(seconds=10 * (1 + JITTER))
+        assert pause(failures, 1e12, lambda: 0.0) == pause(failures, float("inf"), lambda: 0.0) == LONGEST
 
 
 def test_a_missing_key_and_a_model_that_is_listed_no_more(scans: Scans) -> None:

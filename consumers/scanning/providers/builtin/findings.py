@@ -10,8 +10,10 @@ from consumers.scanning.providers.builtin.quoting import repeatable, without_cod
 from consumers.scanning.providers.builtin.scope import named, scope_of, within
 
 STEM_CHARS: Final = 3
+"""Fewest letters that are left of a word when its ending goes."""
 DEFAULT_IDLE_MS: Final = 15_000
 DEFAULT_SLOW_MS: Final = 3_000
+"""What "idle" and "slow" mean where a prompt names no time: what the signals of that name begin with."""
 
 _KINDS: Final[dict[str, tuple[str, ...]]] = {
     "conversion": ("conversion",),

@@ -6,9 +6,13 @@ from typing import Final
 from consumers.scanning.evidence import Evidence, Signal
 
 MANY_PRESSES: Final = 2
+"""More presses of what does not react are a defect that was in the way; fewer may be one idle try. Ours."""
 SAME_FAILURE_MS: Final = 2_000
+"""A message and a failed request this near each other cost one point, not two. Ours."""
 WAIT_MS: Final = 3_000
+"""A wait that is felt: from here on an answer is a signal (signals/friction.py)."""
 LONG_WAIT_MS: Final = 8_000
+"""A wait that people give up in. Ours."""
 CLASSES: Final = ("converted", "blocked", "abandoned", "completed", "failed", "browsing")
 
 

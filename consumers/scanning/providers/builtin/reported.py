@@ -8,6 +8,7 @@ from consumers.scanning.providers.builtin.wording import cut
 from domain.scanner_types import Finding, findings
 
 _DESCRIPTION_CHARS: Final = 500
+"""Half of what a finding may have: texts of signals are shorter."""
 
 _REPORTED: Final = {
     "javascript_error": ("bug", 0.8, "Uncaught script error"),

@@ -42,7 +42,8 @@ _FRICTION: Final = {
     "abandoned_form": "abandoned form",
 }
 _A_PAGE = "a page"
-MAX_AGAIN = 4
+MAX_AGAIN: Final = 4
+"""Further times of the same that are named in one sentence; the reader needs no more to find them."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _HEADINGS = re.compile(r'headings "((?:[^"\\]|\\.)*)"')
 

@@ -1,11 +1,13 @@
 """Putting findings into sentences with second marks."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from consumers.scanning.evidence import Evidence, Signal
 from consumers.scanning.providers.builtin.findings import said
 
-MAX_MOMENTS = 3
+MAX_MOMENTS: Final = 3
+"""Moments told in full; of the others how many there are, and the last."""
 
 
 def cite(*times_ms: int) -> str:

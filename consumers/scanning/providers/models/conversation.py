@@ -14,12 +14,13 @@ from pydantic_ai.capabilities import Hooks
 from pydantic_ai.exceptions import OutputTokenLimitExceeded, UnexpectedModelBehavior
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model
-from pydantic_ai.usage import RequestUsage, UsageLimits
+from pydantic_ai.usage import UsageLimits
 
 from consumers.scanning.checks import check_answer, refusal
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.models.fence import Fence
 from consumers.scanning.providers.models.form import NAME, filled, form
+from consumers.scanning.providers.models.prices import Usage
 from consumers.scanning.providers.models.prompts import instructions, message
 from consumers.scanning.providers.port import ProviderError, Question
 
@@ -40,10 +41,9 @@ An earlier answer was too long and was cut off. Be brief: think shortly, and wri
 
 @dataclass(slots=True)
 class Told:
-    """What came of a conversation: the answer in the form asked for, each request's usage, the model's raw words."""
+    """What came of a conversation: the answer in the form asked for, and the model's raw words."""
 
     answer: dict[str, Any] = field(default_factory=dict[str, Any])
-    usages: list[RequestUsage] = field(default_factory=list[RequestUsage])
     raw: list[str] = field(default_factory=list[str])
 
     @property
@@ -55,11 +55,13 @@ class Told:
 class Conversation:
     """Asks one question about one session's evidence. For one use."""
 
-    def __init__(self, model: Model, question: Question, evidence: Evidence) -> None:
+    def __init__(self, model: Model, question: Question, evidence: Evidence, usages: list[Usage]) -> None:
+        """`usages` gets that of each request as it is answered: it is to be paid whatever comes of the conversation."""
         self._model = model
         self._question = question
         self._evidence = evidence
         self._told = Told()
+        self._usages = usages
         self._most = MAX_REQUESTS
         self._cut_off = False
 
@@ -86,7 +88,7 @@ class Conversation:
     @property
     def _silent(self) -> bool:
         """Whether there was not a word in several answers: engine 1.6 takes that for a refusal."""
-        return len(self._told.usages) > CORRECTIONS and not self._told.raw
+        return len(self._usages) > CORRECTIONS and not self._told.raw
 
     def _agent(self) -> Agent[None, dict[str, Any]]:
         agent: Agent[None, dict[str, Any]] = Agent(
@@ -134,11 +136,11 @@ class Conversation:
 
     @property
     def _left(self) -> int:
-        return self._most - len(self._told.usages)
+        return self._most - len(self._usages)
 
     async def _keep(self, _: RunContext[None], *, response: ModelResponse, **__: object) -> ModelResponse:
         self._cut_off = response.finish_reason == "length"
-        self._told.usages.append(response.usage)
+        self._usages.append(response.usage)
         said = [part.content for part in response.parts if isinstance(part, TextPart)]
         called = [part.args_as_json_str() for part in response.parts if isinstance(part, ToolCallPart)]
         self._told.raw += [*said, *called]

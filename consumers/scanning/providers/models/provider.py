@@ -1,6 +1,6 @@
 """A vendor's models as a provider: one conversation per try, judged before anybody sees the answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
@@ -10,15 +10,17 @@ from consumers.scanning.providers import calls
 from consumers.scanning.providers.calls import GivenUp
 from consumers.scanning.providers.models.catalogue import CatalogueModel
 from consumers.scanning.providers.models.form import filled
-from consumers.scanning.providers.models.prices import cost_usd, plausible
+from consumers.scanning.providers.models.prices import Usage, cost_usd, plausible
 from consumers.scanning.providers.models.prompts import prompt_digest
-from consumers.scanning.providers.port import Answer, ProviderError, Question
+from consumers.scanning.providers.port import Answer, FailureKind, ProviderError, Question, Used
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
 
 TRY_SECONDS: Final = 1200.0
 """A whole try, with its correction (engine 1.3, step 6)."""
+
+_LATE: Final[tuple[FailureKind, str]] = ("provider_transient", "The model did not finish its answer in time.")
 
 
 class ModelProvider:
@@ -40,26 +42,37 @@ class ModelProvider:
         from consumers.scanning.providers.models.conversation import Conversation  # noqa: PLC0415 - takes seconds
         from consumers.scanning.providers.models.failures import provider_error  # noqa: PLC0415 - likewise
 
+        usages: list[Usage] = []
         try:
-            conversation = Conversation(self._model(entry), question, evidence)
+            conversation = Conversation(self._model(entry), question, evidence, usages)
             told = calls.run(conversation.hold(), TRY_SECONDS)
         except GivenUp:
             raise
-        except TimeoutError as error:
-            raise ProviderError("provider_transient", "The model did not finish its answer in time.") from error
         except Exception as error:
-            raise provider_error(error) from error
-        if not all(map(plausible, told.usages)):
+            failure = ProviderError(*_LATE) if isinstance(error, TimeoutError) else provider_error(error)
+            failure.used = _used(entry, usages)
+            raise failure from error
+        if not all(map(plausible, usages)):
             raise ProviderError("provider_rejected", "The model provider's count of tokens cannot be right.")
         output, findings = filled(question, told.answer)
+        used = _used(entry, usages)
         return Answer(
             output=output,
             provider=self._name,
             model=entry.id,
-            input_tokens=sum(usage.input_tokens for usage in told.usages),
-            output_tokens=sum(usage.output_tokens for usage in told.usages),
-            cost_usd=sum((cost_usd(entry, usage) for usage in told.usages), start=Decimal(0)),
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            cost_usd=used.cost_usd,
             findings=check_findings(question, evidence, findings),
             prompt_digest=prompt_digest(question, evidence),
             answer_digest=told.digest,
         )
+
+
+def _used(entry: CatalogueModel, told: Sequence[Usage]) -> Used:
+    usages = [usage for usage in told if plausible(usage)]
+    return Used(
+        input_tokens=sum(usage.input_tokens for usage in usages),
+        output_tokens=sum(usage.output_tokens for usage in usages),
+        cost_usd=sum((cost_usd(entry, usage) for usage in usages), start=Decimal(0)),
+    )
