@@ -16,7 +16,7 @@ from tests.live import free_port
 from tests.servers.kafka import KafkaServer
 
 WRONG = "of-somebody-else"
-TRIES = 10
+TRIES = 40
 HUNG_UP = "check the security protocol, and with SASL its mechanism, user name and password"
 """The client may read that the broker hung up before the answer, and then has thrown the answer away."""
 
