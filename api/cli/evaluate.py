@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import orjson
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -33,6 +34,9 @@ from consumers.scanning.providers.port import Provider
 INTERRUPTED = 130
 MAX_RUNS = 100
 MAX_WORKERS = 64
+WIDE = 140
+"""Columns of a terminal from which tables show the interval of every figure; pipes get this many."""
+NAME_COLUMNS = 22
 
 Ended = Literal["complete", "interrupted", "max_cost"]
 
@@ -163,20 +167,23 @@ def _store(path: Path, content: bytes) -> None:
 
 def _show(report: Report, stored: tuple[Path, Path]) -> None:
     console = Console(soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDE
+    wide = console.width >= WIDE
     ended = {"complete": "", "interrupted": ", interrupted", "max_cost": ", ended by its cost limit"}[report["ended"]]
     answers = f"{report['pooled']['answers']} of {report['planned']} answers{ended}"
     console.print(escape(f"{report['provider']} / {report['model']}: {report['sessions']} sessions, {answers}"))
-    console.print(_monitors(report))
-    console.print(_spent(report))
+    console.print(_monitors(report, wide=wide))
+    console.print(_spent(report, wide=wide))
     console.print(_rest(report))
     console.print(f"[dim]{escape(report['method'])}[/]")
     for path in stored:
         console.print(escape(f"Stored: {path}"))
 
 
-def _monitors(report: Report) -> Table:
-    table = Table(title="Monitors")
-    table.add_column("Question")
+def _monitors(report: Report, *, wide: bool) -> Table:
+    table = Table(title="Monitors", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Question", overflow="fold", min_width=NAME_COLUMNS)
     for name in ("F1", "Precision", "Recall", "Accuracy", "TP/FP/FN/TN"):
         table.add_column(name, justify="right", no_wrap=True)
     groups = [*report["by_question"].items()]
@@ -186,23 +193,29 @@ def _monitors(report: Report) -> Table:
     for name, figures in groups:
         if found := figures.get("monitors"):
             counts = "/".join(f"{found['confusion'][key]:g}" for key in ("tp", "fp", "fn", "tn"))
-            table.add_row(
-                escape(name), *(ranged(found[key]) for key in ("f1", "precision", "recall", "accuracy")), counts
-            )
+            others = (_shown(ranged(found[key]), wide=wide) for key in ("precision", "recall", "accuracy"))
+            table.add_row(escape(name), ranged(found["f1"]), *others, counts)
     return table
 
 
-def _spent(report: Report) -> Table:
-    table = Table(title="Citations, agreement, cost and time")
+def _spent(report: Report, *, wide: bool) -> Table:
+    table = Table(title="Citations, agreement, cost and time", box=SIMPLE_HEAD, pad_edge=False)
     for number, name in enumerate(SPENT_HEAD):
-        table.add_column(name, justify="right" if number else "left", no_wrap=bool(number))
-    for row in spent_by_question(report):
-        table.add_row(*map(escape, row))
+        table.add_column(
+            name, justify="right" if number else "left", overflow="fold", min_width=0 if number else NAME_COLUMNS
+        )
+    for name, *figures in spent_by_question(report):
+        table.add_row(escape(name), *(escape(_shown(figure, wide=wide)) for figure in figures))
     return table
+
+
+def _shown(figure: str, *, wide: bool) -> str:
+    """A narrow terminal has no room for the interval; the stored report has it."""
+    return figure if wide else figure.partition(" (")[0]
 
 
 def _rest(report: Report) -> Table:
-    table = Table(show_header=False)
+    table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in _told(report["pooled"], report["by_site"]):
         table.add_row(name, escape(value))
     return table
