@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,6 +34,10 @@ from consumers.scanning.providers.port import Provider
 INTERRUPTED = 130
 MAX_RUNS = 100
 MAX_WORKERS = 64
+WIDE = 150
+"""Columns of what is printed elsewhere than on a terminal: as many as the tables take."""
+NAME_COLUMNS = 14
+"""At least, of a question's name on a narrow terminal; it and the figures beside it are folded there."""
 
 Ended = Literal["complete", "interrupted", "max_cost"]
 
@@ -162,7 +167,7 @@ def _store(path: Path, content: bytes) -> None:
 
 
 def _show(report: Report, stored: tuple[Path, Path]) -> None:
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
     ended = {"complete": "", "interrupted": ", interrupted", "max_cost": ", ended by its cost limit"}[report["ended"]]
     answers = f"{report['pooled']['answers']} of {report['planned']} answers{ended}"
     console.print(escape(f"{report['provider']} / {report['model']}: {report['sessions']} sessions, {answers}"))
@@ -176,9 +181,9 @@ def _show(report: Report, stored: tuple[Path, Path]) -> None:
 
 def _monitors(report: Report) -> Table:
     table = Table(title="Monitors")
-    table.add_column("Question")
+    table.add_column("Question", min_width=NAME_COLUMNS, overflow="fold")
     for name in ("F1", "Precision", "Recall", "Accuracy", "TP/FP/FN/TN"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", overflow="fold")
     groups = [*report["by_question"].items()]
     groups += [(f"all, {name}", figures) for name, figures in report["by_wording"].items()]
     groups += [(f"all, {name}", figures) for name, figures in report["by_site_and_wording"].items()]
@@ -194,8 +199,10 @@ def _monitors(report: Report) -> Table:
 
 def _spent(report: Report) -> Table:
     table = Table(title="Citations, agreement, cost and time")
-    for number, name in enumerate(SPENT_HEAD):
-        table.add_column(name, justify="right" if number else "left", no_wrap=bool(number))
+    first, *rest = SPENT_HEAD
+    table.add_column(first, min_width=NAME_COLUMNS, overflow="fold")
+    for name in rest:
+        table.add_column(name, justify="right", overflow="fold")
     for row in spent_by_question(report):
         table.add_row(*map(escape, row))
     return table
