@@ -19,9 +19,11 @@ from domain.plain_text import one_line
 MAX_URL_CHARS: Final = 200
 """Length of a URL in the navigation timeline (engine 4.1)."""
 MAX_URL_READ: Final = 4_096
+"""Characters of an address that are taken apart; twice what browsers commonly take. What is shown is far shorter."""
 MAX_KNOWN: Final = 4_000
 """Texts remembered of one recording: its pages say much the same again and again."""
 KNOWN_CHARS: Final = 400
+"""Longer texts are not remembered: they seldom come again."""
 READ_TIMES: Final = 8
 """So many times its limit is read of a text: masking and collapsed white space make it shorter."""
 

@@ -20,6 +20,7 @@ SHORT_PAGE_BLOCKS: Final = 8
 PLAIN_CHARS: Final = 140
 """A message in an element that is not marked as one is short."""
 PROMPT_MS: Final = 3_000
+"""A refusal of input comes sooner than other answers: the page, or its server, only checks. Ours."""
 _PAGE_ERRORS: Final = ("server", "missing_page")
 _MESSAGE_PLACES: Final = ("error", "alert", "status")
 

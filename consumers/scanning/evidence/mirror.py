@@ -12,13 +12,16 @@ MAX_DEPTH: Final = 1_000
 """Levels of a page, about twice what a browser's parser nests (512): scripts may nest deeper. What lies below is not
 mirrored, so that looking at everything above a node costs little, whatever a page holds."""
 MAX_CHILDREN_WALK: Final = 200_000
+"""Nodes that one walk goes through: more than a mirrored page has, so that only a broken tree meets it. Ours."""
 MAX_GONE: Final = 2_000
 """Texts remembered of what one mutation removed."""
 MAX_TEXT_CHARS: Final = 4_000
 MAX_STYLE_CHARS: Final = 500_000
+"""Of one text, and of one style sheet, which is read for the rules that show a pointer. Ours."""
 MAX_CHARS: Final = 20_000_000
 """Characters of texts and attributes longer than SHORT_CHARS, in one page; what goes beyond is cut to SHORT_CHARS."""
 SHORT_CHARS: Final = 200
+"""What always stays of a text, whatever else the page holds: enough to know an element by. Ours."""
 MAX_ATTRIBUTES: Final = 200
 """Of one element."""
 

@@ -13,15 +13,20 @@ from consumers.scanning.evidence.mirror import ELEMENT, Node, Room, walk
 from consumers.scanning.evidence.reading import FIELDS, editable, text_of, tokens
 
 NAME_CHARS: Final = 60
+"""Of a name: longer ones are texts of what an element contains."""
 OWNER_LEVELS: Final = 9
 CLASS_LEVELS: Final = 3
 PANEL_LEVELS: Final = 11
 POINTER_LEVELS: Final = 100
+"""How far above what was hit its control, a class that names one, the panel around it, and what a style sheet gives a
+pointer are looked for: controls hold a few wrappers, panels some more; a pointer is inherited from anywhere. Ours."""
 MAX_NAMED: Final = 500
 """Nodes looked at for one name, one label, or one panel: every click asks for all of them, on pages of 50,000."""
 MAX_SIBLINGS: Final = 200
 MAX_SELECTORS: Final = 400
 MAX_CSS_CHARS: Final = 500_000
+"""Elements before a field that may be its label, and what is read of style sheets: bounded work, however large the page
+is. Ours."""
 
 BUTTON_INPUTS: Final = frozenset({"submit", "button", "reset", "image"})
 FIELD_ROLES: Final = ("field", "file", "select", "checkbox")

@@ -12,6 +12,7 @@ MAX_REQUESTS: Final = 5_000
 MAX_FAILED: Final = 5_000
 """Requests kept of one session; beyond MAX_REQUESTS so many failed ones."""
 FAILED_STATUS: Final = 400
+"""HTTP statuses from here on are failures (engine 4.1, get_network_around)."""
 LARGEST: Final = 10**13
 """Above any time in ms; larger numbers are no times."""
 PLUGINS: Final = ("rrweb/network@1", "posthog/network@1")

@@ -34,6 +34,7 @@ LARGEST: Final = 10**9
 SCROLL_EVERY_MS: Final = 2_000
 """At most one scroll line in this time (capture 6, timeline recipe)."""
 TYPING_GAP_MS: Final = 5_000
+"""A pause in one field that makes two inputs of it: as long as a quiet stretch (timeline.GAP_MS)."""
 
 TAP_MS: Final = 700
 TAP_PX: Final = 10

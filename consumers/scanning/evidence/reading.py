@@ -57,6 +57,8 @@ PLACE_LEVELS: Final = 5
 BLOCK_CHARS: Final = 160
 MAIN_CHARS: Final = 400
 MAX_BLOCKS: Final = 80
+"""How far above a text its place is looked for, and what is told of a page: a sentence or two of each text, a paragraph
+of the main part, about as many texts as stand on a screen or two. Ours."""
 MAX_HIDING_CHARS: Final = 10_000
 """Of an attribute that may hide its element: each change of one reads it twice."""
 

@@ -17,6 +17,8 @@ MAX_LINES: Final = 500
 MAX_PROPERTIES: Final = 5
 NAME_CHARS: Final = 80
 VALUE_CHARS: Final = 60
+"""Site events of one session, properties told of each, and what is told of their names and values: one short line each
+leaves room for what the visitor did. Ours."""
 MAX_NAMES: Final = 5
 """Parameters of a query that are named."""
 OUTSIDE_MS: Final = 60_000

@@ -11,7 +11,9 @@ from consumers.scanning.evidence.masking import path_of, quoted
 GAP_MS: Final = 5_000
 """A stretch without any line of at least this length gets its own line (capture 6)."""
 SLOW_MS: Final = 1_000
+"""Requests from here on get a line (engine 4.1, get_network_around)."""
 MAX_REPEATS_APART: Final = 3_000
+"""Milliseconds between equal lines that are told as one, with how often. Ours."""
 
 _LEVELS: Final = ("warn", "error", "assert")
 

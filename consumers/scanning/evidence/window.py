@@ -49,6 +49,7 @@ SCROLLED_MS: Final = 500
 """Rows that come so soon after a scroll are of a list that is drawn as far as it is looked at."""
 _MESSAGES: Final = ("error", "alert", "status")
 MAX_SHOWN_PER_CHANGE: Final = 4
+"""Texts of one change, those in places of messages first: a change that brings more is a new part of the page. Ours."""
 _OPENING: Final = frozenset({"show", "shown", "visible", "open", "active", "is-visible", "is-open", "is-active", "in"})
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from consumers.scanning.evidence import Evidence, Signal
-from consumers.scanning.providers.builtin.findings import said
+from consumers.scanning.providers.builtin.finding import said
 from consumers.scanning.providers.builtin.wording import cut
 from domain.scanner_types import Finding, findings
 

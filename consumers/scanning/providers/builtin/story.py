@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence, Line, Signal
 from consumers.scanning.evidence.masking import path_of
-from consumers.scanning.providers.builtin.findings import stems
+from consumers.scanning.providers.builtin.finding import stems
 from consumers.scanning.providers.builtin.outcome import frustration, outcomes
 from consumers.scanning.providers.builtin.quoting import as_name, repeatable, without_codes
 from consumers.scanning.providers.builtin.wording import cite, cut, end_of, sentence

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.builtin.concepts import LEAST, matches
-from consumers.scanning.providers.builtin.findings import find, lines_about, stems
+from consumers.scanning.providers.builtin.finding import find, lines_about, stems
 from consumers.scanning.providers.builtin.outcome import CLASSES, outcomes
 from consumers.scanning.providers.builtin.prompt import read
 from consumers.scanning.providers.builtin.wording import cite, end_of, told

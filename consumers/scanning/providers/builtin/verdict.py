@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.builtin.concepts import LEAST, Match, matches
-from consumers.scanning.providers.builtin.findings import WORDS, Finding, find, lines_about, stems
+from consumers.scanning.providers.builtin.finding import WORDS, Found, find, lines_about, stems
 from consumers.scanning.providers.builtin.prompt import Ask, negated, read
 from consumers.scanning.providers.builtin.scope import scope_of, visited
 from consumers.scanning.providers.builtin.wording import cite, end_of, told
@@ -61,7 +61,7 @@ def _from_concept(found: Sequence[Match], evidence: Evidence, ask: Ask) -> dict[
     return _answer(_reasoning(finding, evidence), verdict, sure)
 
 
-def _reasoning(finding: Finding, evidence: Evidence) -> str:
+def _reasoning(finding: Found, evidence: Evidence) -> str:
     if finding.present:
         return told(finding.moments)
     if finding.too_few:
@@ -69,7 +69,7 @@ def _reasoning(finding: Finding, evidence: Evidence) -> str:
     return f"Nothing in the session shows {WORDS[finding.concept]}, from its start (t 0) to its end {end_of(evidence)}."
 
 
-def _confidence(finding: Finding) -> float:
+def _confidence(finding: Found) -> float:
     """0.9 needs two independent moments, one allows at most 0.8 (engine 4.3)."""
     several = len(finding.moments) > 1 or any(moment.count > PAIR for moment in finding.moments)
     return 0.9 if several else 0.8

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from consumers.scanning.evidence import Evidence, Signal
-from consumers.scanning.providers.builtin.findings import said
+from consumers.scanning.providers.builtin.finding import said
 
 MAX_MOMENTS: Final = 3
 """Moments told in full; of the others how many there are, and the last."""

@@ -85,7 +85,7 @@ _GAP = re.compile(r"^no activity for (\d+) s")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Found:
     """A concept looked up.
 
     ``moments`` are the signals that show the concept, in order; ``known`` is False where the recorder did not
@@ -102,7 +102,7 @@ class Finding:
         return bool(self.moments)
 
 
-def find(concept: str, evidence: Evidence, ask: Ask | None = None) -> Finding:
+def find(concept: str, evidence: Evidence, ask: Ask | None = None) -> Found:
     """Look up ``concept``, with the thresholds the prompt names."""
     moments = [signal for signal in evidence.signals if signal.kind in _KINDS[concept]]
     if concept in ("missing_page", "declined", "denied"):
@@ -122,7 +122,7 @@ def find(concept: str, evidence: Evidence, ask: Ask | None = None) -> Finding:
         moments = _counted(concept, moments, ask.count)
     channel = _NEEDS.get(concept)
     known = channel is None or bool(getattr(evidence.captured, channel))
-    return Finding(concept, tuple(moments), known, () if moments else tuple(every))
+    return Found(concept, tuple(moments), known, () if moments else tuple(every))
 
 
 def said(signal: Signal) -> str:
