@@ -33,6 +33,8 @@ from consumers.scanning.providers.port import Provider
 INTERRUPTED = 130
 MAX_RUNS = 100
 MAX_WORKERS = 64
+NAME_COLUMNS = 16
+"""Least width of a question's name in the table: figures break at their interval first, in a terminal of 80 columns."""
 
 Ended = Literal["complete", "interrupted", "max_cost"]
 
@@ -196,9 +198,9 @@ def _show(report: Report, stored: tuple[Path, Path]) -> None:
 
 def _monitors(report: Report) -> Table:
     table = Table(title="Monitors")
-    table.add_column("Question")
+    table.add_column("Question", min_width=NAME_COLUMNS, overflow="fold")
     for name in ("F1", "Precision", "Recall", "Accuracy", "TP/FP/FN/TN"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", overflow="fold")
     groups = [*report["by_question"].items()]
     groups += [(f"all, {name}", figures) for name, figures in report["by_wording"].items()]
     groups += [(f"all, {name}", figures) for name, figures in report["by_site_and_wording"].items()]

@@ -88,6 +88,16 @@ def test_the_report_needs_nothing_from_anywhere(done: tuple[subprocess.Completed
     assert not re.search(r"url\(|@import|https?://", text)
 
 
+def test_a_narrow_terminal_shows_names_and_figures_whole(tmp_path: Path) -> None:
+    command = [*COMMAND, str(folder(tmp_path, FEW[:1])), "--home", str(tmp_path / "home")]
+    environment = os.environ | {"COLUMNS": "80"}
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert run.returncode == 0, run.stderr
+    rows = [row for row in run.stdout.splitlines() if row.startswith("│")]
+    assert any("saw_error" in row for row in rows)
+    assert not any("…" in row for row in rows)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
