@@ -80,10 +80,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - Typer makes an option of each
         )
     except Unlabelled as error:
         raise Failure(str(error)) from error
-    report = _asked(given, asker)
-    stem = re.sub(r"[^\w.-]+", "-", f"{report['made_at'][:19].replace(':', '')}-{provider}-{model}")
+    made_at = datetime.now(UTC)
+    stem = re.sub(r"[^\w.-]+", "-", f"{made_at:%Y-%m-%dT%H%M%S}-{provider}-{model}")
     folder = settings.home / "evaluations"
     stored = json_file or folder / f"{stem}.json", html_file or folder / f"{stem}.html"
+    for path in stored:
+        _try(path)
+    report = _asked(given, asker, made_at)
     _store(stored[0], orjson.dumps(report, option=orjson.OPT_INDENT_2))
     _store(stored[1], page_of(report).encode())
     _show(report, stored)
@@ -119,9 +122,9 @@ def _read(folders: list[Path]) -> list[Session]:
         return [read_session(folder) for folder in progress.track(folders, description="Reading")]
 
 
-def _asked(given: _Given, provider: Provider) -> Report:
+def _asked(given: _Given, provider: Provider, made_at: datetime) -> Report:
     asking = Asking(provider, given.sessions, given.asked, given.plan)
-    began, made_at = perf_counter(), datetime.now(UTC)
+    began = perf_counter()
     ended: Ended = "complete"
     with _progress() as progress:
         task = progress.add_task("Asking", total=asking.planned)
@@ -156,13 +159,31 @@ def _progress() -> Progress:
     )
 
 
+def _try(path: Path) -> None:
+    """Raises Failure where nothing can be stored: before the questions are asked, as answers may have to be paid."""
+    if path.is_dir():
+        raise Failure(f"{path} is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(_draft(path), b"")
+        _draft(path).unlink()
+    except OSError as error:
+        raise Failure(f"nothing can be stored at {path}: {error.strerror}") from error
+
+
 def _store(path: Path, content: bytes) -> None:
     """Whole or not at all, readable by its owner: answers speak of recorded people."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    _write(_draft(path), content)
+    _draft(path).replace(path)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
-    draft.replace(path)
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _show(report: Report, stored: tuple[Path, Path]) -> None:
@@ -185,7 +206,7 @@ def _monitors(report: Report, *, wide: bool) -> Table:
     table = Table(title="Monitors", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Question", overflow="fold", min_width=NAME_COLUMNS)
     for name in ("F1", "Precision", "Recall", "Accuracy", "TP/FP/FN/TN"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", overflow="fold")
     groups = [*report["by_question"].items()]
     groups += [(f"all, {name}", figures) for name, figures in report["by_wording"].items()]
     groups += [(f"all, {name}", figures) for name, figures in report["by_site_and_wording"].items()]

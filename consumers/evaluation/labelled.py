@@ -7,12 +7,15 @@ What is analysed comes of these two alone: neither the folder's name nor the tru
 
 import gzip
 import json
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import orjson
 
 from consumers.capture.analytics.event import Frame, event_of
 from consumers.capture.wire.encodings import Json
@@ -20,6 +23,9 @@ from consumers.capture.wire.inflate import Room, inflate_event
 from consumers.capture.wire.readable import readable
 from consumers.capture.wire.refusals import CaptureRefused
 from consumers.scanning.evidence import Evidence, build_evidence
+
+SHAPES: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What JSON of another shape than expected leads to."""
 
 
 class Unlabelled(Exception):
@@ -77,15 +83,20 @@ def read_session(folder: Path) -> Session:
     truth = read_json(folder / "truth.json")
     try:
         evidence = _evidence(folder)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, CaptureRefused) as error:
+    except (OSError, EOFError, zlib.error, CaptureRefused, *SHAPES) as error:
         raise Unlabelled(f"{folder.name}: its recording cannot be read ({type(error).__name__})") from error
-    return Session(str(truth.get("name") or folder.name), str(truth.get("site") or ""), _truth(truth), evidence)
+    try:
+        known = _truth(truth)
+    except SHAPES as error:
+        raise Unlabelled(f"{folder.name}: its truth cannot be read ({type(error).__name__})") from error
+    return Session(str(truth.get("name") or folder.name), str(truth.get("site") or ""), known, evidence)
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object of a file. Raises Unlabelled."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        # Stricter than the standard library: what it lets through, such as NaN or half a character, no report can hold.
+        found = orjson.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise Unlabelled(f"{path} cannot be read ({type(error).__name__})") from error
     if not isinstance(found, dict):

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from consumers.evaluation.labelled import Unlabelled
+from consumers.evaluation.labelled import SHAPES, Unlabelled
 from domain.errors import Invalid
 from domain.scanner_types import check_config
 
@@ -34,7 +34,19 @@ class Asked:
 
 def questions_in(given: Mapping[str, Any], wordings: Mapping[str, Any] | None = None) -> list[Asked]:
     """Everything that is asked of each session. Raises Unlabelled for a question that no scanner could ask."""
-    other = wordings or {}
+    try:
+        found = _all(given, wordings or {})
+    except SHAPES as error:
+        raise Unlabelled(f"the questions or wordings cannot be read ({type(error).__name__})") from error
+    for asked in found:
+        try:
+            check_config(asked.scanner_type, asked.config)
+        except Invalid as invalid:
+            raise Unlabelled(f'the question "{asked.name}" ({asked.wording}): {invalid.message}') from invalid
+    return found
+
+
+def _all(given: Mapping[str, Any], other: Mapping[str, Any]) -> list[Asked]:
     found: list[Asked] = []
     for name, prompt in (given.get("monitors") or {}).items():
         for wording, text in _wordings(prompt, (other.get("monitors") or {}).get(name)):
@@ -48,11 +60,6 @@ def questions_in(given: Mapping[str, Any], wordings: Mapping[str, Any] | None = 
         for wording, text in _wordings(scorer["question"], other.get(SCORER)):
             found.append(Asked(SCORER, wording, "scorer", {"prompt": text, "scale": SCALE}))
     found.append(Asked(SUMMARIZER, AS_WRITTEN, "summarizer", {"prompt": SUMMARIZE, "length": "medium"}))
-    for asked in found:
-        try:
-            check_config(asked.scanner_type, asked.config)
-        except Invalid as invalid:
-            raise Unlabelled(f'the question "{asked.name}" ({asked.wording}): {invalid.message}') from invalid
     return found
 
 

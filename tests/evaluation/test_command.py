@@ -1,5 +1,6 @@
 """`replay-vision evaluate` as a process: table, JSON, a report that needs nothing, Ctrl-C."""
 
+import gzip
 import json
 import re
 import signal
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.evaluation.labelled import folder
+from consumers.evaluation.labelled import Unlabelled, read_session
+from consumers.evaluation.questions import questions_in
+from tests.evaluation.labelled import FEW, folder
 from tests.live import ROOT, wait_until
 
 COMMAND = [sys.executable, "-m", "api.cli.main", "evaluate"]
@@ -90,6 +93,16 @@ def test_the_report_needs_nothing_from_anywhere(done: tuple[subprocess.Completed
     assert not re.search(r"url\(|@import|https?://", text)
 
 
+def test_a_narrow_terminal_shows_names_and_figures_whole(tmp_path: Path) -> None:
+    command = [*COMMAND, str(folder(tmp_path, FEW[:1])), "--home", str(tmp_path / "home")]
+    environment = os.environ | {"COLUMNS": "80"}
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60, env=environment)
+    assert run.returncode == 0, run.stderr
+    rows = [row for row in run.stdout.splitlines() if row.startswith("│")]
+    assert any("saw_error" in row for row in rows)
+    assert not any("…" in row for row in rows)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -104,6 +117,43 @@ def test_wrong_usage_is_one_line(tmp_path: Path, wrong: list[str], said: str) ->
     assert run.stderr.startswith("replay-vision: ")
     assert said in run.stderr
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_where_nothing_can_be_stored_nothing_is_asked(tmp_path: Path, option: str) -> None:
+    """Answers may have to be paid, and would be lost."""
+    command = [*COMMAND, str(folder(tmp_path, FEW[:1])), "--home", str(tmp_path / "home"), option, str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == f"replay-vision: {tmp_path} is a folder\n"
+    assert not list(tmp_path.glob("**/*.html"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("truth.json", '{"monitors": [1]}'),
+        ("truth.json", '{"key_moments": [1]}'),
+        ("truth.json", '{"frustration": "much"}'),
+        ("truth.json", '{"frustration": NaN}'),
+        ("truth.json", '{"name": "\\ud800"}'),
+        ("truth.json", "[" * 100_000),
+        ("events.jsonl.gz", "[1]"),
+        ("events.jsonl.gz", "[" * 100_000),
+    ],
+)
+def test_a_session_of_another_shape_is_told_plainly(tmp_path: Path, name: str, text: str) -> None:
+    folder(tmp_path, FEW[:1])
+    session = tmp_path / "sessions" / f"told_{FEW[0]}"
+    (session / name).write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    with pytest.raises(Unlabelled, match=f"told_{FEW[0]}.* cannot be read"):
+        read_session(session)
+
+
+@pytest.mark.parametrize("given", [{"monitors": [1]}, {"classifier": {"question": "Which?"}}, {"scorer": [1]}])
+def test_questions_of_another_shape_are_told_plainly(given: dict[str, Any]) -> None:
+    with pytest.raises(Unlabelled, match="cannot be read"):
+        questions_in(given)
 
 
 def test_ctrl_c_leaves_the_report_of_what_was_asked(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ _BEGUN: Final = re.compile(
 _BEARER: Final = re.compile(r"\b(Bearer|Basic)[ :]+(?=\S*[\d=])[\w.~+/=-]{8,}", re.IGNORECASE)
 _SECRET: Final = re.compile(
     r"\b(pass(?:word|wd|phrase)?|pwd|passwort|kennwort|contraseña|senha|secret|token|api[-_ ]?key|access[-_ ]?key|"
-    r"authorization|session[-_]?id|csrf\w*|otp)([\"']?(?: ?= ?|\"? ?: ?[\"'])[\"']?)([^\s\"'&;,]{3,})",
+    r"authorization|session[-_]?id|csrf\w*|otp)(\\*[\"']?(?: ?= ?| ?: ?\\*[\"'])\\*[\"']?)([^\s\"'&;,\\]{3,})",
     re.IGNORECASE,
 )
 _TOLD: Final = re.compile(

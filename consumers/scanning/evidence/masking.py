@@ -30,7 +30,7 @@ READ_TIMES: Final = 8
 _LOCAL: Final = r"[\w.+'!#$&*^{|}~-]"
 _HOST: Final = r"(?:[\w-]+\.)+[^\W\d_][\w-]+"
 _EMAIL: Final = re.compile(
-    rf"(?<!{_LOCAL}){_LOCAL}+(?: ?@ ?|%(?:25)*40|&#(?:64|x40);| ?[\[({{<]at[\])}}>] ?)(?:{_HOST}"
+    rf"(?<!{_LOCAL}){_LOCAL}+(?: ?@ ?|%(?:25)*40|&#(?:64|x40);|\\+u0040| ?[\[({{<]at[\])}}>] ?)(?:{_HOST}"
     rf"|\[?\d{{1,3}}(?:\.\d{{1,3}}){{3}}|[\w-]+(?: ?[\[({{<]dot[\])}}>] ?[\w-]+)+)",
     re.IGNORECASE,
 )
@@ -55,7 +55,7 @@ _BESIDE_EMAIL: Final = re.compile(
     rf"[{_UPPER}][\w'-]+(?=[ ,:<(-]+\[email\])"
 )
 _MANY_DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){6}")
-_MARKED: Final = frozenset("@:?=#%[({<&")
+_MARKED: Final = frozenset("@:?=#%[({<&\\")
 """Characters of addresses, and of what is called a secret."""
 MASKED: Final = re.compile(r"\[(?:email|phone|card|iban)\]")
 
@@ -108,8 +108,13 @@ def mask(text: str) -> str:
     return _LABELLED_NAME.sub(_labelled, masked) if ":" in masked else masked
 
 
+def mask_split(text: str) -> str:
+    """The texts of several elements, masked each, in one: a card number may be shown in four of them."""
+    return mask_cards(text) if _MASKING.get().on else text
+
+
 def _addressed(text: str) -> bool:
-    return "@" in text or ("%" in text and "40" in text) or "&#" in text or bool(_AT.search(text))
+    return "@" in text or ("%" in text and "40" in text) or "&#" in text or "u0040" in text or bool(_AT.search(text))
 
 
 def looks_like_name(text: str) -> bool:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
-from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name
+from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name, mask_split
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room
 
 UNSEEN: Final = frozenset({"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas"})
@@ -232,7 +232,7 @@ def text_of(node: Node, limit: int = BLOCK_CHARS, room: Room | None = None) -> s
         size += len(piece.text)
         if size > limit * 4:
             break
-    return clean(" ".join(parts), limit)
+    return _run_of(parts, limit)
 
 
 def blocks_of(
@@ -248,7 +248,7 @@ def blocks_of(
     """
     found: list[Block] = []
     for owner, parts in _runs(node, limit, room):
-        text = clean(parts[0] if len(parts) == 1 else " ".join(parts), BLOCK_CHARS)
+        text = clean(parts[0], BLOCK_CHARS) if len(parts) == 1 else _run_of(parts, BLOCK_CHARS)
         place = place_of(owner)
         if text and not (gone and place not in again and all(part in gone for part in parts)):
             found.append(Block(text, place, owner.id))
@@ -269,7 +269,18 @@ def run_of(node: Node, room: Room | None = None) -> str:
             while child is not None:
                 stack.append(child)
                 child = child.previous
-    return clean(" ".join(parts), BLOCK_CHARS)
+    return _run_of(parts, BLOCK_CHARS)
+
+
+def _run_of(parts: list[str], limit: int) -> str:
+    """Texts of one run with a space between them, as elements are mostly set apart by their style.
+
+    Where an address is masked in them, they stand as closely as on the page: one whose middle is marked, as the hit of
+    a search is, would not be known for one.
+    """
+    if len(parts) > 1 and any("@" in part for part in parts) and "[email]" in (close := clean("".join(parts), limit)):
+        return close
+    return clean(" ".join(parts), limit)
 
 
 def _runs(top: Node, limit: int, room: Room | None) -> list[tuple[Node, list[str]]]:
@@ -349,7 +360,7 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
         headings=tuple(dict.fromkeys(b.text for b in inside if b.place == "heading"))[:4],
         messages=tuple(b for b in everything if b.place in ("error", "alert", "status", "notice"))[:8],
         blocks=tuple(inside[:MAX_BLOCKS]),
-        main=cut(" | ".join(b.text for b in inside if b.place in ("text", "cell", "notice")), MAIN_CHARS),
+        main=cut(mask_split(" | ".join(b.text for b in inside if b.place in ("text", "cell", "notice"))), MAIN_CHARS),
     )
 
 

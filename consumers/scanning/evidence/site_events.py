@@ -34,6 +34,7 @@ _PRIVATE: Final = frozenset(
     (
         *("address", "birth", "birthday", "card", "city", "cvc", "cvv", "dob", "email", "firstname", "fullname"),
         *("iban", "ip", "lastname", "login", "mail", "mobile", "password", "phone", "postcode", "secret", "ssn"),
+        *("lat", "latitude", "lng", "longitude", "otp", "passcode", "passport", "passwd", "pin", "pw", "pwd"),
         *("street", "surname", "tel", "telephone", "token", "username", "zip"),
     )
 )

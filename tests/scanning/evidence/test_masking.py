@@ -33,6 +33,8 @@ from tests.scanning.browser import Browser
         ("deploy@10.0.0.7", "[email]"),
         ("ann.b%2540mail.example and ann%252540mail.example", "[email] and [email]"),
         ("ann&#64;mail.example", "[email]"),
+        ("ann\\u0040mail.example", "[email]"),
+        (r"{\"password\":\"hunter2\"}", r"{\"password\":\"[token]\"}"),
         ("ann{at}mail{dot}example", "[email]"),
         ("4916\u20103385\u20100608\u20102832", "[card]"),
         ("4916\u20133385\u20130608\u20132832", "[card]"),
@@ -201,6 +203,26 @@ def test_no_channel_leaks(secret: str) -> None:
     said = [result.text, *(line.text for line in result.lines), *(s.text + s.subject for s in result.signals)]
     for form in (secret, secret.replace(" ", ""), secret.replace(" ", "%20"), secret[:12], secret[-12:]):
         assert not [text for text in said if form in text]
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<p>benedikta.<mark>sorrel@exam</mark>ple.net</p>",
+        "<h1>bene<em>dikta</em>.sorrel<b>@</b>example.net</h1>",
+        "<p><span>benedikta.sorrel</span><span>@</span><span>example.net</span></p>",
+        "<div><div>4916</div><div>3385</div><div>0608</div><div>2832</div></div>",
+        "<p>4916<b>33</b>85 0608 <i>2832</i></p>",
+    ],
+)
+def test_what_is_split_over_elements_is_one(html: str) -> None:
+    text = build_evidence(Browser().load("https://a.example/", f"<main>{html}</main>").wait(2).leave()).text
+    assert not [part for part in ("dikta", "sorrel", "ple.net", "3385", "0608") if part in text]
+
+
+def test_mentions_keep_the_spaces_around_them() -> None:
+    html = "<main><p><span>Posted by</span><b>@ann</b><span>today</span></p></main>"
+    assert "Posted by @ann today" in build_evidence(Browser().load("https://a.example/", html).wait(2).leave()).text
 
 
 @settings(deadline=None)

@@ -64,7 +64,20 @@ def test_what_the_recording_tells_is_not_told_again() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["email", "userEmail", "phone_number", "name", "first_name", "userName", "card", "ip", "API_TOKEN", "cityName"],
+    [
+        "email",
+        "userEmail",
+        "phone_number",
+        "name",
+        "first_name",
+        "userName",
+        "card",
+        "ip",
+        "API_TOKEN",
+        "cityName",
+        "pw",
+        "geo_lat",
+    ],
 )
 def test_personal_properties_are_left_out(name: str) -> None:
     assert told(sent("signed_up", 5, **{name: "Jane Doe"})) == ['site event "signed_up"']

@@ -86,6 +86,13 @@ def test_a_fault_is_told_in_words(text: str, told: str, tmp_path: Path) -> None:
     assert told in str(refused.value)
 
 
+@pytest.mark.parametrize("text", [f"a = {'[' * 100_000}", MODEL.replace('"1"', "9" * 5_000), "[[model]]\n" * 20_000])
+def test_a_file_beyond_all_measure_is_a_plain_reason(text: str, tmp_path: Path) -> None:
+    with pytest.raises(BadCatalogue) as refused:
+        read(tmp_path, text)
+    assert len(str(refused.value)) < 5_000
+
+
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     for path, told in ((tmp_path / "none", "No such file"), (tmp_path, "Is a directory")):
         with pytest.raises(BadCatalogue, match=told):
@@ -94,8 +101,9 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(BadCatalogue, match="not UTF-8"):
         Catalogue.read(tmp_path / "latin")
     (tmp_path / "large").write_text("#" * 1_000_001)
-    with pytest.raises(BadCatalogue, match="more than 1000000 bytes"):
-        Catalogue.read(tmp_path / "large")
+    for path in (tmp_path / "large", Path("/dev/zero")):
+        with pytest.raises(BadCatalogue, match="more than 1000000 bytes"):
+            Catalogue.read(path)
 
 
 PRICED = """

@@ -25,6 +25,9 @@ VENDORS = ("google", "openai", "anthropic")
 LARGEST_FILE = 1_000_000
 """Bytes. A model takes some 200."""
 
+MAX_FAULTS = 50
+"""Lines that are told about one file."""
+
 Dollars = Annotated[Decimal, Field(ge=0, le=100_000, max_digits=12, decimal_places=6)]
 
 
@@ -122,15 +125,18 @@ class Catalogue:
     def read(cls, path: Path) -> Catalogue:
         """Raises BadCatalogue, also for a file that is missing or cannot be read."""
         try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise BadCatalogue(f"it has more than {LARGEST_FILE} bytes")
-            document = tomllib.loads(path.read_text(encoding="utf-8"))
+            document = tomllib.loads(_text(path))
+        except BadCatalogue:
+            raise
         except OSError as error:
             raise BadCatalogue(error.strerror or type(error).__name__) from None
         except UnicodeDecodeError:
             raise BadCatalogue("it is not UTF-8") from None
         except tomllib.TOMLDecodeError as error:
             raise BadCatalogue(f"it is not TOML: {error}") from None
+        except (ValueError, RecursionError):
+            # Not the decoder's own: Python's limits, of the digits of a number and of how deep calls go.
+            raise BadCatalogue("it has a number of thousands of digits, or lists in lists without end") from None
         return cls(_models(document))
 
     def find(self, provider: str, model: str) -> CatalogueModel | None:
@@ -144,6 +150,14 @@ class Catalogue:
         for provider, model in self.models:
             found[provider] = (*found.get(provider, ()), model)
         return found
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(LARGEST_FILE + 1)  # asked for its size, a device says that it is empty
+    if len(content) > LARGEST_FILE:
+        raise BadCatalogue(f"it has more than {LARGEST_FILE} bytes")
+    return content.decode().replace("\r\n", "\n")
 
 
 def _models(document: dict[str, Any]) -> list[CatalogueModel]:
@@ -161,7 +175,8 @@ def _models(document: dict[str, Any]) -> list[CatalogueModel]:
             name = f"{given.get('id')}" if isinstance(given, dict) else ""
             faults += [f"model {number} ({name}): {_said(fault)}" for fault in error.errors(include_url=False)]
     if faults:
-        raise BadCatalogue("\n".join(faults))
+        more = [f"and {len(faults) - MAX_FAULTS} faults more"] if len(faults) > MAX_FAULTS else []
+        raise BadCatalogue("\n".join(faults[:MAX_FAULTS] + more))
     return models
 
 
