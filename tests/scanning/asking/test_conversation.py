@@ -218,6 +218,15 @@ def test_a_count_of_tokens_that_no_model_reaches_is_not_stored(place: str, count
     assert len(asked.requests) == 1
 
 
+def test_a_time_beyond_all_calendars_is_the_providers_trouble() -> None:
+    def dated(seen: Seen) -> Reply:
+        return Reply({**ANY.said(json.dumps(GOOD), Tokens(), seen.document), "created": 10**30})
+
+    error = ask(ANY, MONITOR, ABOUT, [dated]).error
+    assert error is not None
+    assert error.kind == "provider_transient"
+
+
 def test_digests_are_of_what_was_asked_and_said() -> None:
     def digests(answer: dict[str, Any], name: str = "card_declined") -> tuple[str, str]:
         told = ask(ANY, MONITOR, evidence(name), [ANY.answer(answer)]).answer

@@ -32,8 +32,9 @@ TRANSIENT = frozenset({408, 409, 429, 500, 502, 503, 504})
 
 _UNREADABLE = "The model provider's answer could not be read."
 
-_SDKS = frozenset({"anthropic", "google", "httpx2", "openai", "pydantic_ai"})
-"""What breaks within them breaks over an answer: they do not expect every one that a server can give."""
+_SDKS = frozenset({"anthropic", "google", "httpx2", "openai", "pydantic", "pydantic_ai"})
+"""And what reads for them. What breaks within them breaks over an answer: they do not expect every one that a server
+can give."""
 
 _SERVERS_FAULT = 500
 """From this status on it is the vendor's trouble as well, such as Anthropic's 529, "overloaded"."""
