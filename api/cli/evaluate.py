@@ -37,6 +37,8 @@ MAX_WORKERS = 64
 WIDE = 140
 """Columns of a terminal from which tables show the interval of every figure; pipes get this many."""
 NAME_COLUMNS = 22
+LEFT_OUT = ("Answers with one", "Agreement", "USD")
+"""Of a narrow terminal's table; the stored report has them."""
 
 Ended = Literal["complete", "interrupted", "max_cost"]
 
@@ -187,19 +189,21 @@ def _draft(path: Path) -> Path:
 
 
 def _show(report: Report, stored: tuple[Path, Path]) -> None:
-    console = Console(soft_wrap=True)
-    if not console.is_terminal:
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDE
     wide = console.width >= WIDE
     ended = {"complete": "", "interrupted": ", interrupted", "max_cost": ", ended by its cost limit"}[report["ended"]]
     answers = f"{report['pooled']['answers']} of {report['planned']} answers{ended}"
-    console.print(escape(f"{report['provider']} / {report['model']}: {report['sessions']} sessions, {answers}"))
+    console.print(
+        escape(f"{report['provider']} / {report['model']}: {report['sessions']} sessions, {answers}"), soft_wrap=True
+    )
     console.print(_monitors(report, wide=wide))
     console.print(_spent(report, wide=wide))
     console.print(_rest(report))
     console.print(f"[dim]{escape(report['method'])}[/]")
     for path in stored:
-        console.print(escape(f"Stored: {path}"))
+        console.print(escape(f"Stored: {path}"), soft_wrap=True)
 
 
 def _monitors(report: Report, *, wide: bool) -> Table:
@@ -214,19 +218,19 @@ def _monitors(report: Report, *, wide: bool) -> Table:
     for name, figures in groups:
         if found := figures.get("monitors"):
             counts = "/".join(f"{found['confusion'][key]:g}" for key in ("tp", "fp", "fn", "tn"))
-            others = (_shown(ranged(found[key]), wide=wide) for key in ("precision", "recall", "accuracy"))
-            table.add_row(escape(name), ranged(found["f1"]), *others, counts)
+            shares = (_shown(ranged(found[key]), wide=wide) for key in ("f1", "precision", "recall", "accuracy"))
+            table.add_row(escape(name), *shares, counts)
     return table
 
 
 def _spent(report: Report, *, wide: bool) -> Table:
     table = Table(title="Citations, agreement, cost and time", box=SIMPLE_HEAD, pad_edge=False)
-    for number, name in enumerate(SPENT_HEAD):
-        table.add_column(
-            name, justify="right" if number else "left", overflow="fold", min_width=0 if number else NAME_COLUMNS
-        )
-    for name, *figures in spent_by_question(report):
-        table.add_row(escape(name), *(escape(_shown(figure, wide=wide)) for figure in figures))
+    kept = [number for number, name in enumerate(SPENT_HEAD) if wide or name not in LEFT_OUT]
+    for number in kept:
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(SPENT_HEAD[number], justify=justify, overflow="fold", min_width=0 if number else NAME_COLUMNS)
+    for row in spent_by_question(report):
+        table.add_row(*(escape(_shown(row[number], wide=wide)) for number in kept))
     return table
 
 
