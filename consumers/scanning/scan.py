@@ -131,6 +131,12 @@ class Scanning:
             if isinstance(found, ProviderError):
                 raise found
             told = self._told(job, observation, question, found, reading.facts)
+            if self._facts(job) is None:
+                # Deleted while it was judged: what was said of it goes nowhere, paid or not.
+                self._observations.judge_ineligible(
+                    self._context(job), lease, kind=NO_RECORDING.kind, message=NO_RECORDING.message
+                )
+                return None
             with _breaking("Storing the answer"):
                 success = _success(question, found, told, reading.facts, self._clock() - reading.began)
             # Before the ending, so that there is none without it.

@@ -8,6 +8,9 @@ import pytest
 
 from commands.store.event_log import EventLog
 from consumers.capture.store.blobs import FolderBlobs
+from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.builtin import BuiltinProvider
+from consumers.scanning.providers.port import Answer, Question
 from tests.scanning.scans import SESSION, TENANT, Scans
 
 pytestmark = pytest.mark.usefixtures("readable")
@@ -57,17 +60,21 @@ def test_a_session_that_cannot_be_scanned_ends_ineligible(
         assert connection.execute("SELECT sum(used) FROM store.quota_usage").fetchone() == (0,), "and costs nothing"
 
 
+def delete_session(scans: Scans) -> None:
+    with scans.pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO read_recordings.deleted_session VALUES (%s, %s, now()) ON CONFLICT DO NOTHING",
+            (TENANT.environment_id, SESSION),
+        )
+
+
 class DeletedWhileRead(FolderBlobs):
     """The session is deleted and erased between the scan's look at it and the reading of its first part."""
 
     scans: Scans
 
     def get(self, key: str, offset: int = 0, length: int | None = None) -> bytes:
-        with self.scans.pool.connection() as connection:
-            connection.execute(
-                "INSERT INTO read_recordings.deleted_session VALUES (%s, %s, now()) ON CONFLICT DO NOTHING",
-                (TENANT.environment_id, SESSION),
-            )
+        delete_session(self.scans)
         self.delete(key)
         return super().get(key, offset, length)
 
@@ -78,6 +85,20 @@ def test_a_scan_of_a_session_that_is_deleted_meanwhile_ends_ineligible(scans: Sc
     blobs = DeletedWhileRead(scans.folder)
     blobs.scans = scans
     scans.blobs = blobs
+    assert scans.scan() is None
+    ending = scans.last(observation_id)
+    assert (ending["type"], ending["kind"]) == ("ObservationIneligible", "no_recording")
+
+
+@pytest.mark.rule("sessions/delete-observations")
+def test_what_was_said_of_a_session_that_was_deleted_meanwhile_is_not_stored(scans: Scans) -> None:
+    class Deleting(BuiltinProvider):
+        def analyse(self, question: Question, evidence: Evidence) -> Answer:
+            delete_session(scans)
+            return super().analyse(question, evidence)
+
+    observation_id = scans.request(scans.scanner())
+    scans.providers = {"builtin": Deleting()}
     assert scans.scan() is None
     ending = scans.last(observation_id)
     assert (ending["type"], ending["kind"]) == ("ObservationIneligible", "no_recording")
