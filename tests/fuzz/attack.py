@@ -44,6 +44,7 @@ BY_CHANCE = {("vision_scanners_observe_create", "200"): "it takes the same sessi
 """Answers whose links are not asked for in any run, by the end of the operation's id and the status, and why not."""
 DEEP = {
     ("vision_actions_partial_update", "200"): "third of a sequence; a created action leads to the same operations",
+    ("vision_scanners_retrieve", "200"): "third of a sequence; a created scanner leads to the same operations",
     ("vision_scanners_observations_retry_create", "202"): "fourth of a sequence; an observe leads to the same ones",
 }
 """Answers whose links are asked for in long runs only, and why."""

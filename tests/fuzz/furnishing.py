@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from api.cli.opening import opened, settings_for
+from consumers.capture.importing.importer import import_files
 from domain.ids import gap_id
 from domain.tenant import Tenant
-from tests.live import Live, request, wait_until
+from tests.live import RECORDINGS, Live, request, wait_until
 
 QUESTIONS: dict[str, dict[str, Any]] = {
     "monitor": {"prompt": "Did the visitor give up?"},
@@ -27,7 +28,7 @@ DOOMED = 100
 
 
 def furnish(live: Live) -> dict[str, Any]:
-    """One scanner of each type, one of which has a gap and an observation, an integration, and sessions; their ids.
+    """One scanner of each type, one of which has a gap and observations, an integration, and sessions; their ids.
 
     The gap and the integration come from the services: no request makes either.
     """
@@ -39,6 +40,7 @@ def furnish(live: Live) -> dict[str, Any]:
         integration, _ = running.integrations.create(context, 1, "slack", "xoxb-not-one")
         owned = replace(context, tenant=Tenant(1, organization))
         running.scanners.skip_gap(owned, with_gap, 1, 1, "quota_exhausted")
+        (imported,) = import_files(RECORDINGS[:1], running.sender, 1, running.clock(), ending=running.clock())
     observed = live.call("POST", f"scanners/{with_gap}/observe/", {"session_id": "kept"})
     assert observed.status == 202, observed
     wait_until(lambda: live.call("GET", f"scanners/{with_gap}/gaps/").body["count"], 30, "no gap")
@@ -49,6 +51,7 @@ def furnish(live: Live) -> dict[str, Any]:
         "doomed": doomed,
         "scanners": scanners,
         "integrations": [integration],
+        "judged": _judged(live, str(with_gap), imported.sessions[0].session_id),
         "gap_scanner": str(with_gap),
         "gap": str(gap_id(with_gap, 1)),
     }
@@ -67,6 +70,19 @@ def _record(live: Live, sessions: list[str]) -> None:
     key = {"Authorization": f"Bearer {live.credentials['api_key']}"}
     address = f"{live.address}/api/environments/1/session_recordings/?distinct_id=kept"
     wait_until(lambda: request("GET", address, None, key).body["count"] == len(sessions), 30, "not recorded")
+
+
+def _judged(live: Live, scanner_id: str, session_id: str) -> str:
+    """The id of an observation that rests on evidence: of a whole recording, which was imported just now."""
+    key = {"Authorization": f"Bearer {live.credentials['api_key']}"}
+    address = f"{live.address}/api/environments/1/session_recordings/{session_id}/"
+    wait_until(lambda: request("GET", address, None, key).status == 200, 30, "not imported")
+    observed = live.call("POST", f"scanners/{scanner_id}/observe/", {"session_id": session_id})
+    assert observed.status == 202, observed
+    observation_id: str = observed.body["observation_id"]
+    ended = f"scanners/{scanner_id}/observations/{observation_id}/"
+    wait_until(lambda: live.call("GET", ended).body["status"] == "succeeded", 60, "not judged")
+    return observation_id
 
 
 def _scanner(live: Live, kind: str, config: dict[str, Any]) -> str:

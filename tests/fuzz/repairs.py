@@ -42,6 +42,8 @@ class Kept:
     integrations: tuple[int, ...]
     gap_scanner: str
     gap: str
+    judged: str
+    """An observation of the same scanner that rests on evidence."""
     sessions: tuple[str, ...]
     doomed: tuple[str, ...]
     """Recorded sessions that stay, and such that may be deleted, each once."""
@@ -74,6 +76,8 @@ def repair_place(method: str, path: str, parameters: dict[str, Any], kept: Kept)
         parameters["id"] = _drawn(kept.doomed if method == "DELETE" else kept.sessions, str(parameters["id"]))
     elif path.endswith("/redrive/"):
         parameters.update(scanner_id=kept.gap_scanner, id=kept.gap)
+    elif path.endswith("/evidence/"):
+        parameters.update(scanner_id=kept.gap_scanner, id=kept.judged)
     elif path.endswith(("/gaps/", "/{scanner_id}/observations/")):
         parameters["scanner_id"] = kept.gap_scanner
 
