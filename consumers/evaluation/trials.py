@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from consumers.evaluation.labelled import Session
 from consumers.evaluation.questions import Asked
-from consumers.scanning.checks import check_answer
 from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.checks import check_answer
 from consumers.scanning.providers.port import Question, Used
 from domain.scanner_types.citations import cited_seconds
 

@@ -23,8 +23,8 @@ from psycopg_pool import ConnectionPool
 
 from commands.sealing import Seal, Unsealable
 from commands.store.private_text import storable
-from consumers.scanning.checks import check_answer, check_findings
 from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.checks import check_answer, check_findings
 from consumers.scanning.providers.models.catalogue import BUILTIN
 from consumers.scanning.providers.models.prompts import prompt_digest
 from consumers.scanning.providers.port import Answer, Question

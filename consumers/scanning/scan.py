@@ -22,12 +22,12 @@ from commands.observations import Lease, Observations, Success
 from commands.store.application import STORE_OUTAGES
 from consumers.capture.store.blobs import Blobs, MissingBlob
 from consumers.scanning.answers import Answers, Asked, Told
-from consumers.scanning.checks import check_answer, refusal
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.jobs import Job
 from consumers.scanning.kept_evidence import KeptEvidence
 from consumers.scanning.pauses import MAX_TRIES, pause
 from consumers.scanning.providers.calls import GivenUp, until
+from consumers.scanning.providers.checks import check_answer, refusal
 from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
 from consumers.scanning.session_evidence import evidence_of
 from domain.eligibility import NO_RECORDING, EligibilityLimits, Ineligible, ineligible
@@ -124,8 +124,7 @@ class Scanning:
     def _judge(self, job: Job, lease: Lease, observation: Observation, reading: _Reading, lost: Event) -> Retry | None:
         found = reading.found
         if isinstance(found, Ineligible):
-            self._observations.judge_ineligible(self._context(job), lease, kind=found.kind, message=found.message)
-            return None
+            return self._end_ineligible(job, lease, found)
         question = _question(observation)
         try:
             if isinstance(found, ProviderError):
@@ -133,10 +132,7 @@ class Scanning:
             told = self._told(job, observation, question, found, reading.facts)
             if self._facts(job) is None:
                 # Deleted while it was judged: what was said of it goes nowhere, paid or not.
-                self._observations.judge_ineligible(
-                    self._context(job), lease, kind=NO_RECORDING.kind, message=NO_RECORDING.message
-                )
-                return None
+                return self._end_ineligible(job, lease, NO_RECORDING)
             with _breaking("Storing the answer"):
                 success = _success(question, found, told, reading.facts, self._clock() - reading.began)
             # Before the ending, so that there is none without it.
@@ -189,6 +185,9 @@ class Scanning:
             return Retry(at)
         self._observations.fail(self._context(job), lease, kind=error.kind, message=error.message)
         return None
+
+    def _end_ineligible(self, job: Job, lease: Lease, why: Ineligible) -> None:
+        self._observations.judge_ineligible(self._context(job), lease, kind=why.kind, message=why.message)
 
     def _stopped(self, job: Job, lease: Lease) -> Retry:
         """The process ends in the middle of a call. Another worker begins anew, at once."""

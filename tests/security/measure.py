@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from api.settings import Settings
-from consumers.scanning.checks import check_answer, check_findings
 from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.checks import check_answer, check_findings
 from consumers.scanning.providers.installed import providers
 from consumers.scanning.providers.port import Provider, ProviderError, Question
 from domain.scanner_types import model_output

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumers.scanning.checks import check_answer, check_findings
 from consumers.scanning.providers import Question
 from consumers.scanning.providers.builtin import BuiltinProvider
-from consumers.scanning.quotations import Sources, quotations
+from consumers.scanning.providers.checks import check_answer, check_findings
+from consumers.scanning.providers.quotations import Sources, quotations
 from domain.scanner_types import free_text
 from tests.scanning.recorded import SESSIONS, TRUTH, evidence
 

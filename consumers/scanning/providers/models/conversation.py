@@ -16,8 +16,8 @@ from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model
 from pydantic_ai.usage import UsageLimits
 
-from consumers.scanning.checks import check_answer, refusal
 from consumers.scanning.evidence import Evidence
+from consumers.scanning.providers.checks import check_answer, refusal
 from consumers.scanning.providers.models.fence import Fence
 from consumers.scanning.providers.models.form import NAME, filled, form
 from consumers.scanning.providers.models.prices import Usage

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from consumers.scanning.checks import check_findings
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers import calls
 from consumers.scanning.providers.calls import GivenUp
+from consumers.scanning.providers.checks import check_findings
 from consumers.scanning.providers.models.catalogue import CatalogueModel
 from consumers.scanning.providers.models.form import filled
 from consumers.scanning.providers.models.prices import Usage, cost_usd, plausible

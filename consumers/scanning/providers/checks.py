@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.port import ProviderError, Question
-from consumers.scanning.quotations import Sources
+from consumers.scanning.providers.quotations import Sources
 from domain.scanner_types import Finding, answer_schema, check_output, findings, free_text
 
 MAX_PROBLEMS: Final = 10
