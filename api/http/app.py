@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from api.http import errors, reference_page
 from api.http.answers import Answer
+from api.http.application import Application
 from api.http.entrance import Entrance, visit
 from api.http.errors import Refusal, envelope
 from api.http.mounting import mount
@@ -61,7 +62,7 @@ OPERATIONS = tuple(operation for noun in NOUNS for operation in noun.OPERATIONS)
 
 def create_app(services: Services) -> FastAPI:
     """The application. Holds no state of its own; building it twice is harmless."""
-    app = FastAPI(
+    app = Application(
         title="Replay Vision",
         openapi_url="/api/schema/",
         docs_url=None,  # the framework's page loads scripts from elsewhere
@@ -79,7 +80,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     capture.mount(app, services)
-    app.add_middleware(Entrance)
+    app.around(Entrance)
     capture.open_to_pages(app, services)
     mount(app, OPERATIONS, services.public_url)
     health.mount(app)

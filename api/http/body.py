@@ -66,8 +66,8 @@ class Payload:
 async def read_bounded(request: Request, limit: int, claim: Callable[[int], object] = lambda _: None) -> bytes | None:
     """The whole body, or None as soon as it is longer than `limit` bytes; never holds more than one chunk beyond it.
 
-    `claim` is told of each chunk's size before the chunk is kept. Raises what it raises, and TimeoutError when the body
-    is not complete after BODY_SECONDS.
+    `claim` is told of each chunk's size before the chunk is kept. Raises what it raises, and ClientDisconnect. How long
+    it may take is the caller's to say.
     """
     declared = header_of(request.scope, b"content-length") or ""
     if declared.isascii() and declared.isdigit() and int(declared[:19]) > limit:
@@ -75,18 +75,17 @@ async def read_bounded(request: Request, limit: int, claim: Callable[[int], obje
     chunks: list[bytes] = []
     size = 0
     more = True
-    async with asyncio.timeout(BODY_SECONDS):
-        while more:
-            message = await request.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunk = message.get("body", b"")
-            more = message.get("more_body", False)
-            size += len(chunk)
-            if size > limit:
-                return None
-            claim(len(chunk))
-            chunks.append(chunk)
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(chunk)
+        if size > limit:
+            return None
+        claim(len(chunk))
+        chunks.append(chunk)
     return b"".join(chunks)
 
 
@@ -94,7 +93,8 @@ async def payload(request: Request) -> Payload:
     """FastAPI dependency: the body of an API request."""
     content_type = request.headers.get("content-type", "")
     try:
-        raw = await read_bounded(request, BODY_LIMIT)
+        async with asyncio.timeout(BODY_SECONDS):
+            raw = await read_bounded(request, BODY_LIMIT)
     except TimeoutError:
         return Payload(b"", content_type, too_slow(BODY_SECONDS))
     return Payload(b"", content_type, too_large(BODY_LIMIT)) if raw is None else Payload(raw, content_type)

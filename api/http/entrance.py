@@ -9,9 +9,8 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 from random import getrandbits
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 from uuid import UUID
 
@@ -31,8 +30,7 @@ _VISIT = "replay_vision.visit"
 _KEY = b"personal_api_key"
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """A request as it came: method and path before they are changed, and the API key that stood in its query string."""
 
     correlation_id: UUID

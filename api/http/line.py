@@ -1,7 +1,8 @@
 """A line of its own for one kind of request: what it waits for keeps nobody else waiting, and fills no memory."""
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import TypeVar
 
 from anyio import CapacityLimiter, Semaphore, move_on_after, to_thread
@@ -35,26 +36,13 @@ class Line:
         self._room = bytes_in_hand
         self._kept = bytes_in_hand // 8
 
-    @contextmanager
-    def body(self) -> Generator[Callable[[int], None]]:
+    def body(self) -> Room:
         """Gives a function that claims room for so many bytes more, and raises Full when there is none.
 
         The room is free again after the block. Raises Full at once while the line is full.
         """
         self._check()
-        mine = 0
-
-        def claim(size: int) -> None:
-            nonlocal mine
-            if size > self._room - (self._kept if mine + size > SMALL_BYTES else 0):
-                raise Full
-            self._room -= size
-            mine += size
-
-        try:
-            yield claim
-        finally:
-            self._room += mine
+        return Room(self)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What `work` returns, in a thread. Raises Full when it cannot be begun, and what `work` raises."""
@@ -74,6 +62,36 @@ class Line:
         finally:
             self._here -= 1
 
+    def _claim(self, size: int, before: int) -> None:
+        """Room for `size` bytes more of a body that has room for `before`."""
+        if size > self._room - (self._kept if before + size > SMALL_BYTES else 0):
+            raise Full
+        self._room -= size
+
+    def _give_back(self, size: int) -> None:
+        self._room += size
+
     def _check(self) -> None:
         if self._here >= self._most:
             raise Full
+
+
+class Room:
+    """Of one body in a line, while the block lasts."""
+
+    __slots__ = ("_line", "_mine")
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._mine = 0
+
+    def __enter__(self) -> Callable[[int], None]:
+        return self.claim
+
+    def __exit__(self, *_: object) -> None:
+        self._line._give_back(self._mine)  # noqa: SLF001 - two halves of one thing
+
+    def claim(self, size: int) -> None:
+        """Raises Full when there is no room for so many bytes more."""
+        self._line._claim(size, self._mine)  # noqa: SLF001
+        self._mine += size

@@ -15,6 +15,7 @@ from commands.observations import ObservationLimits, Observations
 from commands.recordings import Recordings
 from commands.scanners import Scanners
 from consumers.capture.posting.allowance import Allowance
+from consumers.capture.posting.at_once import NotAtOnce
 from consumers.capture.store.blobs import Blobs
 from consumers.key_use import KeyUse
 from consumers.rate_limits import RateLimits
@@ -98,6 +99,16 @@ class Services:
     """Origins whose pages may post recordings; empty means any."""
     capture_sdk_folder: Path | None = None
     """Where files of the browser SDK lie that are served; None for none."""
+
+    def sure_of(self, token: str) -> int:
+        """The environment that a browser's token belongs to and that may take in more today, asking nobody.
+
+        Raises NotAtOnce when only the database can tell.
+        """
+        environment_id = self.tokens.known(token)
+        if environment_id is None or not self.allowance.sure(environment_id):
+            raise NotAtOnce
+        return environment_id
 
 
 def services_of(request: Request) -> "Services":

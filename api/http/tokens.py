@@ -22,10 +22,10 @@ class Tokens:
 
     def environment_of(self, token: str) -> int | None:
         """None for a token of nobody; raises what `tenant_of_token` does when that cannot be told yet."""
-        known = self._known.get(token)
+        known = self.known(token)
+        if known is not None:
+            return known
         now = time.monotonic()
-        if known is not None and now - known[1] < FRESH_SECONDS:
-            return known[0]
         self._known.pop(token, None)
         with self._pool.connection() as conn:
             tenant = tenant_of_token(conn, token)
@@ -35,3 +35,8 @@ class Tokens:
             self._known.clear()
         self._known[token] = (tenant.environment_id, now)
         return tenant.environment_id
+
+    def known(self, token: str) -> int | None:
+        """The same without asking the database: None also where only that could tell."""
+        known = self._known.get(token)
+        return known[0] if known is not None and time.monotonic() - known[1] < FRESH_SECONDS else None

@@ -104,11 +104,10 @@ class Outgoing:
             raise Refused(f"event_id must have 1 to {MAX_EVENT_ID_CHARACTERS} characters and no NUL")
         if self.key is not None and len(self.key) > MAX_KEY_BYTES:
             raise Refused(f"the key of {self.event_id} has more than {MAX_KEY_BYTES} bytes")
-        header_bytes = 0
-        for name, value in self.headers.items():
-            if not name or "\x00" in name:
-                raise Refused(f"a header of {self.event_id} has an empty name or one with NUL")
-            header_bytes += len(name.encode()) + len(value)
+        names = "".join(self.headers)
+        if "" in self.headers or "\x00" in names:
+            raise Refused(f"a header of {self.event_id} has an empty name or one with NUL")
+        header_bytes = len(names.encode()) + sum(map(len, self.headers.values()))
         if len(self.headers) > MAX_HEADERS or header_bytes > MAX_HEADER_BYTES:
             raise Refused(f"the headers of {self.event_id} pass {MAX_HEADERS} in number or {MAX_HEADER_BYTES} bytes")
         size = len(self.key or b"") + len(self.value) + header_bytes

@@ -58,6 +58,7 @@ TIMES = frozenset({"now", "timestamp", "sent_at"})
 
 SESSION_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.:-]{1,128}")
 _GZIP_MAGIC = b"\x1f\x8b"
+_EVENT = EVENT.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,26 +266,29 @@ def _message(snapshot: Snapshot, items: bytes) -> Outgoing:
     if snapshot.left_out:
         properties[LEFT_OUT] = snapshot.left_out
     # The items are JSON already: put in as text, not parsed and written a second time.
-    data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (EVENT.encode(), dump(properties)[:-1], items)
-    outer = dump(_outer(snapshot))
+    data = b'{"event":"%s","properties":%s,"$snapshot_items":%s}}' % (_EVENT, dump(properties)[:-1], items)
+    uuid, now = str(snapshot.uuid), snapshot.received_at.isoformat()
+    outer = dump(_outer(snapshot, uuid, now))
     if exceeds(MAX_MESSAGE_VALUES, data, outer):
         raise TooLarge(f"A message may have {MAX_MESSAGE_VALUES} values.")
     if len(data) <= MAX_TEXT_BYTES:
         value = _packed(b'%s,"data":"%s"}' % (outer[:-1], _as_text(data)))
         if len(value) <= MAX_MESSAGE_BYTES:
-            return _outgoing(snapshot, value)
-    return _held(snapshot, data)
+            return _outgoing(snapshot, value, uuid, now)
+    return _held(snapshot, data, uuid, now)
 
 
 def _as_text(document: bytes) -> bytes:
     """The inside of the JSON string that says a JSON document, which has no control characters to escape."""
+    if document.isascii():  # four times as fast; and a quarter of it where the text is not
+        return dump(document.decode("ascii"))[1:-1]
     return document.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
-def _outer(snapshot: Snapshot) -> dict[str, Json]:
-    now = snapshot.received_at.isoformat()
+def _outer(snapshot: Snapshot, uuid: str, now: str) -> dict[str, Json]:
+    """`uuid` and `now` are the snapshot's, as texts: each message says them several times."""
     outer: dict[str, Json] = {
-        "uuid": str(snapshot.uuid),
+        "uuid": uuid,
         "distinct_id": snapshot.distinct_id or "",
         "ip": "",  # part of the form; an address is personal and nothing here needs it
         "now": now,
@@ -301,27 +305,36 @@ def _packed(value: bytes) -> bytes:
     return compress(value) if len(value) >= GZIP_FROM_BYTES else value
 
 
-def _outgoing(snapshot: Snapshot, value: bytes) -> Outgoing:
-    return Outgoing(
-        key=snapshot.session_id.encode(),
-        value=value,
-        event_id=_event_id(snapshot),
-        headers={name: text.encode() for name, text in _headers(snapshot).items()},
-    )
+def _outgoing(snapshot: Snapshot, value: bytes, uuid: str, now: str) -> Outgoing:
+    key = snapshot.session_id.encode()
+    environment_id = str(snapshot.environment_id)
+    headers = {
+        "token": snapshot.token.encode(),
+        "distinct_id": (snapshot.distinct_id or "").encode(),
+        "session_id": key,
+        "timestamp": b"%d" % (snapshot.received_at.timestamp() * 1000),
+        "event": _EVENT,
+        "uuid": uuid.encode(),
+        "now": now.encode(),
+    }
+    if snapshot.environment_id is not None:
+        headers["environment_id"] = environment_id.encode()
+    # Tells environments and sessions apart: a uuid is the browser's word and must not displace another's batch.
+    return Outgoing(key, value, f"{environment_id}/{snapshot.session_id}/{uuid}", headers)
 
 
-def _held(snapshot: Snapshot, data: bytes) -> Outgoing:
+def _held(snapshot: Snapshot, data: bytes, uuid: str, now: str) -> Outgoing:
     """A message that names the blob with the whole message, where the data is no text in a text but an object.
 
     The times are in the message alone: so the next try of the same batch has the same blob.
     """
-    outer = _outer(snapshot)
+    outer = _outer(snapshot, uuid, now)
     lasting = {name: value for name, value in outer.items() if name not in TIMES}
     plain = dump(lasting)[:-1] + b',"data":' + data + b"}"
     if snapshot.environment_id is None or len(plain) > MAX_PLAIN_BYTES:
         raise TooLarge(f"One rrweb event is larger than {MAX_PLAIN_BYTES} bytes as a message.")
     content = _packed(plain)
-    short = _outgoing(snapshot, dump({**outer, "data": ""}))
+    short = _outgoing(snapshot, dump({**outer, "data": ""}), uuid, now)
     named = pointer(snapshot.environment_id, snapshot.session_id, content)
     return Held(
         key=short.key,
@@ -333,26 +346,6 @@ def _held(snapshot: Snapshot, data: bytes) -> Outgoing:
         uuid=snapshot.uuid,
         content=content,
     )
-
-
-def _headers(snapshot: Snapshot) -> dict[str, str]:
-    headers = {
-        "token": snapshot.token,
-        "distinct_id": snapshot.distinct_id or "",
-        "session_id": snapshot.session_id,
-        "timestamp": str(int(snapshot.received_at.timestamp() * 1000)),
-        "event": EVENT,
-        "uuid": str(snapshot.uuid),
-        "now": snapshot.received_at.isoformat(),
-    }
-    if snapshot.environment_id is not None:
-        headers["environment_id"] = str(snapshot.environment_id)
-    return headers
-
-
-def _event_id(snapshot: Snapshot) -> str:
-    """Tells environments and sessions apart: a uuid is the browser's word and must not displace another's batch."""
-    return f"{snapshot.environment_id}/{snapshot.session_id}/{snapshot.uuid}"
 
 
 def environment_in(headers: Mapping[str, bytes]) -> int | None:

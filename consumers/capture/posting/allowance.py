@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeGuard
 
 from consumers.capture.digest.limits import taken_on
 from consumers.capture.messages.held import Connections
@@ -46,6 +47,11 @@ class Allowance:
             wait = _until_after(known.day, self._clock())
             raise OverDay(f"An environment may take in {self._limit} bytes a day.", wait)
 
+    def sure(self, environment_id: int) -> bool:
+        """Whether `check` would pass, as far as can be told without asking the database."""
+        known = self._known.get(environment_id)
+        return self._holds(known, self._clock().astimezone(UTC)) and max(known.stored, known.here) < self._limit
+
     def count(self, environment_id: int, taken: int) -> None:
         """Notes bytes that were published, after `check`. Asks nobody: it is too late to refuse."""
         if known := self._known.get(environment_id):
@@ -54,7 +60,7 @@ class Allowance:
     def _fresh(self, environment_id: int) -> _Known:
         now = self._clock().astimezone(UTC)
         known = self._known.get(environment_id)
-        if known is not None and known.day == now.date() and now - known.looked_up < FRESH:
+        if self._holds(known, now):
             return known
         with self._pool.connection() as conn:
             stored = taken_on(conn, now.date(), environment_id).bytes
@@ -63,6 +69,10 @@ class Allowance:
             self._known.clear()
         self._known[environment_id] = found = _Known(now.date(), now, stored, here)
         return found
+
+    @staticmethod
+    def _holds(known: _Known | None, now: datetime) -> TypeGuard[_Known]:
+        return known is not None and known.day == now.date() and now - known.looked_up < FRESH
 
 
 def _until_after(day: date, now: datetime) -> int:

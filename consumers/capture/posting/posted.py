@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from consumers.capture.analytics import event as analytics
 from consumers.capture.analytics.event import AnalyticsEvent, Frame, event_of
@@ -24,7 +25,7 @@ from consumers.capture.messages.snapshot import (
     to_messages,
     uuid_of,
 )
-from consumers.capture.wire.encodings import Json, decode_body
+from consumers.capture.wire.encodings import MAX_INFLATED_BYTES, Json, decode_body
 from consumers.capture.wire.inflate import Room
 from consumers.capture.wire.readable import readable
 from consumers.capture.wire.refusals import CaptureRefused, Malformed, TooLarge, UnknownToken
@@ -46,6 +47,19 @@ TOPICS = (TOPIC, analytics.TOPIC)
 
 EnvironmentOf = Callable[[str], int | None]
 """The environment that a project token belongs to, or None."""
+
+
+class Limits(NamedTuple):
+    """What one body may be; what is more raises a CaptureRefused."""
+
+    inflated_bytes: int
+    events: int
+    room: Callable[[int], Room]
+    """What its packed events may unpack to, by the bytes of the body as sent."""
+
+
+LIMITS = Limits(MAX_INFLATED_BYTES, MAX_EVENTS, Room.of_body)
+"""Of every body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,12 @@ class Found:
 
 
 def accept(
-    body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
+    body: bytes,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    now: datetime,
+    environment_of: EnvironmentOf,
+    limits: Limits = LIMITS,
 ) -> Accepted:
     """Everything that `POST /s/`, `/e/` and their kind do before they publish.
 
@@ -90,19 +109,25 @@ def accept(
     Answer 503 when publishing fails: the browser sends the same body again, with the same uuids.
     Raises a CaptureRefused (its `status` is the answer) only when nothing in the body can be taken.
     """
-    room = Room.of_body(len(body))
-    return _published(_posthog_events(_document(body, headers, query), query, now, environment_of, room))
+    document = _document(body, headers, query, limits.inflated_bytes)
+    found = _posthog_events(document, query, now, environment_of, limits.room(len(body)), limits.events)
+    return _published(found)
 
 
 def accept_rrweb(
-    body: bytes, headers: Mapping[str, str], query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf
+    body: bytes,
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    now: datetime,
+    environment_of: EnvironmentOf,
+    limits: Limits = LIMITS,
 ) -> Accepted:
     """The same for `POST /rrweb?token=...` (capture 2): `{session_id, window_id?, distinct_id?, source?, events}`.
 
     Events may be plain or made strings by `packFn`. A body may carry the token itself, as `token` or `api_key`.
     """
-    room = Room.of_body(len(body))
-    return _published(_rrweb_snapshots(_document(body, headers, query), query, now, environment_of, room))
+    document = _document(body, headers, query, limits.inflated_bytes)
+    return _published(_rrweb_snapshots(document, query, now, environment_of, limits.room(len(body))))
 
 
 def found_in(
@@ -112,13 +137,13 @@ def found_in(
 
     Raises a CaptureRefused only when the body as a whole cannot be read.
     """
-    document = _document(body, headers, query)
+    document = _document(body, headers, query, LIMITS.inflated_bytes)
     plain = isinstance(document, dict) and "events" in document and "session_id" in document
     return (_rrweb_snapshots if plain else _posthog_events)(document, query, now, environment_of, Room())
 
 
-def _document(body: bytes, headers: Mapping[str, str], query: Mapping[str, str]) -> Json:
-    return decode_body(body, headers.get("content-type", ""), query.get("compression", ""))
+def _document(body: bytes, headers: Mapping[str, str], query: Mapping[str, str], max_bytes: int) -> Json:
+    return decode_body(body, headers.get("content-type", ""), query.get("compression", ""), max_bytes)
 
 
 def _published(found: Found) -> Accepted:
@@ -138,12 +163,17 @@ def _published(found: Found) -> Accepted:
 
 
 def _posthog_events(
-    document: Json, query: Mapping[str, str], now: datetime, environment_of: EnvironmentOf, room: Room
+    document: Json,
+    query: Mapping[str, str],
+    now: datetime,
+    environment_of: EnvironmentOf,
+    room: Room,
+    max_events: int = MAX_EVENTS,
 ) -> Found:
     snapshots: list[Snapshot] = []
     events: list[AnalyticsEvent] = []
     refused: list[CaptureRefused] = []
-    for event in _listed(document):
+    for event in _listed(document, max_events):
         try:
             if not isinstance(event, dict):
                 raise Malformed("An event is not an object.")
@@ -170,7 +200,7 @@ def _rrweb_snapshots(
     return Found((snapshot,), (), ())
 
 
-def _listed(document: Json) -> Iterator[Json]:
+def _listed(document: Json, max_events: int) -> Iterator[Json]:
     """An array, one event, or `{api_key, batch: [...]}` (capture 2)."""
     if isinstance(document, dict):
         batch = document.get("batch")
@@ -179,8 +209,8 @@ def _listed(document: Json) -> Iterator[Json]:
         events = document
     else:
         raise Malformed("The body is neither an event nor a list of events.")
-    if len(events) > MAX_EVENTS:
-        raise TooLarge(f"A body may have {MAX_EVENTS} events.")
+    if len(events) > max_events:
+        raise TooLarge(f"A body may have {max_events} events.")
     yield from events
 
 

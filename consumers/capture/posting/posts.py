@@ -43,8 +43,10 @@ class Taken:
     refused: tuple[CaptureRefused, ...]
 
 
-def take(posts: Sequence[Post], publisher: Publisher) -> list[Taken | Exception]:
+def take(posts: Sequence[Post | Accepted], publisher: Publisher) -> list[Taken | Exception]:
     """What became of each post: taken, and durable; or the refusal, outage or fault that kept it from it.
+
+    A post that is read already (at_once) is given as what was found in it.
 
     One call of the publisher for each topic, so that a commit or a broker's answer serves all; one more whenever
     BYTES_IN_HAND are read. An outage is everybody's; what is wrong with the records of one post is told to no other:
@@ -57,7 +59,7 @@ def take(posts: Sequence[Post], publisher: Publisher) -> list[Taken | Exception]
     for place, post in enumerate(posts):
         if place and time.monotonic() > until:
             break
-        found = _read(post)
+        found = post if isinstance(post, Accepted) else _read(post)
         if isinstance(found, Exception):
             outcomes.append(found)
             continue

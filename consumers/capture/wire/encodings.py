@@ -55,7 +55,9 @@ _LONGEST_WHOLE = len(str(_LARGEST_WHOLE))
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
-def decode_body(body: bytes, content_type: str = "", compression: str = "") -> Json:
+def decode_body(
+    body: bytes, content_type: str = "", compression: str = "", max_bytes: int = MAX_INFLATED_BYTES
+) -> Json:
     """The JSON document of a request body, whatever the SDK wrapped it in.
 
     `content_type` is the header, `compression` the query parameter of that name; both are hints only, because SDKs send
@@ -65,18 +67,18 @@ def decode_body(body: bytes, content_type: str = "", compression: str = "") -> J
     if len(body) > MAX_WIRE_BYTES:
         raise TooLarge(f"A body may have {MAX_WIRE_BYTES} bytes.")
     if body.startswith(_GZIP_MAGIC):
-        return parse(gunzip(body, MAX_INFLATED_BYTES))
+        return parse(gunzip(body, max_bytes))
     body = body.strip()
     is_form = content_type.lower().startswith("application/x-www-form-urlencoded")
     # curl and others call JSON a form unless they are told what it is.
     if body.startswith(b"data=") or (is_form and body[:1] not in _JSON_STARTS):
         body = _form_field(body).strip()
     if compression in _LZ:
-        return parse(lz_string.decompress_base64(body, MAX_INFLATED_BYTES).encode())
+        return parse(lz_string.decompress_base64(body, max_bytes).encode())
     if body[:1] in _JSON_STARTS:
         return parse(body)
     body = _base64(body)
-    return parse(gunzip(body, MAX_INFLATED_BYTES) if body.startswith(_GZIP_MAGIC) else body)
+    return parse(gunzip(body, max_bytes) if body.startswith(_GZIP_MAGIC) else body)
 
 
 def gunzip(data: bytes, max_bytes: int) -> bytes:
@@ -149,7 +151,7 @@ def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
     room = max_bytes
     try:
         for _ in range(MAX_MEMBERS):
-            inflater = zlib.decompressobj(window_bits)
+            inflater = isal_zlib.decompressobj(window_bits)
             parts.append(inflater.decompress(data, room + 1))
             room -= len(parts[-1])
             if room < 0:
@@ -159,7 +161,7 @@ def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
             data = inflater.unused_data
             if not data.startswith(_GZIP_MAGIC):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
-    except zlib.error as error:
+    except (zlib.error, isal_zlib.error) as error:
         raise Undecodable("The compressed data is damaged.") from error
     raise TooLarge(f"Compressed data may have {MAX_MEMBERS} members.")
 

@@ -6,6 +6,7 @@ transport has made the data durable.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 
@@ -16,13 +17,15 @@ from api.http import measures
 from api.http.answers import Answer
 from api.http.batches import Batches
 from api.http.body import read_bounded
+from api.http.deadlines import Deadlines
 from api.http.entrance import visit
 from api.http.errors import ErrorType, Refusal, denied, envelope, refusal_of, server_error, too_large, unavailable
 from api.http.heads import header_of
 from api.http.line import Full, Line
 from api.http.routes.capture.cross_origin import allowed
-from api.http.services import Services, services_of
+from api.http.services import Services
 from consumers.capture.messages.held import Holding
+from consumers.capture.posting.at_once import Reader, read_at_once
 from consumers.capture.posting.posted import Accepted
 from consumers.capture.posting.posts import Post, Taken
 from consumers.capture.posting.posts import take as take_posts
@@ -35,13 +38,10 @@ log = logging.getLogger("replay_vision.http.capture")
 
 KINDS: Mapping[int, ErrorType] = {401: "authentication_error", 429: "throttled_error"}
 
-Accepting = Callable[..., Accepted]
-"""As `wire.accept`: body, headers, query, time and the lookup of a token; what to publish, or a CaptureRefused."""
-
 Endpoint = Callable[[Request], Awaitable[Response]]
 """A function of the framework."""
 
-Together = Batches[Post, Taken]
+Together = Batches[Post | Accepted, Taken]
 """Small bodies that are posted at the same moment."""
 
 SMALL_BYTES = 256 * 1024
@@ -54,16 +54,31 @@ Answering = Callable[[Request, bytes], Awaitable[Response]]
 """An answer to a request whose body is there. May raise what it likes."""
 
 
-def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> Endpoint:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the routes of one application share; belongs to one event loop."""
+
+    services: Services
+    line: Line
+    arriving: Deadlines
+    """Of bodies."""
+    read: Together
+    """Common bodies, which are read already when they come here."""
+    unread: Together
+    """Other small bodies. Apart, because some take long to read."""
+
+
+def answered(answering: Answering, place: Place, limit: int = MAX_WIRE_BYTES) -> Endpoint:
     """The function that the framework runs: reads the body, at most `limit` bytes of it, and answers in any case."""
 
     async def answer(request: Request) -> Response:
         try:
-            _check_origin(request)
+            _check_origin(request, place.services)
             # Until the answer: what the body was made into takes about as much room.
-            with line.body() as claim:
+            with place.line.body() as claim:
                 try:
-                    body = await read_bounded(request, limit, claim)
+                    with place.arriving.block():
+                        body = await read_bounded(request, limit, claim)
                 except TimeoutError:
                     return _refused(unavailable("The request body took too long."))
                 if body is None:
@@ -74,40 +89,41 @@ def answered(answering: Answering, line: Line, limit: int = MAX_WIRE_BYTES) -> E
         except Full:
             return _refused(unavailable("Too many recordings are being taken in."))
         except Exception as error:  # noqa: BLE001 - answered, and logged where nobody foresaw it
-            return _refused(_refusal(request, error))
+            return _refused(_refusal(request, error, place.services))
 
     return answer
 
 
-def in_thread(answering: Callable[[Request, bytes], Response], line: Line) -> Answering:
+def in_thread(answering: Callable[[Request, bytes], Response], place: Place) -> Answering:
     """An answer that waits for the database, in a thread of the line's."""
 
     async def answer(request: Request, body: bytes) -> Response:
-        return await line.run(partial(answering, request, body))
+        return await place.line.run(partial(answering, request, body))
 
     return answer
 
 
-def taking(accepting: Accepting, line: Line, together: Together) -> Answering:
+def taking(accepting: Reader, place: Place) -> Answering:
     """Publishes what `accepting` finds in the body, to whichever topics it names; small bodies together."""
+    services, publisher = place.services, publisher_of(place.services)
 
     async def take(request: Request, body: bytes) -> Response:
-        services = services_of(request)
-        post = Post(
-            accepting,
-            body,
-            dict(request.headers.items()),
-            dict(request.query_params) if request.scope["query_string"] else {},
-            services.clock(),
-            _with_room(services),
-        )
-        found = await (together.run(post) if len(body) <= SMALL_BYTES else line.run(partial(_alone, post, services)))
-        for environment_id, size in found.bytes.items():
+        headers = {"content-type": header_of(request.scope, b"content-type") or ""}
+        query = dict(request.query_params) if request.scope["query_string"] else {}
+        now = services.clock()
+        found = read_at_once(accepting, body, headers, query, now, services.sure_of)
+        if found is not None:
+            taken = await place.read.run(found)
+        else:
+            post = Post(accepting, body, headers, query, now, _with_room(services))
+            small = len(body) <= SMALL_BYTES
+            taken = await (place.unread.run(post) if small else place.line.run(partial(_alone, post, publisher)))
+        for environment_id, size in taken.bytes.items():
             services.allowance.count(environment_id, size)
-        for refused in found.refused:
+        for refused in taken.refused:
             measures.captured(refused.code)
-        measures.captured("accepted", found.snapshots)
-        measures.captured("accepted_events", found.events)
+        measures.captured("accepted", taken.snapshots)
+        measures.captured("accepted_events", taken.events)
         return TAKEN
 
     return take
@@ -118,9 +134,9 @@ def publisher_of(services: Services) -> Holding:
     return Holding(services.transport, services.blobs, services.pool, services.clock)
 
 
-def _alone(post: Post, services: Services) -> Taken:
+def _alone(post: Post, publisher: Holding) -> Taken:
     """A body that takes long to read keeps no other waiting."""
-    (outcome,) = take_posts([post], publisher_of(services))
+    (outcome,) = take_posts([post], publisher)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
@@ -141,25 +157,27 @@ def _with_room(services: Services) -> Callable[[str], int | None]:
     return found
 
 
-def _check_origin(request: Request) -> None:
+def _check_origin(request: Request, services: Services) -> None:
     """Raises a Refusal for what a page posts that may not send.
 
     CORS alone would only keep the answer from it: a browser sends such a post without asking first.
     """
+    if not services.capture_origins or request.method != "POST":
+        return
     origin = header_of(request.scope, b"origin")
-    if request.method != "POST" or origin is None or allowed(origin, services_of(request).capture_origins):
+    if origin is None or allowed(origin, services.capture_origins):
         return
     raise denied("Pages of this origin may not send recordings.")
 
 
-def _refusal(request: Request, error: Exception) -> Refusal:
+def _refusal(request: Request, error: Exception, services: Services) -> Refusal:
     if isinstance(error, CaptureRefused):
         wait = {"Retry-After": str(error.retry_after)} if isinstance(error, OverDay) else {}
         kind = KINDS.get(error.status, "invalid_request")
         return Refusal(error.status, kind, error.code, error.message, headers=wait)
     if isinstance(error, Unavailable):
         log.warning("recordings are refused: %s", " ".join(str(error).split()))
-    if refusal := refusal_of(error, services_of(request).outages):
+    if refusal := refusal_of(error, services.outages):
         return refusal
     log.error("capture failed [%s]", visit(request.scope).correlation_id, exc_info=error)
     return server_error()

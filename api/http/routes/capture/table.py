@@ -1,20 +1,22 @@
 """The route table of capture: each path once, and a second time below the configured prefix."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from starlette.routing import Route
 
+from api.http.application import Application
 from api.http.batches import Batches
+from api.http.body import BODY_SECONDS
+from api.http.deadlines import Deadlines
 from api.http.line import Line
 from api.http.routes.capture import flags, remote_config
 from api.http.routes.capture.cross_origin import CrossOrigin, preflight
 from api.http.routes.capture.posting import (
-    Accepting,
     Endpoint,
+    Place,
     Together,
     answered,
     in_thread,
@@ -24,6 +26,7 @@ from api.http.routes.capture.posting import (
 from api.http.routes.capture.sdk_files import sdk_file
 from api.http.services import Services
 from api.http.shortcut import Shortcut
+from consumers.capture.posting.at_once import Reader
 from consumers.capture.posting.posted import accept, accept_rrweb
 from consumers.capture.posting.posts import take
 
@@ -39,14 +42,6 @@ BYTES_IN_HAND = 128 * 1024 * 1024
 """Bodies that arrive, wait or are being taken, together: four of the largest, and thousands of common ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What the routes of one application share."""
-
-    line: Line
-    together: Together
-
-
 class Row(NamedTuple):
     """One path. The last slash is optional to clients, as everywhere."""
 
@@ -55,14 +50,14 @@ class Row(NamedTuple):
     made: Callable[[Place], Endpoint]
 
 
-def _posted(accepting: Accepting) -> Callable[[Place], Endpoint]:
+def _posted(accepting: Reader) -> Callable[[Place], Endpoint]:
     """Takes what browsers record, in its turn."""
-    return lambda place: answered(taking(accepting, place.line, place.together), place.line)
+    return lambda place: answered(taking(accepting, place), place)
 
 
 def _in_turn(answering: Callable[[Request, bytes], Response], limit: int) -> Callable[[Place], Endpoint]:
     """An answer that waits for the database. `limit`: bytes of the request's body."""
-    return lambda place: answered(in_thread(answering, place.line), place.line, limit)
+    return lambda place: answered(in_thread(answering, place), place, limit)
 
 
 def _at_once(endpoint: Endpoint) -> Callable[[Place], Endpoint]:
@@ -86,21 +81,18 @@ ROUTES = (
 )
 
 
-def mount(app: FastAPI, services: Services) -> None:
+def mount(app: Application, services: Services) -> None:
     """Registers the capture routes, and the short way to those for posts.
 
-    Call it before other middleware is there, since the short way begins behind it, and before other routes: they are
+    Call it before other layers are there, since the short way begins behind them, and before other routes: they are
     looked through in turn, and browsers ask most.
     """
     place = Place(
-        Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND),
-        Batches(
-            partial(take, publisher=publisher_of(services)),
-            threads=BATCHES,
-            size=TOGETHER,
-            waiting=WAITING,
-            seconds=WAITING_SECONDS,
-        ),
+        services,
+        line=Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND),
+        arriving=Deadlines(BODY_SECONDS),
+        read=_together(services),
+        unread=_together(services),
     )
     posts: list[Route] = []
     for path, row in _paths(services).items():
@@ -110,12 +102,22 @@ def mount(app: FastAPI, services: Services) -> None:
         app.router.routes += [route, asked_before]
         if row.method == "POST":
             posts.append(route)
-    app.add_middleware(Shortcut, routes=posts)
+    app.around(Shortcut, routes=posts)
 
 
-def open_to_pages(app: FastAPI, services: Services) -> None:
-    """CORS for the capture routes. Call it after every other middleware is there: CORS goes around them."""
-    app.add_middleware(CrossOrigin, paths=_paths(services), origins=services.capture_origins)
+def _together(services: Services) -> Together:
+    return Batches(
+        partial(take, publisher=publisher_of(services)),
+        threads=BATCHES,
+        size=TOGETHER,
+        waiting=WAITING,
+        seconds=WAITING_SECONDS,
+    )
+
+
+def open_to_pages(app: Application, services: Services) -> None:
+    """CORS for the capture routes. Call it when every other layer is there: CORS goes around them."""
+    app.around(CrossOrigin, paths=_paths(services), origins=services.capture_origins)
 
 
 def threads(services: Services) -> int:
