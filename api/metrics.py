@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import REGISTRY, Collector
 
 from api.bootstrap import OUTAGES, Runtime
@@ -16,10 +17,14 @@ from consumers.capture.ending import removed
 from consumers.relay import Relay
 from consumers.scanning.answers import uses
 from consumers.scanning.jobs import waiting
+from consumers.scanning.model_calls import BOUNDS, Counted
+from consumers.scanning.model_calls import counts as model_calls
 from consumers.transports.gauges import CATALOGUE as TRANSPORT
 from projections.engine.parking import lag
 
 PREFIX = "replay_vision_"
+
+_MODEL = ("provider", "model")
 
 CATALOGUE = {
     "up": "1 when the database answered this scrape",
@@ -36,7 +41,15 @@ CATALOGUE = {
     "undecodable_recordings": "Messages that could not be decoded or were over a limit, ever, by reason",
     "analytics_left_out": "What analytics events said and was not kept, ever, by reason",
 }
-"""Every metric of this module; those of the transport are in consumers.transports.gauges."""
+"""Every gauge of this module; those of the transport are in consumers.transports.gauges."""
+
+MODEL_CALLS = {
+    "provider_call_seconds": "Calls of models and the time they took, by how they ended; a call is one try of a scan",
+    "model_requests": "Requests that models were sent, answered or not; a call has one to three",
+    "model_tokens": "Tokens of answered requests, by direction: `input` or `output`",
+    "model_cost_usd": "US dollars for answered requests, by the catalogue's prices",
+}
+"""What model calls come to, ever (engine 9). The prices of observations are in their events."""
 
 
 class WorkCollector(Collector):
@@ -45,11 +58,11 @@ class WorkCollector(Collector):
     def __init__(self, running: Runtime) -> None:
         self._running = running
 
-    def describe(self) -> Iterable[GaugeMetricFamily]:
+    def describe(self) -> Iterable[Metric]:
         """Names only, so that registering asks no database."""
-        return [_family(name, CATALOGUE[name], ()) for name in CATALOGUE]
+        return [*(_family(name, CATALOGUE[name], ()) for name in CATALOGUE), *model_call_families([])]
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         try:
             found = list(self._read())
         except OUTAGES:
@@ -59,7 +72,7 @@ class WorkCollector(Collector):
         yield up
         yield from found
 
-    def _read(self) -> Iterator[GaugeMetricFamily]:
+    def _read(self) -> Iterator[Metric]:
         running = self._running
         with running.pool.connection(timeout=2) as connection:
             behind = lag(connection, EventLog())
@@ -70,6 +83,7 @@ class WorkCollector(Collector):
             late = dropped_batches(connection)
             gone = removed.counts(connection)
             answers = uses(connection)
+            calls = model_calls(connection)
         yield _each("projection_lag_positions", "projection", ((one.name, one.behind) for one in behind))
         yield _each("projection_still_seconds", "projection", ((one.name, one.still_seconds) for one in behind))
         yield _each("projection_parked_streams", "projection", ((one.name, one.parked) for one in behind))
@@ -82,6 +96,7 @@ class WorkCollector(Collector):
         yield _each("analytics_left_out", "reason", left_out.items())
         yield _one("deleted_session_batches", late)
         yield _each("removed", "kind", gone.items())
+        yield from model_call_families(calls)
         yield from self._transport()
 
     def _transport(self) -> Iterator[GaugeMetricFamily]:
@@ -93,9 +108,34 @@ class WorkCollector(Collector):
         yield from families.values()
 
 
+def model_call_families(calls: Sequence[Counted]) -> list[Metric]:
+    """The families of MODEL_CALLS."""
+    seconds = HistogramMetricFamily(*_named("provider_call_seconds"), labels=[*_MODEL, "scanner_type", "outcome"])
+    kinds = groupby(calls, key=lambda one: (one.provider, one.model, one.scanner_type, one.outcome))
+    for labels, found in kinds:
+        of_kind = list(found)
+        buckets = [(str(bound), sum(one.calls for one in of_kind if one.at_most <= bound)) for bound in BOUNDS]
+        whole = ("+Inf", sum(one.calls for one in of_kind))
+        seconds.add_metric(labels, [*buckets, whole], sum(one.seconds for one in of_kind))
+    requests = CounterMetricFamily(*_named("model_requests"), labels=_MODEL)
+    tokens = CounterMetricFamily(*_named("model_tokens"), labels=[*_MODEL, "direction"])
+    cost = CounterMetricFamily(*_named("model_cost_usd"), labels=_MODEL)
+    for model, found in groupby(calls, key=lambda one: (one.provider, one.model)):
+        of_model = list(found)
+        requests.add_metric(model, sum(one.requests for one in of_model))
+        tokens.add_metric((*model, "input"), sum(one.input_tokens for one in of_model))
+        tokens.add_metric((*model, "output"), sum(one.output_tokens for one in of_model))
+        cost.add_metric(model, float(sum(one.cost_usd for one in of_model)))
+    return [seconds, requests, tokens, cost]
+
+
 def register(running: Runtime) -> None:
     """Adds the collector to the process's registry. Once per process."""
     REGISTRY.register(WorkCollector(running))
+
+
+def _named(name: str) -> tuple[str, str]:
+    return PREFIX + name, MODEL_CALLS[name]
 
 
 def _family(name: str, text: str, labels: Iterable[str]) -> GaugeMetricFamily:

@@ -33,6 +33,7 @@ from consumers.relay import Relay
 from consumers.scanning import answers
 from consumers.scanning.answers import Answers
 from consumers.scanning.collector import collect_less
+from consumers.scanning.model_calls import counted
 from consumers.scanning.providers.installed import providers
 from consumers.scanning.requests import GROUP as SCANNING_GROUP
 from consumers.scanning.requests import JobMaker
@@ -156,7 +157,7 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
         running.pool,
         running.observations,
         running.blobs,
-        providers(running.models, running.settings.vendors),
+        counted(providers(running.models, running.settings.vendors), running.models.ids, running.pool),
         running.settings.eligibility,
         running.clock,
         masked=running.settings.masked,

@@ -19,7 +19,7 @@ from commands.store.private_text import private_text
 from commands.store.recorder import Refused
 from domain.errors import EventTooLarge, LeaseLost, NotFound, QuotaExhausted, Throttled, VisionError
 from domain.ids import observation_id as stream_of
-from domain.observation import Observation, Trigger
+from domain.observation import UNKNOWN, Observation, Trigger, Usage
 from domain.quota import Period
 from domain.scanner import Scanner
 from domain.tenant import Tenant
@@ -209,13 +209,14 @@ class Observations:
 
         return self._change(context, lease.observation_id, decide)
 
-    def fail_try(self, context: Context, lease: Lease, *, kind: str, message: str, retry_at: datetime) -> None:
+    def fail_try(
+        self, context: Context, lease: Lease, *, kind: str, message: str, retry_at: datetime, usage: Usage = UNKNOWN
+    ) -> None:
         """The try failed and is repeated at `retry_at`. Raises LeaseLost."""
 
         def decide(observation: Observation) -> list[Guard]:
-            observation.fail_try(
-                context.stamp(), run=lease.run, lease_token=lease.token, kind=kind, message=message, retry_at=retry_at
-            )
+            why: dict[str, Any] = {"kind": kind, "message": message, "retry_at": retry_at, "usage": usage}
+            observation.fail_try(context.stamp(), run=lease.run, lease_token=lease.token, **why)
             return []
 
         self._change(context, lease.observation_id, decide)
@@ -247,11 +248,12 @@ class Observations:
 
         self._change(context, lease.observation_id, decide)
 
-    def fail(self, context: Context, lease: Lease, *, kind: str, message: str) -> None:
+    def fail(self, context: Context, lease: Lease, *, kind: str, message: str, usage: Usage = UNKNOWN) -> None:
         """Ends the run as failed and gives its charge back. Raises LeaseLost."""
 
         def decide(observation: Observation) -> list[Guard]:
-            observation.fail(context.stamp(), run=lease.run, lease_token=lease.token, kind=kind, message=message)
+            why: dict[str, Any] = {"kind": kind, "message": message, "usage": usage}
+            observation.fail(context.stamp(), run=lease.run, lease_token=lease.token, **why)
             return [_settled(observation, refund=True)]
 
         self._change(context, lease.observation_id, decide)
@@ -266,13 +268,14 @@ class Observations:
 
         self._change(context, observation_id, decide)
 
-    def judge_ineligible(self, context: Context, lease: Lease, *, kind: str, message: str) -> None:
+    def judge_ineligible(
+        self, context: Context, lease: Lease, *, kind: str, message: str, usage: Usage = UNKNOWN
+    ) -> None:
         """Ends the run because the session cannot be scanned, and gives its charge back. Raises LeaseLost."""
 
         def decide(observation: Observation) -> list[Guard]:
-            observation.judge_ineligible(
-                context.stamp(), run=lease.run, lease_token=lease.token, kind=kind, message=message
-            )
+            why: dict[str, Any] = {"kind": kind, "message": message, "usage": usage}
+            observation.judge_ineligible(context.stamp(), run=lease.run, lease_token=lease.token, **why)
             return [_settled(observation, refund=True)]
 
         self._change(context, lease.observation_id, decide)

@@ -7,6 +7,7 @@ so a worker that was taken over cannot end anything (architecture 5).
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Self
@@ -23,6 +24,30 @@ Trigger = Literal["schedule", "on_demand"]
 IN_FLIGHT = ("pending", "running")
 SESSION_ID_LENGTH = 128
 """Longest session id that can be observed (contract 5)."""
+
+GIVEN_BACK = "infra_transient"
+"""Kind of a try whose worker was stopped in the middle of it: nobody's failure, and none of those that end a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a try without an answer took of a model. None: nobody knows. Zeros: no model was asked.
+
+    `requests` were sent, answered or not; tokens and cost (US dollars) are those of the answered ones. `duration_ms` is
+    the whole try's. The digests (SHA-256, hexadecimal) are of what was asked and of the model's raw words, None without
+    any. The names are those of ObservationSucceeded.
+    """
+
+    requests: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    duration_ms: int | None = None
+    prompt_digest: str | None = None
+    answer_digest: str | None = None
+
+
+UNKNOWN = Usage()
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -65,9 +90,26 @@ class ScanStarted(Event):
         aggregate.lease_token = self.lease_token
 
 
+class _Unanswered(Event):
+    """A try that brought no answer, with what it took (Usage). Version 1 has none of its fields."""
+
+    requests: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: Decimal | None
+    duration_ms: int | None
+    prompt_digest: str | None
+    answer_digest: str | None
+
+    def apply(self, aggregate: Observation) -> None:
+        if self.answer_digest is not None:
+            aggregate.told += (self.answer_digest,)
+
+
 @stored
-class TryFailed(Event):
+class TryFailed(_Unanswered):
     TOPIC = "TryFailed"
+    SCHEMA_VERSION = 2
     run: int
     try_number: int
     lease_token: UUID
@@ -76,7 +118,10 @@ class TryFailed(Event):
     retry_at: datetime
 
     def apply(self, aggregate: Observation) -> None:
+        super().apply(aggregate)
         aggregate.lease_token = None
+        if self.kind != GIVEN_BACK:
+            aggregate.failures += 1
 
 
 class _Ending(Event):
@@ -84,6 +129,7 @@ class _Ending(Event):
     lease_token: UUID | None
 
     def apply(self, aggregate: Observation) -> None:
+        super().apply(aggregate)
         aggregate.lease_token = None
 
 
@@ -117,8 +163,9 @@ class ObservationSucceeded(_Ending):
 
 
 @stored
-class ObservationFailed(_Ending):
+class ObservationFailed(_Ending, _Unanswered):
     TOPIC = "ObservationFailed"
+    SCHEMA_VERSION = 2
     kind: str
     message: str
 
@@ -128,8 +175,9 @@ class ObservationFailed(_Ending):
 
 
 @stored
-class ObservationIneligible(_Ending):
+class ObservationIneligible(_Ending, _Unanswered):
     TOPIC = "ObservationIneligible"
+    SCHEMA_VERSION = 2
     kind: str
     message: str
 
@@ -153,6 +201,7 @@ class ObservationRetried(Event):
         aggregate.run = self.run
         aggregate.period = self.period
         aggregate.try_number = 0
+        aggregate.failures = 0
         aggregate.lease_token = None
         aggregate.status = "pending"
 
@@ -162,6 +211,8 @@ class ObservationRetried(Event):
 
 @stored
 class Observation(Aggregate):
+    """`failures`: tries of this run that failed by themselves. `told`: digests of answers whose price is recorded."""
+
     TOPIC = "observation"
 
     def __init__(self) -> None:
@@ -171,6 +222,8 @@ class Observation(Aggregate):
         self.period = ""
         self.run = 0
         self.try_number = 0
+        self.failures = 0
+        self.told: tuple[str, ...] = ()
         self.lease_token: UUID | None = None
         self.status: Status = "pending"
 
@@ -217,7 +270,15 @@ class Observation(Aggregate):
         self._record(ScanStarted, stamp, run=run, try_number=try_number, lease_token=lease_token, subject=subject)
 
     def fail_try(
-        self, stamp: Stamp, *, run: int, lease_token: UUID, kind: str, message: str, retry_at: datetime
+        self,
+        stamp: Stamp,
+        *,
+        run: int,
+        lease_token: UUID,
+        kind: str,
+        message: str,
+        retry_at: datetime,
+        usage: Usage = UNKNOWN,
     ) -> None:
         """A try failed and will be repeated by itself. Raises LeaseLost."""
         self._check_lease(run, lease_token)
@@ -230,6 +291,7 @@ class Observation(Aggregate):
             kind=kind,
             message=message,
             retry_at=retry_at,
+            **asdict(usage),
         )
 
     def succeed(self, stamp: Stamp, *, run: int, lease_token: UUID, **answer: object) -> None:
@@ -237,15 +299,21 @@ class Observation(Aggregate):
         self._check_lease(run, lease_token)
         self._record(ObservationSucceeded, stamp, run=run, lease_token=lease_token, **answer)
 
-    def fail(self, stamp: Stamp, *, run: int, lease_token: UUID | None, kind: str, message: str) -> None:
-        """Ends the run as failed. Raises LeaseLost."""
+    def fail(
+        self, stamp: Stamp, *, run: int, lease_token: UUID | None, kind: str, message: str, usage: Usage = UNKNOWN
+    ) -> None:
+        """Ends the run as failed; `usage` is that of its last try. Raises LeaseLost."""
         self._check_lease(run, lease_token)
-        self._record(ObservationFailed, stamp, run=run, lease_token=lease_token, kind=kind, message=message)
+        why = {"kind": kind, "message": message}
+        self._record(ObservationFailed, stamp, run=run, lease_token=lease_token, **why, **asdict(usage))
 
-    def judge_ineligible(self, stamp: Stamp, *, run: int, lease_token: UUID, kind: str, message: str) -> None:
-        """Ends the run because the session cannot be scanned. Raises LeaseLost."""
+    def judge_ineligible(
+        self, stamp: Stamp, *, run: int, lease_token: UUID, kind: str, message: str, usage: Usage = UNKNOWN
+    ) -> None:
+        """Ends the run because the session cannot be scanned; `usage` is that of its last try. Raises LeaseLost."""
         self._check_lease(run, lease_token)
-        self._record(ObservationIneligible, stamp, run=run, lease_token=lease_token, kind=kind, message=message)
+        why = {"kind": kind, "message": message}
+        self._record(ObservationIneligible, stamp, run=run, lease_token=lease_token, **why, **asdict(usage))
 
     def retry(self, stamp: Stamp, *, period: str) -> None:
         """Opens the next run. Raises Conflict while one is in flight or when the observation succeeded."""

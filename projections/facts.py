@@ -6,6 +6,7 @@ Never private text (only its reference is in events, and not even that is shown)
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from pydantic import JsonValue
 from domain import accounts, action, integration, observation, recording, scanner
 from domain.event import Event
 
-PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure"})
+PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage"})
 """Fields that tell of something that happened rather than of a state: their `before` is always null."""
 
 Facts = dict[str, JsonValue]
@@ -79,14 +80,24 @@ def _requested(event: observation.ObservationRequested) -> Facts:
 
 def _try_failed(event: observation.TryFailed) -> Facts:
     failure: Facts = {"kind": event.kind, "message": event.message, "retry_at": _time(event.retry_at)}
-    return {"try_failure": failure}
+    return {"try_failure": failure, **_usage(event)}
 
 
 def _ended(status: str) -> Callable[[Any], Facts]:
     def read(event: observation.ObservationFailed | observation.ObservationIneligible) -> Facts:
-        return {"status": status, "error_reason": f"{event.kind}:{event.message}"}
+        return {"status": status, "error_reason": f"{event.kind}:{event.message}", **_usage(event)}
 
     return read
+
+
+def _usage(event: observation.TryFailed | observation.ObservationFailed | observation.ObservationIneligible) -> Facts:
+    """Of a try without an answer, as one field: sums, so that none is left out for being the same as an earlier one.
+
+    Null where a model was not asked, or where nobody knows.
+    """
+    if not event.requests and not event.input_tokens:
+        return {"usage": None}
+    return {"usage": {each.name: _plain(getattr(event, each.name)) for each in fields(observation.Usage)}}
 
 
 _FACTS: dict[type[Event], Callable[[Any], Facts]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from eventsourcing.persistence import JSONTranscoder, Mapper, StoredEvent
 
 from domain.errors import EventTooLarge
 from domain.event import EVENT_CLASSES, Event, Upcaster
+from domain.observation import UNKNOWN
 
 STATE_LIMIT = 256 * 1024
 """Bytes of one event's state. Anything larger is a blob and the event holds its digest."""
@@ -21,7 +23,17 @@ def _paid_for_itself(succeeded: dict[str, Any]) -> None:
     succeeded["reused_from"] = None
 
 
-UPCASTERS: dict[tuple[str, int], Upcaster] = {("ObservationSucceeded", 1): _paid_for_itself}
+def _usage_not_recorded(unanswered: dict[str, Any]) -> None:
+    """Before version 2 what a try without an answer took of a model was in no event: not known, which is not zero."""
+    unanswered.update(asdict(UNKNOWN))
+
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("ObservationSucceeded", 1): _paid_for_itself,
+    ("TryFailed", 1): _usage_not_recorded,
+    ("ObservationFailed", 1): _usage_not_recorded,
+    ("ObservationIneligible", 1): _usage_not_recorded,
+}
 """(topic, n): turns a state of schema version n into n + 1. Golden histories in tests/golden hold every old version."""
 
 VERSION_KEY = "schema_version"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -83,6 +83,8 @@ class Asked:
     provider: str
     session_id: str
     subject: str | None
+    told: Collection[str] = ()
+    """Digests of answers whose price the observation's failed tries have recorded: it has no other price any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,7 @@ def _document(tenant: Tenant, key: bytes, answer: Answer, paid_by: UUID) -> dict
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,
         "cost_usd": str(answer.cost_usd),
+        "requests": answer.requests,
         "prompt_digest": answer.prompt_digest,
         "answer_digest": answer.answer_digest,
     }
@@ -232,8 +235,8 @@ def _checked(kept: dict[str, Any], asked: Asked, question: Question, evidence: E
         prompt_digest=kept["prompt_digest"],
         answer_digest=kept["answer_digest"],
     )
-    if paid_by == asked.observation_id:
+    if paid_by == asked.observation_id and answer.answer_digest not in asked.told:
         price = Decimal(kept["cost_usd"])
         tokens = {"input_tokens": kept["input_tokens"], "output_tokens": kept["output_tokens"]}
-        answer = replace(answer, cost_usd=price, **tokens)
+        answer = replace(answer, cost_usd=price, requests=kept.get("requests", 1), **tokens)
     return Told(answer, paid_by)

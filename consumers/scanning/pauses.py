@@ -7,7 +7,7 @@ from datetime import timedelta
 
 MAX_TRIES = 4
 """Transient failures after which a run has failed (engine 1.3, step 6). Tries whose worker died are counted apart, by
-the reaper."""
+the reaper; those that a worker gave back when it was stopped are not counted."""
 
 PAUSES = (15.0, 60.0, 60.0)
 """Seconds before the second, third and fourth try (engine 1.3, step 6): they span the minute of a vendor's quota."""

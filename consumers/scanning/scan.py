@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from threading import Event
+from typing import Any
 
 import orjson
 import psycopg
@@ -28,12 +29,12 @@ from consumers.scanning.kept_evidence import KeptEvidence
 from consumers.scanning.pauses import MAX_TRIES, pause
 from consumers.scanning.providers.calls import GivenUp, until
 from consumers.scanning.providers.checks import check_answer, refusal
-from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question
+from consumers.scanning.providers.port import Answer, Provider, ProviderError, Question, Used
 from consumers.scanning.session_evidence import evidence_of
 from domain.eligibility import NO_RECORDING, EligibilityLimits, Ineligible, ineligible
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
-from domain.observation import Observation
+from domain.observation import GIVEN_BACK, Observation, Usage
 from domain.scanner_types import FINDINGS, model_output, split_findings, split_private
 from domain.session_facts import SessionFacts
 from domain.tenant import Tenant
@@ -115,8 +116,10 @@ class Scanning:
             try:
                 with until(lambda: lost.is_set() or (stop is not None and stop.is_set())):
                     return self._judge(job, lease, observation, reading, lost)
-            except GivenUp:
-                return None if lost.is_set() else self._stopped(job, lease)
+            except GivenUp as given_up:
+                if lost.is_set():
+                    return _unreported(job, given_up.used)
+                return self._stopped(job, lease, self._usage(reading, given_up.used))
         except (LeaseLost, NotFound) as gone:
             log.info("a scan was given up: %s", gone.message, extra={"observation": str(job.observation_id)})
             return None
@@ -124,24 +127,27 @@ class Scanning:
     def _judge(self, job: Job, lease: Lease, observation: Observation, reading: _Reading, lost: Event) -> Retry | None:
         found = reading.found
         if isinstance(found, Ineligible):
-            return self._end_ineligible(job, lease, found)
+            return self._end_ineligible(job, lease, found, self._usage(reading, Used()))
         question = _question(observation)
         try:
             if isinstance(found, ProviderError):
                 raise found
             told = self._told(job, observation, question, found, reading.facts)
             if self._facts(job) is None:
-                # Deleted while it was judged: what was said of it goes nowhere, paid or not.
-                return self._end_ineligible(job, lease, NO_RECORDING)
-            with _breaking("Storing the answer"):
+                # Deleted while it was judged: what was said of it goes nowhere, and was paid for all the same.
+                return self._end_ineligible(job, lease, NO_RECORDING, self._usage(reading, told.answer.used))
+            with _breaking("Storing the answer", told.answer.used):
                 success = _success(question, found, told, reading.facts, self._clock() - reading.began)
             # Before the ending, so that there is none without it.
-            with _breaking("Keeping the evidence"):
+            with _breaking("Keeping the evidence", told.answer.used):
                 self._kept.keep(_tenant(job), job.session_id, found)
         except ProviderError as error:
-            return None if lost.is_set() else self._failed(job, lease, error)
-        if not lost.is_set():
-            self._observations.succeed(self._context(job), lease, success)
+            if lost.is_set():
+                return _unreported(job, error.used)
+            return self._failed(job, lease, observation, error, self._usage(reading, error.used))
+        if lost.is_set():
+            return _unreported(job, told.answer.used)
+        self._observations.succeed(self._context(job), lease, success)
         return None
 
     def _told(
@@ -155,7 +161,8 @@ class Scanning:
         if self._answers is None:
             return Told(ask())
         provider = str(observation.scanner_snapshot["provider"])
-        asked = Asked(job.observation_id, provider, job.session_id, facts.distinct_id if facts else None)
+        subject = facts.distinct_id if facts else None
+        asked = Asked(job.observation_id, provider, job.session_id, subject, observation.told)
         return self._answers.told(_tenant(job), asked, question, evidence, ask)
 
     def _ask(self, observation: Observation, question: Question, evidence: Evidence) -> Answer:
@@ -166,34 +173,55 @@ class Scanning:
             message = f"No provider '{name}' is configured on this server."
             raise ProviderError("provider_rejected", message)
         with _breaking("The analysis"):
-            answer = provider.analyse(question, evidence)
+            try:
+                answer = provider.analyse(question, evidence)
+            except OSError as error:
+                # Not one of our outages: it is the provider that was not reached.
+                raise ProviderError("provider_transient", "The provider could not be reached.") from error
+        with _breaking("The analysis", answer.used):
             problems = check_answer(question, evidence, answer.output)
         if problems:
-            raise refusal(question, problems)
+            refused = refusal(question, problems)
+            refused.used = answer.used
+            raise refused
         return answer
 
-    def _failed(self, job: Job, lease: Lease, error: ProviderError) -> Retry | None:
-        used = error.used
-        if used.cost_usd:
-            told = "a try failed (%s) that used %d and %d tokens, %s US dollars"
-            where = {"observation": str(job.observation_id)}
-            log.info(told, error.kind, used.input_tokens, used.output_tokens, used.cost_usd, extra=where)
-        failures = job.try_number - job.expiries
+    def _failed(
+        self, job: Job, lease: Lease, observation: Observation, error: ProviderError, usage: Usage
+    ) -> Retry | None:
+        failures = observation.failures + 1
+        why: dict[str, Any] = {"kind": error.kind, "message": error.message, "usage": usage}
         if error.kind == "provider_transient" and failures < MAX_TRIES:
             at = self._clock() + pause(failures, error.retry_after, self._chance)
-            self._observations.fail_try(self._context(job), lease, kind=error.kind, message=error.message, retry_at=at)
+            self._observations.fail_try(self._context(job), lease, retry_at=at, **why)
             return Retry(at)
-        self._observations.fail(self._context(job), lease, kind=error.kind, message=error.message)
+        self._observations.fail(self._context(job), lease, **why)
         return None
 
-    def _end_ineligible(self, job: Job, lease: Lease, why: Ineligible) -> None:
-        self._observations.judge_ineligible(self._context(job), lease, kind=why.kind, message=why.message)
+    def _end_ineligible(self, job: Job, lease: Lease, why: Ineligible, usage: Usage) -> None:
+        self._observations.judge_ineligible(self._context(job), lease, kind=why.kind, message=why.message, usage=usage)
 
-    def _stopped(self, job: Job, lease: Lease) -> Retry:
-        """The process ends in the middle of a call. Another worker begins anew, at once."""
-        at, message = self._clock(), "The worker was stopped during the call."
-        self._observations.fail_try(self._context(job), lease, kind="infra_transient", message=message, retry_at=at)
+    def _stopped(self, job: Job, lease: Lease, usage: Usage) -> Retry:
+        """The process ends in the middle of a call. Another worker begins anew, at once.
+
+        It is recorded as a try, since it may have to be paid, and is none of the failures that end a run.
+        """
+        why: dict[str, Any] = {"kind": GIVEN_BACK, "message": "The worker was stopped during the call."}
+        at = self._clock()
+        self._observations.fail_try(self._context(job), lease, retry_at=at, usage=usage, **why)
         return Retry(at)
+
+    def _usage(self, reading: _Reading, used: Used) -> Usage:
+        """What the try took, as its event tells it."""
+        return Usage(
+            requests=used.requests,
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            cost_usd=used.cost_usd,
+            duration_ms=_milliseconds(self._clock() - reading.began),
+            prompt_digest=used.prompt_digest or None,
+            answer_digest=used.answer_digest or None,
+        )
 
     def _ineligible(self, facts: SessionFacts | None) -> Ineligible | None:
         if facts is None:
@@ -241,9 +269,17 @@ class Scanning:
         )
 
 
+def _unreported(job: Job, used: Used) -> None:
+    """Whoever has lost the lease may record nothing, so the log says it. An answer that is kept brings its price."""
+    if used.requests:
+        told = "a lease was lost over a call of %d requests, %d and %d tokens, %s US dollars"
+        where = {"observation": str(job.observation_id)}
+        log.info(told, used.requests, used.input_tokens, used.output_tokens, used.cost_usd, extra=where)
+
+
 @contextmanager
-def _breaking(what: str) -> Generator[None]:
-    """Turns whatever breaks inside, outages apart, into the failure of this one run.
+def _breaking(what: str, used: Used | None = None) -> Generator[None]:
+    """Turns whatever breaks inside, outages apart, into the failure of this one run, which has `used` so much.
 
     The log gets where it broke and not what was said: an error's text can quote the page or the answer.
     """
@@ -253,12 +289,16 @@ def _breaking(what: str) -> Generator[None]:
         raise
     except MissingBlob as error:
         message = "A part of the recording is missing from the blob store."
-        raise ProviderError("internal_error", message) from error
+        raise ProviderError("internal_error", message, used=used) from error
     except Exception as error:
         places = "".join(traceback.format_tb(error.__traceback__))
         log.error("%s broke with %s\n%s", what, type(error).__name__, places)  # noqa: TRY400 - see above
         message = f"{what} broke with {type(error).__name__}."
-        raise ProviderError("internal_error", message) from error
+        raise ProviderError("internal_error", message, used=used) from error
+
+
+def _milliseconds(took: timedelta) -> int:
+    return round(took.total_seconds() * 1000)
 
 
 def _tenant(job: Job) -> Tenant:
@@ -301,6 +341,6 @@ def _success(
         input_tokens=answer.input_tokens,
         output_tokens=answer.output_tokens,
         cost_usd=answer.cost_usd,
-        duration_ms=round(took.total_seconds() * 1000),
+        duration_ms=_milliseconds(took),
         reused_from=told.paid_by,
     )

@@ -31,7 +31,7 @@ from domain.action import Action
 from domain.event import Actor, Aggregate, Event, Stamp, TextRef
 from domain.ids import gap_id
 from domain.integration import Integration
-from domain.observation import Observation
+from domain.observation import Observation, Usage
 from domain.recording import Recording
 from domain.scanner import Scanner
 
@@ -42,6 +42,17 @@ ORGANIZATION = uuid5(NAMES, "organization")
 SCANNER = uuid5(NAMES, "scanner")
 WORKERS = [uuid5(NAMES, f"worker {number}") for number in range(4)]
 JSON = TypeAdapter(dict[str, Any])
+USED = Usage(
+    requests=2,
+    input_tokens=1200,
+    output_tokens=80,
+    cost_usd=Decimal("0.000125"),
+    duration_ms=61_250,
+    prompt_digest="p" * 64,
+    answer_digest="b" * 64,
+)
+UNANSWERED = Usage(1, 0, 0, Decimal(0), 4_000, prompt_digest="p" * 64)
+UNASKED = Usage(requests=0, input_tokens=0, output_tokens=0, cost_usd=Decimal(0), duration_ms=12)
 
 
 class Stamps:
@@ -203,6 +214,7 @@ def _observations(stamps: Stamps, scanner: Scanner) -> Iterator[Observation]:
     running = _requested(stamps, scanner, "s-4")
     running.start(stamps.next(), run=1, try_number=1, lease_token=first, subject=None)
     yield running
+    yield _unanswered(stamps, scanner)
 
 
 def _reused(stamps: Stamps, scanner: Scanner, paid: Observation) -> Observation:
@@ -227,6 +239,27 @@ def _reused(stamps: Stamps, scanner: Scanner, paid: Observation) -> Observation:
         reused_from=paid.id,
     )
     return reused
+
+
+def _unanswered(stamps: Stamps, scanner: Scanner) -> Observation:
+    """Tries that brought nothing, with what they took. The others of this history do not know, as of dead workers."""
+    first, second, third, fourth = WORKERS
+    later = BEGAN + timedelta(minutes=6)
+    paid = _requested(stamps, scanner, "s-6")
+    paid.start(stamps.next(), run=1, try_number=1, lease_token=first, subject=None)
+    failure: dict[str, Any] = {"kind": "provider_transient", "message": "HTTP 503", "retry_at": later, "usage": USED}
+    paid.fail_try(stamps.next(), run=1, lease_token=first, **failure)
+    paid.start(stamps.next(), run=1, try_number=2, lease_token=second, subject=None)
+    stopped: dict[str, Any] = {"kind": "infra_transient", "message": "Stopped.", "retry_at": later, "usage": UNANSWERED}
+    paid.fail_try(stamps.next(), run=1, lease_token=second, **stopped)
+    paid.start(stamps.next(), run=1, try_number=3, lease_token=third, subject=None)
+    wrong: dict[str, Any] = {"kind": "validation_failed", "message": "The answer breaks a rule.", "usage": USED}
+    paid.fail(stamps.next(), run=1, lease_token=third, **wrong)
+    paid.retry(stamps.next(), period="2026-12")
+    paid.start(stamps.next(), run=2, try_number=1, lease_token=fourth, subject=None)
+    gone: dict[str, Any] = {"kind": "no_recording", "message": "There is no recording.", "usage": UNASKED}
+    paid.judge_ineligible(stamps.next(), run=2, lease_token=fourth, **gone)
+    return paid
 
 
 def _requested(stamps: Stamps, scanner: Scanner, session_id: str) -> Observation:

@@ -1,5 +1,7 @@
 """Extensions, Audit: every event tells who, when, from which value to which; pages, filters, tenants."""
 
+from dataclasses import asdict
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +11,7 @@ from psycopg import Connection
 
 from domain.errors import Invalid
 from domain.event import EVENT_CLASSES
+from domain.observation import Usage
 from domain.tenant import Tenant
 from projections import facts
 from projections.queries import history
@@ -46,6 +49,22 @@ def test_changes_go_from_which_value_to_which(world: World, connection: Connecti
     assert (deleted["actor"]["user"]["id"], deleted["actor"]["key_prefix"]) == (1, "phx_12345678")
     assert renamed["correlation_id"] == disabled["correlation_id"] != deleted["correlation_id"]
     assert created["recorded_at"] < renamed["recorded_at"]
+
+
+def test_tries_without_an_answer_tell_what_they_took_each_anew(world: World, connection: Connection) -> None:
+    (observation_id,) = world.observe(world.scanner(), "s1")
+    used = Usage(2, 2400, 160, Decimal("0.00364"), 61_250, "p" * 64, "a" * 64)
+    for number in (1, 2):
+        lease = world.start(observation_id, try_number=number)
+        why: dict[str, Any] = {"kind": "provider_transient", "message": "503", "retry_at": world.clock()}
+        world.observations.fail_try(world.context(), lease, usage=used, **why)
+    world.observations.abandon(world.context(), observation_id, 1, message="Stopped.")
+    catch_up(connection)
+    _, _, first, _, second, abandoned = entries(connection, world, stream=str(observation_id))
+    told = {**asdict(used), "cost_usd": "0.00364"}
+    for entry in (first, second):
+        assert {"field": "usage", "before": None, "after": told} in entry["changes"]
+    assert "usage" not in [change["field"] for change in abandoned["changes"]], "nobody knows"
 
 
 def test_private_text_hashes_and_leases_stay_out(world: World, connection: Connection) -> None:

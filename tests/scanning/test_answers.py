@@ -18,6 +18,7 @@ from commands.sealing import Seal
 from consumers.capture.ending import retention
 from consumers.capture.ending.erasing import Eraser
 from consumers.capture.ending.settler import settle
+from consumers.capture.store.blobs import FolderBlobs
 from consumers.scanning import answers as module
 from consumers.scanning import jobs
 from consumers.scanning.answers import Answers, Asked, forget, uses
@@ -44,7 +45,7 @@ FINDING = Finding(
     confidence=0.8,
 )
 PAID = Answer(
-    OUTPUT, "google", "g", 1200, 80, Decimal("0.0125"), prompt_digest="p" * 64, answer_digest="a" * 64
+    OUTPUT, "google", "g", 1200, 80, Decimal("0.0125"), prompt_digest="p" * 64, answer_digest="a" * 64, requests=1
 )  # fmt: skip
 QUESTION = Question("monitor", CONFIG, "g")
 
@@ -207,6 +208,30 @@ def test_what_a_lost_worker_has_paid_for_serves_the_next_try_and_its_price_is_to
     last = paying.last(observation_id)
     assert (model.asked, last["reused_from"]) == (1, observation_id)
     assert (last["input_tokens"], last["output_tokens"], last["cost_usd"]) == (1200, 80, Decimal("0.0125"))
+
+
+class Broken(FolderBlobs):
+    """It can keep no evidence, for a reason that is no outage."""
+
+    def put(self, environment_id: int, session_id: str, data: bytes) -> str:
+        raise ValueError("broken")
+
+
+def test_what_a_failed_run_has_recorded_as_paid_is_not_told_again_by_the_next(paying: Scans) -> None:
+    paying.providers = {"google": Answering([PAID])}
+    blobs, paying.blobs = paying.blobs, Broken(paying.folder)
+    observation_id = scanned(paying)
+    failed = paying.last(observation_id)
+    assert (failed["type"], failed["kind"]) == ("ObservationFailed", "internal_error")
+    assert (failed["requests"], failed["input_tokens"], failed["cost_usd"]) == (1, 1200, Decimal("0.0125"))
+    assert (failed["prompt_digest"], failed["answer_digest"]) == ("p" * 64, "a" * 64)
+    paying.blobs = blobs
+    paying.observations.retry(paying.context(), observation_id)
+    paying.hear()
+    assert paying.scan() is None
+    last = paying.last(observation_id)
+    assert (asked(paying), last["type"], last["reused_from"]) == (1, "ObservationSucceeded", observation_id)
+    assert (last["input_tokens"], last["output_tokens"], last["cost_usd"]) == (0, 0, 0)
 
 
 def tell(scans: Scans, tenant: Tenant = TENANT) -> bool:

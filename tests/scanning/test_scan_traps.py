@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from threading import Event
 
 import pytest
@@ -95,10 +97,12 @@ def test_what_was_said_of_a_session_that_was_deleted_meanwhile_is_not_stored(sca
     class Deleting(BuiltinProvider):
         def analyse(self, question: Question, evidence: Evidence) -> Answer:
             delete_session(scans)
-            return super().analyse(question, evidence)
+            paid = {"input_tokens": 1200, "cost_usd": Decimal("0.0125"), "requests": 1}
+            return replace(super().analyse(question, evidence), **paid)
 
     observation_id = scans.request(scans.scanner())
     scans.providers = {"builtin": Deleting()}
     assert scans.scan() is None
     ending = scans.last(observation_id)
     assert (ending["type"], ending["kind"]) == ("ObservationIneligible", "no_recording")
+    assert (ending["requests"], ending["input_tokens"], ending["cost_usd"]) == (1, 1200, Decimal("0.0125"))

@@ -1,5 +1,6 @@
 """Observation: runs, tries, leases and endings (architecture 5)."""
 
+from dataclasses import asdict, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,8 @@ from domain.errors import Conflict, LeaseLost
 from domain.event import Stamp, TextRef
 from domain.ids import observation_id
 from domain.observation import (
+    GIVEN_BACK,
+    UNKNOWN,
     Observation,
     ObservationFailed,
     ObservationIneligible,
@@ -19,6 +22,7 @@ from domain.observation import (
     ObservationSucceeded,
     ScanStarted,
     TryFailed,
+    Usage,
 )
 from tests.spec.given import NOW, STAMP, Fact, fact, given
 
@@ -43,27 +47,32 @@ ANSWER: dict[str, Any] = {
     "reused_from": None,
 }
 
+USED = Usage(2, 2400, 160, Decimal("0.00364"), 61_250, "p" * 64, "b" * 64)
+
 
 def started(run: int = 1, try_number: int = 1, token: UUID = FIRST, subject: TextRef | None = None) -> Fact:
     return fact(ScanStarted, run=run, try_number=try_number, lease_token=token, subject=subject)
 
 
-def try_failed(run: int = 1, try_number: int = 1, token: UUID = FIRST) -> Fact:
-    return fact(
-        TryFailed, run=run, try_number=try_number, lease_token=token, kind="timeout", message="Slow.", retry_at=LATER
-    )
+def try_failed(
+    run: int = 1, try_number: int = 1, token: UUID = FIRST, kind: str = "timeout", usage: Usage = USED
+) -> Fact:
+    why: dict[str, Any] = {"kind": kind, "message": "Slow.", "retry_at": LATER, **asdict(usage)}
+    return fact(TryFailed, run=run, try_number=try_number, lease_token=token, **why)
 
 
 def succeeded(run: int = 1, token: UUID = FIRST) -> Fact:
     return fact(ObservationSucceeded, run=run, lease_token=token, **ANSWER)
 
 
-def failed(run: int = 1, token: UUID | None = FIRST) -> Fact:
-    return fact(ObservationFailed, run=run, lease_token=token, kind="provider_error", message="No answer.")
+def failed(run: int = 1, token: UUID | None = FIRST, usage: Usage = UNKNOWN) -> Fact:
+    why: dict[str, Any] = {"kind": "provider_error", "message": "No answer.", **asdict(usage)}
+    return fact(ObservationFailed, run=run, lease_token=token, **why)
 
 
-def ineligible(run: int = 1, token: UUID = FIRST) -> Fact:
-    return fact(ObservationIneligible, run=run, lease_token=token, kind="too_short", message="3 s.")
+def ineligible(run: int = 1, token: UUID = FIRST, usage: Usage = USED) -> Fact:
+    why: dict[str, Any] = {"kind": "too_short", "message": "3 s.", **asdict(usage)}
+    return fact(ObservationIneligible, run=run, lease_token=token, **why)
 
 
 def retried(run: int = 2) -> Fact:
@@ -92,7 +101,8 @@ def start(observation: Observation) -> None:
 
 
 def fail_try(observation: Observation) -> None:
-    observation.fail_try(STAMP, run=1, lease_token=FIRST, kind="timeout", message="Slow.", retry_at=LATER)
+    why: dict[str, Any] = {"kind": "timeout", "message": "Slow.", "retry_at": LATER}
+    observation.fail_try(STAMP, run=1, lease_token=FIRST, usage=USED, **why)
 
 
 def succeed(observation: Observation) -> None:
@@ -100,15 +110,15 @@ def succeed(observation: Observation) -> None:
 
 
 def fail(observation: Observation) -> None:
-    observation.fail(STAMP, run=1, lease_token=FIRST, kind="provider_error", message="No answer.")
+    observation.fail(STAMP, run=1, lease_token=FIRST, kind="provider_error", message="No answer.", usage=USED)
 
 
 def judge(observation: Observation) -> None:
-    observation.judge_ineligible(STAMP, run=1, lease_token=FIRST, kind="too_short", message="3 s.")
+    observation.judge_ineligible(STAMP, run=1, lease_token=FIRST, kind="too_short", message="3 s.", usage=USED)
 
 
 def abandon(observation: Observation) -> None:
-    """What the reaper does: ends the run whoever held it last."""
+    """What the reaper does: ends the run whoever held it last, and what they used nobody knows."""
     token = observation.lease_token
     observation.fail(STAMP, run=1, lease_token=token, kind="provider_error", message="No answer.")
 
@@ -134,7 +144,7 @@ TABLE: dict[str, dict[Any, Any]] = {
     },
     "running": {
         start: started(try_number=2, token=THIRD, subject=TEXT),
-        fail_try: try_failed(), succeed: succeeded(), fail: failed(), judge: ineligible(), abandon: failed(),
+        fail_try: try_failed(), succeed: succeeded(), fail: failed(usage=USED), judge: ineligible(), abandon: failed(),
         retry: CONFLICT,
     },
     "waiting": {
@@ -253,6 +263,29 @@ def test_a_run_that_is_yet_to_come_cannot_begin() -> None:
     given(Observation, REQUESTED).when(
         lambda o: o.start(STAMP, run=2, try_number=1, lease_token=FIRST, subject=None)
     ).then_refused(LeaseLost)
+
+
+# --- what tries without an answer leave ------------------------------------------------------------------------------
+
+
+def test_tries_given_back_are_no_failures_and_a_retry_counts_from_none() -> None:
+    history = [REQUESTED]
+    for number, kind in enumerate(("timeout", GIVEN_BACK, "timeout"), start=1):
+        token = UUID(int=number)
+        history += [started(try_number=number, token=token), try_failed(1, number, token, kind)]
+    waiting = given(Observation, *history).when(lambda _: None).then_nothing()
+    assert (waiting.try_number, waiting.failures) == (3, 2)
+    abandoned = (*history, failed(token=None), retried())
+    assert given(Observation, *abandoned).when(lambda _: None).then_nothing().failures == 0
+
+
+def test_answers_whose_price_is_recorded_are_known_in_every_later_run() -> None:
+    silent = replace(USED, answer_digest=None)
+    history = (
+        *(REQUESTED, started(), try_failed(usage=silent), started(try_number=2, token=SECOND)),
+        *(failed(token=SECOND, usage=USED), retried()),
+    )
+    assert given(Observation, *history).when(lambda _: None).then_nothing().told == (USED.answer_digest,)
 
 
 # --- retry ----------------------------------------------------------------------------------------------------------

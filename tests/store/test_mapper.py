@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import asdict, fields
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import tests.store.catalogue  # noqa: F401 - imports every event class
 from commands.store.mapper import STATE_LIMIT, UPCASTERS, VERSION_KEY, EventMapper
 from domain.event import EVENT_CLASSES, Actor, Aggregate, Event, FirstEvent, stored
+from domain.observation import UNKNOWN, Usage
 from domain.scanner import ScannerRenamed
 from tests.store.strategies import EVENTS
 from tests.store.world import NOW
@@ -191,6 +193,15 @@ def test_a_later_version_than_this_release_knows_is_refused(painting: EventMappe
 def test_every_class_beyond_version_1_has_an_upcaster_for_each_step_and_no_other_exists() -> None:
     steps = {(topic, old) for topic, each in EVENT_CLASSES.items() for old in range(1, each.SCHEMA_VERSION)}
     assert set(UPCASTERS) == steps
+
+
+@pytest.mark.parametrize("topic", ["TryFailed", "ObservationFailed", "ObservationIneligible"])
+def test_what_an_old_try_used_is_not_known_which_is_not_nothing(topic: str) -> None:
+    ending = {"run": 1, "lease_token": str(UUID(int=1)), "kind": "k", "message": "m"}
+    more = {"try_number": 1, "retry_at": "2026-11-23T09:35:00Z"} if topic == "TryFailed" else {}
+    event = EventMapper().decode(STREAM, 3, topic, orjson.dumps({**ENVELOPE, **ending, **more}))
+    assert {each.name: getattr(event, each.name) for each in fields(Usage)} == asdict(UNKNOWN)
+    assert set(asdict(UNKNOWN).values()) == {None}
 
 
 def test_registering_a_class_puts_it_into_the_catalogue() -> None:

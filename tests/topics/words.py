@@ -17,6 +17,16 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def _of_the_unanswered(**fields: str) -> dict[str, str]:
+    """What is said of a try without an answer. Where no worker could tell (it died), nobody knows."""
+    events = ("TryFailed", "ObservationFailed", "ObservationIneligible")
+    unknown = {
+        name: f"{text}{' and' if 'null also' in text else '; null'} when it is not known."
+        for name, text in fields.items()
+    }
+    return {f"{event}.{name}": text for event in events for name, text in unknown.items()}
+
+
 EVENTS = {
     "OrganizationCreated": "An organization came into being. It owns environments, users and a monthly quota.",
     "QuotaSet": "The monthly quota of an organization was set. It replaces what was set before.",
@@ -158,6 +168,16 @@ FIELDS = {
     "output_tokens": "Tokens that the model wrote.",
     "cost_usd": "What the answer cost, in US dollars: a decimal number as text, maybe with an exponent (`1.5E-7`).",
     "duration_ms": "How long the analysis took, in milliseconds.",
+    **_of_the_unanswered(
+        requests="Requests that the model was sent in this try, whether they were answered or not",
+        input_tokens="Tokens that the model read in this try, in requests that it answered",
+        output_tokens="Tokens that the model wrote in this try",
+        cost_usd="What the answered requests of this try cost, in US dollars: a decimal number as text, maybe with an "
+        "exponent",
+        duration_ms="How long this try took, in milliseconds",
+        prompt_digest="SHA-256 of what was asked in this try, in hexadecimal; null also when no model was asked",
+        answer_digest="SHA-256 of the model's raw answers in this try, in hexadecimal; null also when there is none",
+    ),
     "reused_from": "The observation that paid for this answer, of which it was taken over, without tokens and cost; "
     "the observation itself when an earlier try had paid; null when the answer was asked for now.",
 }

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from consumers.scanning.providers.port import Used
+
 Result = TypeVar("Result")
 
 LOOK_SECONDS = 0.2
@@ -17,7 +19,11 @@ _unwanted: ContextVar[Callable[[], bool]] = ContextVar("unwanted", default=lambd
 
 
 class GivenUp(Exception):
-    """The call was cancelled: its lease is lost, or the process stops."""
+    """The call was cancelled: its lease is lost, or the process stops. `used` is what it took until then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used = Used()
 
 
 @contextmanager

@@ -27,13 +27,30 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """What one try took of a model.
+
+    ``requests`` were sent, answered or not; tokens, and US dollars by the catalogue, are those of the answered ones.
+    The digests (SHA-256, hexadecimal) are of what was asked and of the model's raw words; empty without any.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    requests: int = 0
+    prompt_digest: str = ""
+    answer_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A provider's answer.
 
     ``output`` has the closed shape of ``domain.scanner_types.answer_schema`` with citations
     ``(t seconds)`` in its prose; whoever asked checks it with ``check_answer`` and stores ``model_output`` of it.
     ``findings`` are those that were asked for and hold. The digests (SHA-256, hexadecimal) are of all that was asked
-    and of the model's raw words; a provider that has none of its own leaves them empty.
+    and of the model's raw words; a provider that has none of its own leaves them empty. ``requests`` is how often a
+    model was asked for it.
     """
 
     output: dict[str, Any]
@@ -45,30 +62,30 @@ class Answer:
     findings: tuple[Finding, ...] = ()
     prompt_digest: str = ""
     answer_digest: str = ""
+    requests: int = 0
 
-
-@dataclass(frozen=True, slots=True)
-class Used:
-    """What the answered requests of one try took, and US dollars for it by the catalogue."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: Decimal = Decimal(0)
+    @property
+    def used(self) -> Used:
+        return Used(
+            self.input_tokens, self.output_tokens, self.cost_usd, self.requests, self.prompt_digest, self.answer_digest
+        )
 
 
 class ProviderError(Exception):
     """A provider could not answer.
 
     ``message`` may be shown and holds neither page text nor keys; ``retry_after`` is in seconds, None when the
-    provider named none; ``used`` is what the answers cost that came to nothing.
+    provider named none; ``used`` is what the try took that came to nothing.
     """
 
-    def __init__(self, kind: FailureKind, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, kind: FailureKind, message: str, retry_after: float | None = None, used: Used | None = None
+    ) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind: FailureKind = kind
         self.message = message
         self.retry_after = retry_after
-        self.used = Used()
+        self.used = used or Used()
 
 
 class Provider(Protocol):

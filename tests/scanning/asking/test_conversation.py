@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from consumers.scanning.providers.port import Question, Used
+from consumers.scanning.providers.port import Answer, ProviderError, Question
 from tests.scanning.asking.asked import MODEL, Asked, ask, texts
 from tests.scanning.recorded import evidence
 from tests.servers.vendors.all import PROTOCOLS
@@ -31,6 +31,16 @@ def feedback(asked: Asked, number: int = 1) -> str:
     """What a further request says that the first did not."""
     before = {text for document in asked.requests[:number] for text in texts(document)}
     return "\n".join(text for text in texts(asked.requests[number]) if text not in before)
+
+
+def bill(error: ProviderError) -> tuple[int, int, Decimal, int]:
+    used = error.used
+    return used.input_tokens, used.output_tokens, used.cost_usd, used.requests
+
+
+def digests(told: ProviderError | Answer) -> tuple[str, str]:
+    """Of what was asked and of what was said."""
+    return told.used.prompt_digest, told.used.answer_digest
 
 
 @each_protocol
@@ -80,6 +90,7 @@ def test_a_wrong_answer_is_sent_back_once(protocol: Protocol, wrong: dict[str, A
     answer = asked.answer
     assert answer is not None
     assert (answer.input_tokens, answer.output_tokens, answer.cost_usd) == (2400, 160, Decimal("0.00364"))
+    assert answer.requests == 2
 
 
 @each_protocol
@@ -92,17 +103,20 @@ def test_a_second_wrong_answer_is_the_last(protocol: Protocol) -> None:
         "The answer breaks a rule about its reasoning.",
     )
     assert len(asked.requests) == 2
-    assert asked.error.used == Used(2400, 160, Decimal("0.00364")), "both are on the vendor's bill"
+    assert bill(asked.error) == (2400, 160, Decimal("0.00364"), 2), "both are on the vendor's bill"
+    assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests(asked.error))
 
 
 def test_what_was_paid_before_a_failure_of_another_kind_is_told() -> None:
     wrong = ANY.answer({**GOOD, "verdict": "perhaps"})
     failed = ask(ANY, MONITOR, ABOUT, [wrong, ANY.error(503, "away")]).error
     assert failed is not None
-    assert (failed.kind, failed.used) == ("provider_transient", Used(1200, 80, Decimal("0.00182")))
+    assert failed.kind == "provider_transient"
+    assert bill(failed) == (1200, 80, Decimal("0.00182"), 2)
     refused = ask(ANY, MONITOR, ABOUT, [ANY.error(401, "no")]).error
     assert refused is not None
-    assert refused.used == Used()
+    assert bill(refused) == (0, 0, 0, 1)
+    assert digests(refused) == (digests(failed)[0], ""), "what was asked is the same; nothing was said"
 
 
 @each_protocol
@@ -228,14 +242,14 @@ def test_a_time_beyond_all_calendars_is_the_providers_trouble() -> None:
 
 
 def test_digests_are_of_what_was_asked_and_said() -> None:
-    def digests(answer: dict[str, Any], name: str = "card_declined") -> tuple[str, str]:
-        told = ask(ANY, MONITOR, evidence(name), [ANY.answer(answer)]).answer
-        assert told is not None
-        return told.prompt_digest, told.answer_digest
+    def told(answer: dict[str, Any], name: str = "card_declined") -> tuple[str, str]:
+        found = ask(ANY, MONITOR, evidence(name), [ANY.answer(answer)]).answer
+        assert found is not None
+        return digests(found)
 
-    first = digests(GOOD)
-    assert digests(GOOD) == first
-    other = digests({**GOOD, "confidence": 0.7})
+    first = told(GOOD)
+    assert told(GOOD) == first
+    other = told({**GOOD, "confidence": 0.7})
     assert other[0] == first[0]
     assert other[1] != first[1]
-    assert digests({**GOOD, "reasoning": "r"}, "order_fails")[0] != first[0]
+    assert told({**GOOD, "reasoning": "r"}, "order_fails")[0] != first[0]

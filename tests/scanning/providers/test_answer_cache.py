@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from consumers.scanning.model_calls import counts
 from tests.live import wait_until
 from tests.scanning.providers.test_killed_worker import GOOGLE, set_up, worker
 from tests.scanning.providers.vendor_scans import ANSWER, VendorScans
@@ -29,4 +30,6 @@ def test_a_worker_asks_again_only_when_it_is_switched_off(
             wait_until(lambda: not scans.observation(second).in_flight, 60, "the second was not answered")
         assert len(server.requests) == requests
     assert [run.history(one)[-1] for one in (first, second)] == ["ObservationSucceeded"] * 2
+    with scans.pool.connection() as connection:
+        assert [(one.outcome, one.requests) for one in counts(connection)] == [("ok", 1)] * requests
     assert scans.last(second)["reused_from"] == (first if requests == 1 else None)

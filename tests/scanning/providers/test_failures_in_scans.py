@@ -232,6 +232,7 @@ def test_a_worker_that_stops_gives_the_call_up_and_the_job_back(scans: Scans) ->
         assert server.gone.wait(5)
         failed = run.events(observation_id)[-1]
         assert (failed.TOPIC, failed.kind) == ("TryFailed", "infra_transient")
+        assert (failed.requests, failed.answer_digest) == (1, None), "it may have to be paid"
         stop = Event()
         worker = Thread(target=ScanWorker(scans.pool, scans.scanning, "w").run, args=(stop,))
         worker.start()

@@ -3,24 +3,21 @@
 Importing this imports pydantic-ai, which takes seconds: only what asks a model does, at that moment.
 """
 
-import hashlib
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
 from pydantic import ValidationError
 from pydantic_ai import Agent, ModelRetry, NativeOutput, RunContext, StructuredDict, ToolOutput
 from pydantic_ai.capabilities import Hooks
 from pydantic_ai.exceptions import OutputTokenLimitExceeded, UnexpectedModelBehavior
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
-from pydantic_ai.models import Model
+from pydantic_ai.models import Model, ModelRequestContext
 from pydantic_ai.usage import UsageLimits
 
 from consumers.scanning.evidence import Evidence
 from consumers.scanning.providers.checks import check_answer, refusal
+from consumers.scanning.providers.models.exchange import Exchange
 from consumers.scanning.providers.models.fence import Fence
 from consumers.scanning.providers.models.form import NAME, filled, form
-from consumers.scanning.providers.models.prices import Usage
 from consumers.scanning.providers.models.prompts import instructions, message
 from consumers.scanning.providers.port import ProviderError, Question
 
@@ -39,34 +36,23 @@ _BRIEF: Final = """
 An earlier answer was too long and was cut off. Be brief: think shortly, and write half as much in every field."""
 
 
-@dataclass(slots=True)
-class Told:
-    """What came of a conversation: the answer in the form asked for, and the model's raw words."""
-
-    answer: dict[str, Any] = field(default_factory=dict[str, Any])
-    raw: list[str] = field(default_factory=list[str])
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of every answer of the conversation as the model gave it."""
-        return hashlib.sha256(orjson.dumps(self.raw)).hexdigest()
-
-
 class Conversation:
     """Asks one question about one session's evidence. For one use."""
 
-    def __init__(self, model: Model, question: Question, evidence: Evidence, usages: list[Usage]) -> None:
-        """`usages` gets that of each request as it is answered: it is to be paid whatever comes of the conversation."""
+    def __init__(self, model: Model, question: Question, evidence: Evidence, exchange: Exchange) -> None:
+        """`exchange` gets each request as it is sent, and each answer as it comes."""
         self._model = model
         self._question = question
         self._evidence = evidence
-        self._told = Told()
-        self._usages = usages
+        self._exchange = exchange
         self._most = MAX_REQUESTS
         self._cut_off = False
 
-    async def hold(self) -> Told:
-        """Raises ProviderError (``validation_failed``) for answers that stay wrong, and what pydantic-ai raises."""
+    async def hold(self) -> dict[str, Any]:
+        """The answer in the form asked for.
+
+        Raises ProviderError (``validation_failed``) for answers that stay wrong, and what pydantic-ai raises.
+        """
         asked = message(self._evidence, Fence.drawn())
         try:
             return await self._run(asked)
@@ -75,20 +61,19 @@ class Conversation:
             self._most += 1
             return await self._run(asked + _BRIEF)
 
-    async def _run(self, asked: str) -> Told:
+    async def _run(self, asked: str) -> dict[str, Any]:
         try:
             result = await self._agent().run(asked, usage_limits=UsageLimits(request_limit=self._left))
         except UnexpectedModelBehavior as error:
             if type(error) is UnexpectedModelBehavior and self._silent:
                 raise ProviderError("provider_rejected", _SILENT) from error
             raise
-        self._told.answer = result.output
-        return self._told
+        return result.output
 
     @property
     def _silent(self) -> bool:
         """Whether there was not a word in several answers: engine 1.6 takes that for a refusal."""
-        return len(self._usages) > CORRECTIONS and not self._told.raw
+        return len(self._exchange.usages) > CORRECTIONS and not self._exchange.raw
 
     def _agent(self) -> Agent[None, dict[str, Any]]:
         agent: Agent[None, dict[str, Any]] = Agent(
@@ -97,7 +82,13 @@ class Conversation:
             instructions=instructions(self._question),
             deps_type=type(None),
             retries={"output": self._left - 1, "tools": 0},
-            capabilities=[Hooks(after_model_request=self._keep, output_validate_error=self._unreadable)],
+            capabilities=[
+                Hooks(
+                    before_model_request=self._count,
+                    after_model_request=self._keep,
+                    output_validate_error=self._unreadable,
+                )
+            ],
         )
         agent.output_validator(self._checked)
         return agent
@@ -136,12 +127,16 @@ class Conversation:
 
     @property
     def _left(self) -> int:
-        return self._most - len(self._usages)
+        return self._most - len(self._exchange.usages)
+
+    async def _count(self, _: RunContext[None], request: ModelRequestContext) -> ModelRequestContext:
+        self._exchange.requests += 1
+        return request
 
     async def _keep(self, _: RunContext[None], *, response: ModelResponse, **__: object) -> ModelResponse:
         self._cut_off = response.finish_reason == "length"
-        self._usages.append(response.usage)
+        self._exchange.usages.append(response.usage)
         said = [part.content for part in response.parts if isinstance(part, TextPart)]
         called = [part.args_as_json_str() for part in response.parts if isinstance(part, ToolCallPart)]
-        self._told.raw += [*said, *called]
+        self._exchange.raw += [*said, *called]
         return response

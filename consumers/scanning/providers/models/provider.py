@@ -1,7 +1,6 @@
 """A vendor's models as a provider: one conversation per try, judged before anybody sees the answer."""
 
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from consumers.scanning.evidence import Evidence
@@ -9,8 +8,8 @@ from consumers.scanning.providers import calls
 from consumers.scanning.providers.calls import GivenUp
 from consumers.scanning.providers.checks import check_findings
 from consumers.scanning.providers.models.catalogue import CatalogueModel
+from consumers.scanning.providers.models.exchange import Exchange
 from consumers.scanning.providers.models.form import filled
-from consumers.scanning.providers.models.prices import Usage, cost_usd, plausible
 from consumers.scanning.providers.models.prompts import prompt_digest
 from consumers.scanning.providers.port import Answer, FailureKind, ProviderError, Question, Used
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 TRY_SECONDS: Final = 1200.0
 """A whole try, with its correction (engine 1.3, step 6)."""
 
+_IMPLAUSIBLE: Final = "The model provider's count of tokens cannot be right."
 _LATE: Final[tuple[FailureKind, str]] = ("provider_transient", "The model did not finish its answer in time.")
 
 
@@ -42,37 +42,33 @@ class ModelProvider:
         from consumers.scanning.providers.models.conversation import Conversation  # noqa: PLC0415 - takes seconds
         from consumers.scanning.providers.models.failures import provider_error  # noqa: PLC0415 - likewise
 
-        usages: list[Usage] = []
+        exchange = Exchange()
+
+        def used() -> Used:
+            return exchange.used(entry, prompt_digest(question, evidence) if exchange.requests else "")
+
         try:
-            conversation = Conversation(self._model(entry), question, evidence, usages)
-            told = calls.run(conversation.hold(), TRY_SECONDS)
-        except GivenUp:
+            told = calls.run(Conversation(self._model(entry), question, evidence, exchange).hold(), TRY_SECONDS)
+        except GivenUp as given_up:
+            given_up.used = used()
             raise
         except Exception as error:
             failure = ProviderError(*_LATE) if isinstance(error, TimeoutError) else provider_error(error)
-            failure.used = _used(entry, usages)
+            failure.used = used()
             raise failure from error
-        if not all(map(plausible, usages)):
-            raise ProviderError("provider_rejected", "The model provider's count of tokens cannot be right.")
-        output, findings = filled(question, told.answer)
-        used = _used(entry, usages)
+        if not exchange.plausible:
+            raise ProviderError("provider_rejected", _IMPLAUSIBLE, used=used())
+        output, findings = filled(question, told)
+        took = used()
         return Answer(
             output=output,
             provider=self._name,
             model=entry.id,
-            input_tokens=used.input_tokens,
-            output_tokens=used.output_tokens,
-            cost_usd=used.cost_usd,
+            input_tokens=took.input_tokens,
+            output_tokens=took.output_tokens,
+            cost_usd=took.cost_usd,
             findings=check_findings(question, evidence, findings),
-            prompt_digest=prompt_digest(question, evidence),
-            answer_digest=told.digest,
+            prompt_digest=took.prompt_digest,
+            answer_digest=took.answer_digest,
+            requests=took.requests,
         )
-
-
-def _used(entry: CatalogueModel, told: Sequence[Usage]) -> Used:
-    usages = [usage for usage in told if plausible(usage)]
-    return Used(
-        input_tokens=sum(usage.input_tokens for usage in usages),
-        output_tokens=sum(usage.output_tokens for usage in usages),
-        cost_usd=sum((cost_usd(entry, usage) for usage in usages), start=Decimal(0)),
-    )
