@@ -16,6 +16,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
+from consumers.transports.arrays import Bytes
 from consumers.transports.dead_letters import hand_on, owners_of_letters
 from consumers.transports.gauges import Gauge, Standing, read_gauges
 from consumers.transports.handling import Handling
@@ -207,7 +208,7 @@ class PostgresTransport:
                 [record.event_id for record in records],
                 [record.source_id for record in records],
                 [record.key for record in records],
-                [record.value for record in records],
+                Bytes([record.value for record in records]),
                 [pack(record.all_headers()) for record in records],
             ),
         )

@@ -18,7 +18,6 @@ from psycopg_pool import ConnectionPool
 from api.bootstrap import runtime
 from api.http.app import create_app
 from api.http.errors import RETRY_SECONDS
-from api.http.routes import capture
 from api.http.routes.capture import table
 from api.settings import Settings
 from api.wiring import services_for
@@ -26,7 +25,7 @@ from tests.contract.site import CHEAP, Site, refusal, served, serving
 from tests.live import wait_until
 from tests.servers.fixtures import CutKafka
 
-BROWSERS = 60
+BROWSERS = 80
 WAITING = 20
 WAITING_SECONDS = 3.0
 PAGE = {"Origin": "https://shop.example"}
@@ -96,7 +95,8 @@ def test_reads_are_quick_while_a_crowd_waits_for_brokers_that_are_away(site: Sit
         assert refusal(answer) == (503, "server_error", "error", None)
         assert answer.headers["access-control-allow-origin"] == PAGE["Origin"]
     at_once = [answer for took, answer in posted if took < WAITING_SECONDS / 2]
-    assert len(at_once) >= BROWSERS - WAITING - capture.threads(site.services)
+    # One is in hand of those that are read at once, and one of the others; as many wait behind each.
+    assert len(at_once) >= BROWSERS - 2 * (WAITING + 1)
     assert {answer.headers["retry-after"] for answer in at_once} == {str(RETRY_SECONDS)}
 
 

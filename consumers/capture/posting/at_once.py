@@ -15,8 +15,9 @@ from consumers.capture.wire.refusals import CaptureRefused
 MAX_WIRE_BYTES = 16 * 1024
 """Of a body: nineteen in twenty of the corpus have less than 7 KB."""
 
-LIMITS = Limits(inflated_bytes=64 * 1024, events=10, room=lambda _: Room(0))
-"""Nineteen in twenty unpack to 20 KB. With events that are packed as a whole, reading can take long."""
+LIMITS = Limits(inflated_bytes=64 * 1024, values=4_000, events=10, room=lambda _: Room(0))
+"""Nineteen in twenty unpack to 20 KB and 600 values. Lists in lists take ten times as long as what is flat, and events
+that are packed as a whole can be many times what they are on the wire."""
 
 
 class NotAtOnce(Exception):

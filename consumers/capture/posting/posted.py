@@ -25,7 +25,7 @@ from consumers.capture.messages.snapshot import (
     to_messages,
     uuid_of,
 )
-from consumers.capture.wire.encodings import MAX_INFLATED_BYTES, Json, decode_body
+from consumers.capture.wire.encodings import MAX_INFLATED_BYTES, MAX_VALUES, Json, decode_body
 from consumers.capture.wire.inflate import Room
 from consumers.capture.wire.readable import readable
 from consumers.capture.wire.refusals import CaptureRefused, Malformed, TooLarge, UnknownToken
@@ -53,12 +53,14 @@ class Limits(NamedTuple):
     """What one body may be; what is more raises a CaptureRefused."""
 
     inflated_bytes: int
+    values: int
+    """Commas and opening brackets."""
     events: int
     room: Callable[[int], Room]
     """What its packed events may unpack to, by the bytes of the body as sent."""
 
 
-LIMITS = Limits(MAX_INFLATED_BYTES, MAX_EVENTS, Room.of_body)
+LIMITS = Limits(MAX_INFLATED_BYTES, MAX_VALUES, MAX_EVENTS, Room.of_body)
 """Of every body."""
 
 
@@ -109,7 +111,7 @@ def accept(
     Answer 503 when publishing fails: the browser sends the same body again, with the same uuids.
     Raises a CaptureRefused (its `status` is the answer) only when nothing in the body can be taken.
     """
-    document = _document(body, headers, query, limits.inflated_bytes)
+    document = _document(body, headers, query, limits)
     found = _posthog_events(document, query, now, environment_of, limits.room(len(body)), limits.events)
     return _published(found)
 
@@ -126,7 +128,7 @@ def accept_rrweb(
 
     Events may be plain or made strings by `packFn`. A body may carry the token itself, as `token` or `api_key`.
     """
-    document = _document(body, headers, query, limits.inflated_bytes)
+    document = _document(body, headers, query, limits)
     return _published(_rrweb_snapshots(document, query, now, environment_of, limits.room(len(body))))
 
 
@@ -137,13 +139,14 @@ def found_in(
 
     Raises a CaptureRefused only when the body as a whole cannot be read.
     """
-    document = _document(body, headers, query, LIMITS.inflated_bytes)
+    document = _document(body, headers, query)
     plain = isinstance(document, dict) and "events" in document and "session_id" in document
     return (_rrweb_snapshots if plain else _posthog_events)(document, query, now, environment_of, Room())
 
 
-def _document(body: bytes, headers: Mapping[str, str], query: Mapping[str, str], max_bytes: int) -> Json:
-    return decode_body(body, headers.get("content-type", ""), query.get("compression", ""), max_bytes)
+def _document(body: bytes, headers: Mapping[str, str], query: Mapping[str, str], limits: Limits = LIMITS) -> Json:
+    kind, packing = headers.get("content-type", ""), query.get("compression", "")
+    return decode_body(body, kind, packing, limits.inflated_bytes, limits.values)
 
 
 def _published(found: Found) -> Accepted:

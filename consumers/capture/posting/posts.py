@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,10 +86,10 @@ def _read(post: Post) -> Accepted | Exception:
 
 
 def _taken(found: Accepted) -> Taken:
-    size = Counter[int]()
-    for messages in found.by_topic.values():
-        for message in messages:
-            size[int(message.headers["environment_id"])] += content_bytes(message)
+    size: dict[int, int] = {}
+    for message in (*found.messages, *found.analytics):
+        environment_id = int(message.headers["environment_id"])
+        size[environment_id] = size.get(environment_id, 0) + content_bytes(message)
     return Taken(size, found.snapshots, found.events, found.refused)
 
 
