@@ -81,11 +81,13 @@ def test_a_packing_that_takes_long_to_undo_is_left() -> None:
     assert read(packed(snapshot(ITEM)), {"compression": "lz64"}) is None
 
 
-def test_what_only_the_database_can_tell_is_left() -> None:
-    def asking(_: str) -> int | None:
-        raise NotAtOnce
+def test_what_only_the_database_can_tell_is_said() -> None:
+    def asking(token: str) -> int | None:
+        raise NotAtOnce(token)
 
-    assert read_at_once(accept, packed(snapshot(ITEM)), {}, {}, NOW, asking) is None
+    with pytest.raises(NotAtOnce) as unsure:
+        read_at_once(accept, packed(snapshot(ITEM)), {}, {}, NOW, asking)
+    assert unsure.value.token == KEY
 
 
 def test_common_bodies_are_common() -> None:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -19,8 +20,11 @@ from api.bootstrap import runtime
 from api.http.app import create_app
 from api.http.errors import RETRY_SECONDS
 from api.http.routes.capture import table
+from api.http.routes.capture.posting import SMALL_BYTES
 from api.settings import Settings
 from api.wiring import services_for
+from consumers.capture.messages.snapshot import MAX_TEXT_BYTES
+from consumers.capture.store.blobs import FolderBlobs
 from tests.contract.site import CHEAP, Site, refusal, served, serving
 from tests.live import wait_until
 from tests.servers.fixtures import CutKafka
@@ -33,13 +37,26 @@ READ_SECONDS = 1.0
 """Far above what a read takes, far below what the transport's patience is."""
 
 
-def snapshot(site: Site) -> bytes:
+class Slow(FolderBlobs):
+    """A store that takes long, until it is told to go on."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def put(self, environment_id: int, session_id: str, data: bytes) -> str:
+        self.asked.set()
+        assert self.go_on.wait(60)
+        return super().put(environment_id, session_id, data)
+
+
+def snapshot(site: Site, token: str | None = None, href: str = "https://shop.example/") -> bytes:
     session_id = str(uuid4())
     known = {
-        "$snapshot_data": [{"type": 4, "timestamp": 1760000000000, "data": {"href": "https://shop.example/"}}],
+        "$snapshot_data": [{"type": 4, "timestamp": 1760000000000, "data": {"href": href}}],
         "$session_id": session_id,
         "$window_id": session_id,
-        "token": site.project_token,
+        "token": token or site.project_token,
         "distinct_id": "d",
     }
     return gzip.compress(json.dumps([{"event": "$snapshot", "properties": known}]).encode())
@@ -98,6 +115,27 @@ def test_reads_are_quick_while_a_crowd_waits_for_brokers_that_are_away(site: Sit
     # One is in hand of those that are read at once, and one of the others; as many wait behind each.
     assert len(at_once) >= BROWSERS - 2 * (WAITING + 1)
     assert {answer.headers["retry-after"] for answer in at_once} == {str(RETRY_SECONDS)}
+
+
+def test_common_posts_go_on_while_others_take_long(site: Site, tmp_path: Path) -> None:
+    """Also those whose token nobody has asked for yet, or not in the last second."""
+    made = site.accounts.create_environment(site.system, site.organization_id, "Beside")
+    site.caught_up(made.position)
+    store = Slow(tmp_path)
+    answers: list[httpx.Response] = []
+    with served(replace(site.services, blobs=store)) as client:
+        body = snapshot(site, href="x" * (MAX_TEXT_BYTES + 1))
+        assert len(body) < SMALL_BYTES
+        other = threading.Thread(target=lambda: answers.append(client.post("/s/", content=body)))
+        other.start()
+        try:
+            assert store.asked.wait(30)
+            assert client.post("/s/", content=snapshot(site, made.project_token), timeout=10).status_code == 200
+            assert not answers
+        finally:
+            store.go_on.set()
+            other.join()
+    assert [answer.status_code for answer in answers] == [200]
 
 
 def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

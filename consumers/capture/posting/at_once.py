@@ -22,7 +22,11 @@ can be many times what they are on the wire."""
 
 
 class NotAtOnce(Exception):
-    """Whose the body is cannot be told without asking the database."""
+    """Whose `token` is, or whether more may be taken for it today, cannot be told without asking the database."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("only the database can tell")
+        self.token = token
 
 
 class Reader(Protocol):
@@ -50,12 +54,12 @@ def read_at_once(
 ) -> Accepted | None:
     """What `accepting` finds in a small body that is all well; None for every other, which it has to be asked about.
 
-    Takes five milliseconds at most and waits for nothing. `environment_of` may raise NotAtOnce.
+    Takes five milliseconds at most and waits for nothing. Raises NotAtOnce when `environment_of` does.
     """
     if len(body) > MAX_WIRE_BYTES or ("compression" in query and query["compression"].startswith("lz")):
         return None
     try:
         found = accepting(body, headers, query, now, environment_of, LIMITS)
-    except (CaptureRefused, NotAtOnce):
+    except CaptureRefused:
         return None
     return None if found.refused else found

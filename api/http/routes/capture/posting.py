@@ -25,7 +25,7 @@ from api.http.line import Full, Line
 from api.http.routes.capture.cross_origin import allowed
 from api.http.services import Services
 from consumers.capture.messages.held import Holding
-from consumers.capture.posting.at_once import Reader, read_at_once
+from consumers.capture.posting.at_once import NotAtOnce, Reader, read_at_once
 from consumers.capture.posting.posted import Accepted
 from consumers.capture.posting.posts import Post, Taken
 from consumers.capture.posting.posts import take as take_posts
@@ -62,6 +62,8 @@ class Place:
     line: Line
     arriving: Deadlines
     """Of bodies."""
+    asked: Batches[str, None]
+    """Tokens of common bodies that only the database knows. Apart as well: each is asked for every second."""
     read: Together
     """Common bodies, which are read already when they come here."""
     unread: Together
@@ -111,7 +113,7 @@ def taking(accepting: Reader, place: Place) -> Answering:
         headers = {"content-type": header_of(request.scope, b"content-type") or ""}
         query = dict(request.query_params) if request.scope["query_string"] else {}
         now = services.clock()
-        found = read_at_once(accepting, body, headers, query, now, services.sure_of)
+        found = await _found(partial(read_at_once, accepting, body, headers, query, now, services.sure_of), place)
         if found is not None:
             taken = await place.read.run(found)
         else:
@@ -127,6 +129,19 @@ def taking(accepting: Reader, place: Place) -> Answering:
         return TAKEN
 
     return take
+
+
+async def _found(read: Callable[[], Accepted | None], place: Place) -> Accepted | None:
+    """What `read` returns, when need be after the database was asked; None when that does not help."""
+    try:
+        return read()
+    except NotAtOnce as unsure:
+        token = unsure.token
+    await place.asked.run(token)
+    try:
+        return read()
+    except NotAtOnce:
+        return None
 
 
 def publisher_of(services: Services) -> Holding:
