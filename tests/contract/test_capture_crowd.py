@@ -1,5 +1,6 @@
 """Capture while its transport is away: a crowd of browsers neither keeps readers waiting nor fills the memory."""
 
+import gc
 import gzip
 import http.client
 import json
@@ -24,6 +25,7 @@ from api.http.routes.capture.posting import SMALL_BYTES
 from api.settings import Settings
 from api.wiring import services_for
 from consumers.capture.messages.snapshot import MAX_TEXT_BYTES
+from consumers.capture.posting.posts import Post
 from consumers.capture.store.blobs import FolderBlobs
 from tests.contract.site import CHEAP, Site, refusal, served, serving
 from tests.live import wait_until
@@ -162,6 +164,25 @@ def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.Mon
         assert slow.getresponse().status == 400
         slow.close()
         assert client.post("/s/", content=b"y" * 90_000).status_code == 400, "the room is free again"
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000, 1_000_000])
+def test_what_is_refused_is_gone_without_the_cyclic_collector(site: Site, size: int) -> None:
+    """It comes seldom: forty of the largest bodies were a gigabyte until then."""
+
+    def kept() -> int:
+        return sum(type(one) is Post for one in gc.get_objects())
+
+    with served(site.services) as client:
+        gc.collect()
+        before = kept()
+        gc.disable()
+        try:
+            assert {client.post("/s/", content=b"\0" * size).status_code for _ in range(5)} == {400}
+            assert client.post("/s/", content=snapshot(site, "nobody's")).status_code == 401
+            wait_until(lambda: kept() <= before, 5, "what was posted is gone")
+        finally:
+            gc.enable()
 
 
 def test_a_sender_that_leaves_gives_its_room_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from consumers.capture.posting.posted import Accepted, EnvironmentOf, Limits
 from consumers.capture.wire.inflate import Room
-from consumers.capture.wire.refusals import CaptureRefused
+from consumers.capture.wire.refusals import CaptureRefused, forget
 
 MAX_WIRE_BYTES = 16 * 1024
 """Of a body: nineteen in twenty of the corpus have less than 7 KB."""
@@ -60,6 +60,9 @@ def read_at_once(
         return None
     try:
         found = accepting(body, headers, query, now, environment_of, LIMITS)
-    except CaptureRefused:
+    except CaptureRefused as refused:
+        forget(refused)
         return None
+    for refused in found.refused:
+        forget(refused)
     return None if found.refused else found

@@ -30,7 +30,7 @@ from consumers.capture.posting.posted import Accepted
 from consumers.capture.posting.posts import Post, Taken
 from consumers.capture.posting.posts import take as take_posts
 from consumers.capture.wire.encodings import MAX_WIRE_BYTES
-from consumers.capture.wire.refusals import CaptureRefused, OverDay
+from consumers.capture.wire.refusals import CaptureRefused, OverDay, forget
 from consumers.transports.port import Unavailable
 
 log = logging.getLogger("replay_vision.http.capture")
@@ -94,7 +94,11 @@ def answered(answering: Answering, place: Place, limit: int = MAX_WIRE_BYTES) ->
         except Full:
             return _refused(unavailable("Too many recordings are being taken in."))
         except Exception as error:  # noqa: BLE001 - answered, and logged where nobody foresaw it
-            return _refused(_refusal(request, error, place.services))
+            refusal = _refusal(request, error, place.services)
+            # What was waited for holds the error, which holds those that waited, and they hold the body: megabytes that
+            # would stay until the cyclic collector comes.
+            forget(error, told=True)
+            return _refused(refusal)
 
     return answer
 
