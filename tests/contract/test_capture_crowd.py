@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from api.http.app import create_app
 from api.http.errors import RETRY_SECONDS
 from api.http.routes.capture import table
 from api.http.routes.capture.posting import SMALL_BYTES
+from api.http.tokens import Tokens
 from api.settings import Settings
 from api.wiring import services_for
 from consumers.capture.messages.snapshot import MAX_TEXT_BYTES
@@ -138,6 +140,24 @@ def test_common_posts_go_on_while_others_take_long(site: Site, tmp_path: Path) -
             store.go_on.set()
             other.join()
     assert [answer.status_code for answer in answers] == [200]
+
+
+def test_a_crowd_of_sites_is_told_in_time_that_the_database_is_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose each token is would be asked one after the other, and each time it takes as long to find out."""
+    monkeypatch.setattr(table, "WAITING_SECONDS", WAITING_SECONDS)
+
+    class Away:
+        def connection(self) -> Any:
+            time.sleep(1)
+            raise site.services.outages[0]("secret address")
+
+    with served(replace(site.services, tokens=Tokens(Away()))) as client, ThreadPoolExecutor(BROWSERS // 4) as crowd:
+        began = time.monotonic()
+        posts = [crowd.submit(client.post, "/s/", content=snapshot(site, f"site {at}")) for at in range(BROWSERS // 4)]
+        assert {refusal(post.result())[0] for post in posts} == {503}
+        assert time.monotonic() - began < 3 * WAITING_SECONDS
 
 
 def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

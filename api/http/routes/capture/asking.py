@@ -5,10 +5,14 @@ An answer holds for a second (tokens) or five (allowance), so that every common 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from api.http.services import Services
-from consumers.capture.wire.refusals import CaptureRefused
+from consumers.capture.wire.refusals import CaptureRefused, forget
+
+SECONDS = 1.0
+"""Of asking. While the database is away each token takes seconds, and whoever waits must be told so in time."""
 
 
 def ask(tokens: Sequence[str], services: Services) -> list[Exception | None]:
@@ -16,8 +20,17 @@ def ask(tokens: Sequence[str], services: Services) -> list[Exception | None]:
 
     An exception stands where the database did not answer. What is to be said of a token that is nobody's, or that has
     used up its day, depends on the rest of the body: whoever reads it says so.
+
+    After SECONDS, of the first ones only, at least of one.
     """
-    found = {token: _asked(token, services) for token in dict.fromkeys(tokens)}
+    until = time.monotonic() + SECONDS
+    found: dict[str, Exception | None] = {}
+    for place, token in enumerate(tokens):
+        if token in found:
+            continue
+        if place and time.monotonic() > until:
+            return [found[asked] for asked in tokens[:place]]
+        found[token] = _asked(token, services)
     return [found[token] for token in tokens]
 
 
@@ -29,5 +42,6 @@ def _asked(token: str, services: Services) -> Exception | None:
     except CaptureRefused:
         return None
     except Exception as error:  # noqa: BLE001 - the answer to those who asked about this token
+        forget(error)
         return error
     return None
