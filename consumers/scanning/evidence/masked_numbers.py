@@ -4,6 +4,8 @@ import re
 from itertools import pairwise
 from typing import Final
 
+from consumers.scanning.evidence.masked_pieces import BETWEEN, as_pieces
+
 CARD_DIGITS: Final = range(13, 20)
 """Lengths of card numbers (ISO/IEC 7812)."""
 PHONE_DIGITS: Final = range(7, 16)
@@ -34,8 +36,8 @@ _IBAN_COUNTRIES: Final = (
 )
 """Countries of the IBAN registry (SWIFT), each with the length of its numbers."""
 _IBAN_LENGTHS: Final = {text[:2]: int(text[2:]) for text in _IBAN_COUNTRIES.split(" ")}
-_IBAN_BEGIN: Final = re.compile(rf"\b(?:{'|'.join(_IBAN_LENGTHS)})\d\d(?=[ -]?\w)", re.IGNORECASE)
-_IBAN_REST: Final = re.compile(r"(?:[ -]?[A-Z0-9])*", re.IGNORECASE)
+_IBAN_BEGIN: Final = re.compile(rf"\b[A-Za-z]{{2}}\d\d(?=[ {BETWEEN}-]?\w)")
+_IBAN_REST: Final = re.compile(rf"(?:[ {BETWEEN}-]?[A-Z0-9])*", re.IGNORECASE)
 
 _RUN: Final = re.compile(rf"(?<![\w.#/-])(?:\+ ?)?\(?\d[\d ()./{_HYPHENS}]{{5,26}}\d(?![\w%])")
 _DATE: Final = re.compile(
@@ -101,14 +103,16 @@ def mask_ibans(text: str) -> str:
     for begin in _IBAN_BEGIN.finditer(text):
         end = _iban_end(text, begin.start()) if begin.start() >= done else 0
         if end:
-            parts += [text[done : begin.start()], "[iban]"]
+            parts += [text[done : begin.start()], as_pieces("[iban]", text[begin.start() : end])]
             done = end
     return "".join([*parts, text[done:]])
 
 
 def _iban_end(text: str, start: int) -> int:
     """Where the number that begins at ``start`` ends; 0 if it is none."""
-    wanted = _IBAN_LENGTHS[text[start : start + 2].upper()]
+    wanted = _IBAN_LENGTHS.get(text[start : start + 2].upper())
+    if wanted is None:
+        return 0
     rest = _IBAN_REST.match(text, start, start + 2 * wanted)
     places = [at for at in range(start, rest.end() if rest else start) if text[at].isalnum()][:wanted]
     if len(places) < wanted or text[places[-1] + 1 : places[-1] + 2].isalnum():

@@ -16,7 +16,7 @@ from consumers.scanning.evidence.happenings import Story
 from consumers.scanning.evidence.signals import KINDS, MAX_PER_KIND
 
 MAX_LINE_CHARS: Final = 700
-"""Of one line: enough for a page's title, headings and main text (reading.MAIN_CHARS). Ours."""
+"""Of one line: enough for a page's title, headings and main text (page_text.MAIN_CHARS). Ours."""
 HEADER_BYTES: Final = 4_000
 """Kept for the header, which is longest when much was left out."""
 _WEIGHTS: Final = {

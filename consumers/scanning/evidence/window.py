@@ -6,11 +6,11 @@ from typing import Any, Final
 from consumers.scanning.evidence.happenings import Click, Page, Shown, Story, Typing, moments
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node
 from consumers.scanning.evidence.naming import Pointers
+from consumers.scanning.evidence.page_text import PageText, read_page
 from consumers.scanning.evidence.reading import (
     LAYERS,
     UNSEEN,
     Block,
-    PageText,
     blocks_of,
     editable,
     encloses,
@@ -18,7 +18,6 @@ from consumers.scanning.evidence.reading import (
     hidden,
     owner_of,
     place_of,
-    read_page,
     run_of,
     text_of,
     tokens,
