@@ -53,6 +53,7 @@ _CLICKABLE_WORDS: Final = frozenset(
         "pointer",
     }
 )
+_NOT_OF_ID: Final = re.compile(r"[^\w.:\[\]-]+")
 _FILE: Final = re.compile(
     r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.IGNORECASE
 )
@@ -224,7 +225,7 @@ def _control_name(node: Node) -> str:
     image = next(filter(None, images), "")
     if image:
         return _quote(image)
-    return f"{node.tag}#{clean(node.attribute('id'), 30)}" if node.attribute("id") else node.tag
+    return _by_id(node)
 
 
 def _field_name(node: Node) -> str:
@@ -237,7 +238,13 @@ def _field_name(node: Node) -> str:
     for candidate in (node.attribute("aria-label"), label, node.attribute("placeholder"), node.attribute("name")):
         if candidate:
             return _quote(candidate)
-    return f"{node.tag}#{clean(node.attribute('id'), 30)}" if node.attribute("id") else node.tag
+    return _by_id(node)
+
+
+def _by_id(node: Node) -> str:
+    """Tag and id, which stand without quotation marks and so hold nothing that could be read as words of ours."""
+    name = _NOT_OF_ID.sub("-", clean(node.attribute("id"), 30))
+    return f"{node.tag}#{name}" if name else node.tag
 
 
 def _label_before(node: Node) -> str:
