@@ -10,6 +10,7 @@ from typing import Final
 from consumers.scanning.evidence.languages import words
 from consumers.scanning.evidence.masking import clean, clean_url
 from consumers.scanning.evidence.mirror import ELEMENT, Node, Room, walk
+from consumers.scanning.evidence.neighbours import masked_beside
 from consumers.scanning.evidence.reading import FIELDS, editable, text_of, tokens
 
 NAME_CHARS: Final = 60
@@ -215,9 +216,11 @@ def _field_role(field: Node | None) -> str:
 
 def _control_name(node: Node) -> str:
     """aria-label, text, title, alt, value, then id or tag; capture 6 lists what others use."""
-    text = node.attribute("aria-label") or text_of(node, NAME_CHARS, Room(MAX_NAMED))
+    if node.attribute("aria-label"):
+        return _quote(node.attribute("aria-label"))
+    text = text_of(node, NAME_CHARS, Room(MAX_NAMED))
     if text:
-        return _quote(text)
+        return _quote(masked_beside(node, text, inside=False).get(node.id, text))
     for name in ("title", "alt", "value", "placeholder"):
         if node.attribute(name):
             return _quote(node.attribute(name))

@@ -1,5 +1,6 @@
 """What a page says as a whole: its title, headings, messages, and the beginning of its main text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from consumers.scanning.evidence.reading import BLOCK_CHARS, MAX_BLOCKS, Block, 
 CHROME: Final = frozenset({"nav", "header", "footer", "aside"})
 MAIN_CHARS: Final = 400
 """Of the main part: a paragraph. Ours."""
+_BETWEEN: Final = " | "
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,19 @@ class PageText:
     messages: tuple[Block, ...] = ()
     blocks: tuple[Block, ...] = ()
     main: str = ""
+
+    def without(self, pieces: Mapping[int, str]) -> "PageText":
+        """The same with other texts for the blocks of these nodes."""
+        old = {b.text: pieces[b.node] for b in (*self.messages, *self.blocks) if b.node in pieces}
+        if not old:
+            return self
+        return PageText(
+            title=self.title,
+            headings=tuple(old.get(text, text) for text in self.headings),
+            messages=tuple(b._replace(text=old.get(b.text, b.text)) for b in self.messages),
+            blocks=tuple(b._replace(text=old.get(b.text, b.text)) for b in self.blocks),
+            main=_BETWEEN.join(old.get(text, text) for text in self.main.split(_BETWEEN)),
+        )
 
 
 def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
@@ -62,7 +77,7 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
 
 def _joined(texts: list[str]) -> str:
     """Texts that stand apart on the page may stand beside each other here."""
-    return cut(" | ".join(filter(None, mask_beside(texts))), MAIN_CHARS)
+    return cut(_BETWEEN.join(filter(None, mask_beside(texts))), MAIN_CHARS)
 
 
 def _in_chrome(mirror: Mirror, node_id: int) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final, NamedTuple
 
 from consumers.scanning.evidence.masking import MASKED, clean, looks_like_name, mask_beside
@@ -211,14 +211,17 @@ def _place_named(words: tuple[str, ...]) -> str:
 
 def text_of(node: Node, limit: int = BLOCK_CHARS, room: Room | None = None) -> str:
     """The visible text below ``node`` as one run, as far as there is room for reading."""
-    parts: list[str] = []
+    pieces: list[Node] = []
     size = 0
     for piece in _visible_texts(node, room):
-        parts.append(piece.text)
+        pieces.append(piece)
         size += len(piece.text)
         if size > limit * 4:
             break
-    return _run_of(parts, limit)
+    if len(pieces) > 1 and any("@" in piece.text for piece in pieces):
+        runs = groupby(pieces, lambda piece: owner_of(piece.parent or piece, node))
+        return clean(" ".join(_run_of([piece.text for piece in run], limit * 4) for _, run in runs), limit)
+    return _run_of([piece.text for piece in pieces], limit)
 
 
 def blocks_of(
@@ -336,7 +339,10 @@ def _visible_texts(top: Node, room: Room | None) -> Iterator[Node]:
             if node.text and not node.text.isspace():
                 yield node
             continue
-        if node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides)):
-            continue
-        if node.first is not None:
+        if not unread(node) and node.first is not None:
             stack.append(node.first)
+
+
+def unread(node: Node) -> bool:
+    """Whether what is in an element is no text of the page, by what the element itself is."""
+    return node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides))

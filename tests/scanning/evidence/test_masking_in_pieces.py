@@ -104,6 +104,78 @@ def test_a_whole_address_takes_no_neighbour_with_it() -> None:
     assert "Write to us. | [email] | Opening hours" in read(blocks("Write to us.", "ann@mail.example", "Opening hours"))
 
 
+def said(browser: Browser) -> str:
+    """Everything told of a session."""
+    found = build_evidence(browser.wait(3).leave())
+    return "\n".join([found.text, *(line.text for line in found.lines), *(signal.subject for signal in found.signals)])
+
+
+def page(body: str) -> Browser:
+    return Browser().load("https://shop.test/", f"<main><button id='k'>Show</button>{body}</main>").wait(2)
+
+
+def test_an_element_is_named_without_the_piece_in_it() -> None:
+    browser = page(
+        "<table><tr id='r'><td id='a'>jane.doe</td><td id='b'>@example.com</td><td id='c'>Paid</td></tr></table>"
+    )
+    for name in "abrc":
+        browser.click(name).wait(3)
+    text = said(browser)
+    assert not [piece for piece in ("jane", "example") if piece in text]
+    assert 'click "[email]" text' in text
+    assert 'click "Paid" text' in text
+    assert 'click "[email] Paid" text' in text
+
+
+def test_a_click_on_a_group_of_a_card() -> None:
+    browser = page(
+        "<div><div id='a'>4916</div><div id='b'>3385</div><div id='c'>0608</div><div id='d'>2832</div></div>"
+    )
+    for name in "abcd":
+        browser.click(name).wait(3)
+    text = said(browser)
+    assert not [group for group in ("4916", "3385", "0608", "2832") if group in text]
+
+
+def test_cells_that_a_script_adds() -> None:
+    browser = page("<table><tr id='r'></tr></table>").click("k")
+    text = said(browser.fill("r", "<td>jane.doe</td><td>@example.com</td><td>Gold</td>"))
+    assert not [piece for piece in ("jane", "example") if piece in text]
+    assert '"Gold"' in text
+
+
+@pytest.mark.parametrize("order", ["abcd", "dcba", "bdac"])
+def test_what_was_told_is_taken_back_when_the_rest_comes(order: str) -> None:
+    browser = page("<div><p id='a'></p><p id='b'></p><p id='c'></p><p id='d'></p></div>").click("k")
+    groups = dict(zip("abcd", ("4916", "3385", "0608", "2832"), strict=True))
+    for name in order:
+        browser.wait(0.2).fill(name, groups[name])
+    text = said(browser)
+    assert not [group for group in groups.values() if group in text]
+    assert "[card]" in text
+
+
+def test_what_the_page_told_is_taken_back_when_the_rest_comes() -> None:
+    browser = page("<h2>Contact</h2><p>jane.doe</p><p id='b'></p><p>Open all day</p>").click("k").wait(1)
+    text = said(browser.fill("b", "@example.com"))
+    assert not [piece for piece in ("jane", "example") if piece in text]
+    assert "Open all day" in text
+
+
+def test_numbers_that_a_script_adds_stay() -> None:
+    browser = page("<div><p>Total</p><p id='a'></p><p>4916</p><p>3385</p></div>").click("k").wait(0.2)
+    assert 'screen shows "1024"' in said(browser.fill("a", "1024"))
+
+
+def test_fields_in_a_row_tell_nothing_of_their_content() -> None:
+    field = "<input id='{0}' value='{1}' readonly>"
+    html = "".join(field.format(*pair) for pair in zip("abcd", ("4916", "3385", "0608", "2832"), strict=True))
+    browser = page(f"<form>{html}</form>")
+    for name in "abcd":
+        browser.click(name).wait(1).type(name, "1234")
+    assert not [group for group in ("4916", "3385", "0608", "2832") if group in said(browser)]
+
+
 WORDS = st.sampled_from(
     ["Total", "Qty", "9.99", "€ 12", "1,024", "12:30", "2026-03-14", "Blue", "x2", "80 %", "in stock"]
 )
