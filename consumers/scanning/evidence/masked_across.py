@@ -18,12 +18,8 @@ LOCAL_CHARS: Final = 100
 HOST_CHARS: Final = 300
 """Looked at on either side of an @: 64 and 255 are allowed (RFC 5321, 4.5.3.1), and marks between the pieces."""
 
-_MAY: Final = re.compile(
-    rf"@|[\[({{<]at[\])}}>]|\d[^\w{BETWEEN}]{{0,3}}{BETWEEN}\W{{0,3}}\d"
-    rf"|[^\W\d][:.#)\"']? ?{BETWEEN}\W{{0,3}}[\w-]*\d",
-    re.IGNORECASE,
-)
-"""Where something may go on in the next text."""
+_NUMBERS_MEET: Final = re.compile(rf"\d[^\w{BETWEEN}]{{0,3}}{BETWEEN}\W{{0,3}}\d")
+"""Where a number may go on in the next text."""
 
 _L: Final = r"[\w.+'!#$&*^{|}~-]"
 _AT: Final = re.compile(r"@|[\[({<]at[\])}>]", re.IGNORECASE)
@@ -85,13 +81,14 @@ def mask_across(texts: Sequence[str], *, each: bool = False) -> list[str]:
     a piece, or with ``each`` in all of them; a text that held nothing else may be empty.
     """
     text = joined(list(texts))
-    if BETWEEN not in text or not _MAY.search(text):
+    if BETWEEN not in text:
         return list(texts)
-    text = _DIGITS.sub(_card, mask_ibans(_emails(text)))
-    if names_code(text):
-        text = mask_social_security(mask_codes(text))
-    text = _CODE_FIRST.sub(_phone, text)
+    text = mask_ibans(_emails(text) if "@" in text or _AT.search(text) else text)
+    if _NUMBERS_MEET.search(text):
+        text = _CODE_FIRST.sub(_phone, _DIGITS.sub(_card, text))
     lower = text.lower()
+    if names_code(lower):
+        text = mask_social_security(mask_codes(text))
     if any(word in lower for word in _CALLS):
         text = _PHONE.sub(_called, text)
     if any(word in lower for word in _SECRETS):

@@ -1,5 +1,6 @@
 """What stands beside an element on its page: what is said of one element alone may be a piece of what goes on there."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +12,9 @@ NEAR: Final = 8
 """Texts looked at on either side: the longest account number has nine groups (ISO 13616)."""
 STEPS: Final = 80
 """Nodes gone through on either side, so that every click and every new text may ask. Ours."""
+_PIECE: Final = re.compile(r"\d|@|^[.+_-]|[+_-]$|\bat[\])}>]")
+_GOES_ON: Final = re.compile(r"\s*[@.+_\uff20\[({<-]")
+"""What a piece of something holds, and how the rest of an address begins after a text without any of it."""
 CHARS: Final = 200
 """Of each of them, what lies towards the element: where something would go on."""
 
@@ -21,18 +25,23 @@ def masked_beside(node: Node, text: str, *, inside: bool) -> dict[int, str]:
     ``text`` is what ``node`` says. ``inside``: other elements in it may go on as well, its own text being only what no
     block in it holds; otherwise it is all that is in it.
     """
+    ahead = (node.first or _beyond(node)) if inside else _beyond(node)
+    if not _PIECE.search(text) and not _meets(_runs(node, _previous(node), _previous, 1), _runs(node, ahead, _next, 1)):
+        return {}
     before = [(one, said[-CHARS:]) for one, said in _runs(node, _previous(node), _previous)]
-    after = [
-        (one, said[:CHARS])
-        for one, said in _runs(node, (node.first or _beyond(node)) if inside else _beyond(node), _next)
-    ]
+    after = [(one, said[:CHARS]) for one, said in _runs(node, ahead, _next)]
     beside = [*reversed(before), (node, text), *after]
     told = [said for _, said in beside]
     masked = mask_beside(told, each=True)
     return {one.id: clean(new, BLOCK_CHARS) for (one, said), new in zip(beside, masked, strict=True) if new != said}
 
 
-def _runs(node: Node, at: Node | None, step: Callable[[Node], Node | None]) -> list[tuple[Node, str]]:
+def _meets(before: list[tuple[Node, str]], after: list[tuple[Node, str]]) -> bool:
+    """Whether an address may go on in the text before or after one that has no sign of an address itself."""
+    return any(said.rstrip().endswith("@") for _, said in before) or any(_GOES_ON.match(said) for _, said in after)
+
+
+def _runs(node: Node, at: Node | None, step: Callable[[Node], Node | None], near: int = NEAR) -> list[tuple[Node, str]]:
     """Elements other than ``node`` with what each says, from ``at`` on, the nearest first."""
     runs: list[tuple[Node, str]] = []
     for _ in range(STEPS):
@@ -43,7 +52,7 @@ def _runs(node: Node, at: Node | None, step: Callable[[Node], Node | None]) -> l
             if runs and runs[-1][0] is owner:
                 parts = (runs[-1][1], at.text) if step is _next else (at.text, runs[-1][1])
                 runs[-1] = (owner, " ".join(parts))
-            elif len(runs) == NEAR:
+            elif len(runs) == near:
                 break
             else:
                 runs.append((owner, at.text))

@@ -377,6 +377,7 @@ def test_masking_never_breaks_and_takes_its_time(text: str) -> None:
     "piece",
     [
         *("a@", "http://", "1 ", "+1(", "x-1", "eyJ", "[at]", "A b ", "de1", "token=", "%40"),
+        *("code ", "your code 1", "a b code", "1 is ", "code: 1 2 ", "12 is your a ", "ssn 1", "1-1 code", "aB0/"),
         *("Aa-", "otp: 1", "{dot}", "%25", "1\u2010", "1_", "1111 | ", "555.", "Hi Aa ", "a@b.c Aa-"),
     ],
 )

@@ -1,5 +1,7 @@
 """Personal data whose pieces stand in elements beside each other, and ordinary texts and numbers that do, too."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -194,6 +196,16 @@ def test_an_address_cut_anywhere_outside_its_words_is_masked(before: list[str], 
     cut = next(n for n in (at, 4, 5) if n in (4, 5, 12))  # around the @, and at the dot
     masked = mask_across([*before, address[:cut], address[cut:], *after])
     assert masked == [*before, "[email]", "", *after]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a@", "a-", "@a.", "1", "1111", "+1", "(0", "4916", "code", "your code", "1 is", "DE", "phone 1", "token", "-"],
+)
+def test_hostile_neighbours_take_no_time(piece: str) -> None:
+    started = time.process_time()
+    mask_across([f"{piece} {piece}"] * 400 + [piece * 400] * 20 + [piece] * 4_000)
+    assert time.process_time() - started < 1
 
 
 @settings(deadline=None, max_examples=60)
