@@ -49,7 +49,8 @@ _COUNTRY: Final = (
 )
 _APART: Final = rf"[ {BETWEEN}()./\u2013-]"
 _CODE_FIRST: Final = re.compile(
-    rf"(?<![\w.,+-])(?:\+ ?{_COUNTRY}(?=[^\d.,])|00{_COUNTRY}(?={_APART}{{1,3}}[1-9])|\(0\d{{1,4}}\)|\([2-9]\d\d\)"
+    rf"(?<![\w.,+-])(?:\+ ?{_COUNTRY}(?=[^\d.,])|00{_COUNTRY}(?={_APART}{{1,3}}[1-9])"
+    rf"|\+{_COUNTRY}\d{{1,4}}(?={BETWEEN}\d{{6}})|\((?:0\d{{1,4}}|[2-9]\d\d)\)(?![ {BETWEEN}]{{0,3}}\()"
     rf"|0[1-9]\d{{1,3}}(?={BETWEEN}[1-9])|[2-9]\d\d(?={BETWEEN}?-{BETWEEN}?\d{{3}}{BETWEEN}?-))"
     rf"(?:{_APART}{{1,3}}\d+)+(?![\w%]|[.,:/]\d)"
 )
@@ -59,7 +60,7 @@ _PHONE_DIGITS: Final = range(8, 16)
 _PHONE: Final = re.compile(
     rf"((?:\b(?:tel|(?:tele)?phone|fax|whatsapp|telefon|rufnummer|handynummer|téléphone|teléfono|celular|telefone|"
     rf"telemóvel|(?:mobile|cell|telefon|phone)[ -]?(?:phone|number|no|nummer))\b(?: (?:number|no|nr))?|[☎✆📞📱])"
-    rf"[ :.]{{0,3}}{BETWEEN})(\(?\d+(?:{_APART}{{1,3}}\d+)*)(?![\w%]|[.,:/]\d)",
+    rf"[ :.]{{0,3}}{BETWEEN})((?:\+ ?)?\(?\d+(?:{_APART}{{1,3}}\d+)*)(?![\w%]|[.,:/]\d)",
     re.IGNORECASE,
 )
 _CALLS: Final = ("tel", "tél", "fax", "whatsapp", "phone", "nummer", "celular", "mobile", "cell", "☎", "✆", "📞", "📱")

@@ -8,7 +8,7 @@ groups or one by one; three or four of a card's security code (CVC2, CVV2, CID).
 import re
 from typing import Final
 
-from consumers.scanning.evidence.masked_pieces import BETWEEN, as_pieces
+from consumers.scanning.evidence.masked_pieces import BETWEEN, HYPHENS, as_pieces
 
 FEWEST: Final = 4
 CARD_DIGITS: Final = (3, 4)
@@ -35,7 +35,7 @@ _BEGUN: Final = (
     "social",
     "payer",
 )
-HYPHENATED: Final = re.compile(r"\d\d\d-\d\d-\d")
+HYPHENATED: Final = re.compile(rf"\d\d\d[{HYPHENS}]\d\d[{HYPHENS}]\d")
 
 _OPENING: Final = (
     "verification verify security confirmation one-time onetime single-use login sign-in signin access auth "
@@ -71,23 +71,29 @@ _AFTER_CODE: Final = re.compile(
     re.IGNORECASE,
 )
 _BEFORE_CODE: Final = re.compile(
-    rf"(?<![\w.,:/-])(?P<value>{_DIGITS})(?P<is>[ {BETWEEN}](?:is|ist|est|es|é)[ {BETWEEN}])"
+    rf"(?<![\w.,:/-])(?P<value>{_DIGITS})(?P<is>[ {BETWEEN}](?:is|as|ist|est|es|é)[ {BETWEEN}])"
     rf"(?P<words>(?:[\w'-]{{1,24}}[ {BETWEEN}]){{1,5}}?)"
     r"(?P<part>[a-zäöüß]{0,16}?)(?P<code>-?c[oó]d(?:e|igo)|otp|pin|tan|password|passwort)\b",
     re.IGNORECASE,
 )
+_SEVERAL: Final = re.compile(r"codes|c[oó]digos", re.IGNORECASE)
+_NEXT_CODE: Final = re.compile(
+    rf"(\[code\][,;]?[ {BETWEEN}](?:(?:and|und|et|y|e) )?)(?:{_DIGITS}|{_LETTERS}){_END}", re.IGNORECASE
+)
+MAX_LISTED: Final = 20
+"""Codes to get back in with are given as a list, ten or so."""
 _PIECES: Final = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _SURE_DIGITS: Final = 6
 """A bare "code:" is told apart from the number of an article by the length that one-time codes mostly have."""
 
 _AREA: Final = r"(?!000|666|9)\d{3}"
 _SERIAL: Final = r"(?!0000)\d{4}"
-_SSN: Final = re.compile(rf"(?<![\w.-]){_AREA} ?- ?(?!00)\d\d ?- ?{_SERIAL}(?![\w-]|\.\d)")
+_SSN: Final = re.compile(rf"(?<![\w.-]){_AREA} ?[{HYPHENS}] ?(?!00)\d\d ?[{HYPHENS}] ?{_SERIAL}(?![\w-]|\.\d)")
 """Of the United States: area not 000, 666 or 900 and more, group not 00, serial not 0000 (Social Security
 Administration, "SSN randomization")."""
 _CALLED_SSN: Final = re.compile(
     rf"(\b(?:ssn|itin|social[ -]security(?: (?:number|no\.?|#))?|tax[ -]?payer id)\b[ :#.{BETWEEN}]{{0,4}}(?:is )?)"
-    rf"(\d{{3}}[ {BETWEEN}-]{{0,3}}\d\d[ {BETWEEN}-]{{0,3}}\d{{4}})(?!\d)",
+    rf"(\d{{3}}[ {BETWEEN}{HYPHENS}]{{0,3}}\d\d[ {BETWEEN}{HYPHENS}]{{0,3}}\d{{4}})(?!\d)",
     re.IGNORECASE,
 )
 _ORDERED: Final = re.compile(
@@ -106,7 +112,13 @@ def names_code(text: str) -> bool:
 
 def mask_codes(text: str) -> str:
     """One-time codes and security codes that are called so."""
-    return _BEFORE_CODE.sub(_before, _AFTER_CODE.sub(_after, text))
+    masked = _BEFORE_CODE.sub(_before, _AFTER_CODE.sub(_after, text))
+    for _ in range(MAX_LISTED if "[code]" in masked and _SEVERAL.search(masked) else 0):
+        listed = _NEXT_CODE.sub(r"\1[code]", masked)
+        if listed == masked:
+            break
+        masked = listed
+    return masked
 
 
 def mask_social_security(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from typing import Final
 
-from consumers.scanning.evidence.masked_pieces import BETWEEN, as_pieces
+from consumers.scanning.evidence.masked_pieces import BETWEEN, HYPHENS, as_pieces
 
 CARD_DIGITS: Final = range(13, 20)
 """Lengths of card numbers (ISO/IEC 7812)."""
@@ -19,9 +19,7 @@ MOBILE_DIGITS: Final = 10
 ROW: Final = 4
 """Numbers in equal steps that make a row, such as the pages to choose from or the days of a week."""
 
-_HYPHENS: Final = "\u2010\u2012\u2013-"
-"""Hyphen (also the unbreakable one, in NFKC), figure dash, en dash, and the one of keyboards, which must stand last."""
-_CARD: Final = re.compile(rf"(?<!\d)\d(?:[ ._\xb7{_HYPHENS}]?\d){{12,27}}(?!\d)")
+_CARD: Final = re.compile(rf"(?<!\d)\d(?:[ ._\xb7{HYPHENS}]?\d){{12,27}}(?!\d)")
 _CARD_GROUPS: Final = re.compile(r"(?<!\d)\d{4}([ ,/|]{1,3})\d{4}\1\d{4}\1\d{4}(?!\d)")
 """A card typed into four fields, however what collects them sets them apart."""
 _MS_TIME: Final = re.compile(r"1\d{12}")
@@ -39,7 +37,7 @@ _IBAN_LENGTHS: Final = {text[:2]: int(text[2:]) for text in _IBAN_COUNTRIES.spli
 _IBAN_BEGIN: Final = re.compile(rf"\b[A-Za-z]{{2}}\d\d(?=[ {BETWEEN}-]?\w)")
 _IBAN_REST: Final = re.compile(rf"(?:[ {BETWEEN}-]?[A-Z0-9])*", re.IGNORECASE)
 
-_RUN: Final = re.compile(rf"(?<![\w.#/-])(?:\+ ?)?\(?\d[\d ()./{_HYPHENS}]{{5,26}}\d(?![\w%])")
+_RUN: Final = re.compile(rf"(?<![\w.#/-])(?:\+ ?)?(?:\( ?)?\d[\d ()./{HYPHENS}]{{5,26}}\d(?![\w%])")
 _DATE: Final = re.compile(
     r"(?<![\d./-])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:19|20)\d\d)(?![\d/]|[.-]\d)"
 )

@@ -5,6 +5,8 @@ from typing import Final
 
 BETWEEN: Final = "\x1f"
 """Between two texts that are read as one. A control character, and those are gone from all plain text."""
+HYPHENS: Final = "\u2010\u2012\u2013-"
+"""Hyphen (also the unbreakable one, in NFKC), figure dash, en dash, and the one of keyboards, which must stand last."""
 _GOES_ON: Final = "\x1e"
 _PIECE: Final = re.compile(rf"{_GOES_ON}\[[a-z]+\]")
 

@@ -21,6 +21,7 @@ from consumers.scanning.evidence.masking import (
     masking,
     quoted,
 )
+from domain.plain_text import one_line
 from tests.scanning.browser import Browser
 
 
@@ -112,6 +113,10 @@ from tests.scanning.browser import Browser
         ("Login code: 4829", "Login code: [code]"),
         ("one-time password: 482913", "one-time password: [code]"),
         ("OTP 482913", "OTP [code]"),
+        ("Use 482913 as your login code", "Use [code] as your login code"),
+        ("Backup codes: 1234-5678, 8765-4321 and 1111-2222", "Backup codes: [code], [code] and [code]"),
+        ("123\u201145\u20116789", "[ssn]"),
+        ("( 212 ) 555 - 0199", "[phone]"),
         ("PIN: 4829", "PIN: [code]"),
         ("Security code: 7F3K9Q", "Security code: [code]"),
         ("security code: 737", "security code: [code]"),
@@ -126,7 +131,7 @@ from tests.scanning.browser import Browser
     ],
 )
 def test_personal_data_is_replaced(text: str, masked: str) -> None:
-    assert mask(text) == masked
+    assert mask(one_line(text)) == masked
 
 
 @pytest.mark.parametrize(

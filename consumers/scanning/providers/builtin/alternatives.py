@@ -8,6 +8,8 @@ from typing import Final
 from consumers.scanning.providers.builtin.concepts import CLEAR, matches
 from consumers.scanning.providers.builtin.prompt import ASIDE, KEPT, Ask, Part
 
+MAX_CLAUSES: Final = 12
+"""More things than anybody asks for in one sentence. Ours."""
 _OR: Final = re.compile(r"\s*[,;]?\s+or\s+(?:else\s+)?|\s*[,;]\s+")
 _GENERAL: Final = frozenset({"defect", "friction"})
 """They hold the others: "broken or refused calls" is no choice between a defect and a request."""
@@ -27,7 +29,7 @@ def alternatives(ask: Ask) -> tuple[str, ...]:
         clauses = _OR.split(part.text) if part.weight > ASIDE and " or " in part.text else []
         if len(clauses) >= _MESSAGES and matches(ask)[0].concept == "error_shown":
             return ()
-        for clause in clauses:
+        for clause in clauses[:MAX_CLAUSES]:
             best = next(iter(matches(replace(ask, parts=(Part(clause, 1.0),), quotes=()))), None)
             if best is None or best.score < CLEAR or best.concept in _GENERAL:
                 continue
