@@ -23,6 +23,7 @@ _NUMBERS_MEET: Final = re.compile(rf"\d[^\w{BETWEEN}]{{0,3}}{BETWEEN}\W{{0,3}}\d
 
 _L: Final = r"[\w.+'!#$&*^{|}~-]"
 _AT: Final = re.compile(r"@|[\[({<]at[\])}>]", re.IGNORECASE)
+_ATS: Final = ("@", "at]", "at)", "at}", "at>")
 _BEFORE_AT: Final = re.compile(
     rf"(?<!{_L}){_L}+(?:{BETWEEN}(?=[._+-]){_L}+|(?<=[_+-]){BETWEEN}{_L}+)*[ {BETWEEN}]{{0,2}}$"
 )
@@ -57,10 +58,12 @@ _CODE_FIRST: Final = re.compile(
 _SHORTEST: Final = 9
 """Digits after which the next text is no longer part of a number."""
 _PHONE_DIGITS: Final = range(8, 16)
-_PHONE: Final = re.compile(
-    rf"((?:\b(?:tel|(?:tele)?phone|fax|whatsapp|telefon|rufnummer|handynummer|téléphone|teléfono|celular|telefone|"
-    rf"telemóvel|(?:mobile|cell|telefon|phone)[ -]?(?:phone|number|no|nummer))\b(?: (?:number|no|nr))?|[☎✆📞📱])"
-    rf"[ :.]{{0,3}}{BETWEEN})((?:\+ ?)?\(?\d+(?:{_APART}{{1,3}}\d+)*)(?![\w%]|[.,:/]\d)",
+_LABEL_CHARS: Final = 40
+_PHONE: Final = re.compile(rf"{BETWEEN}((?:\+ ?)?\(?\d+(?:{_APART}{{1,3}}\d+)*)(?![\w%]|[.,:/]\d)")
+_PHONE_LABEL: Final = re.compile(
+    r"(?:\b(?:tel|(?:tele)?phone|fax|whatsapp|telefon|rufnummer|handynummer|téléphone|teléfono|celular|telefone|"
+    r"telemóvel|(?:mobile|cell|telefon|phone)[ -]?(?:phone|number|no|nummer))\b(?: (?:number|no|nr))?|[☎✆📞📱])"
+    r"[ :.]{0,3}$",
     re.IGNORECASE,
 )
 _CALLS: Final = ("tel", "tél", "fax", "whatsapp", "phone", "nummer", "celular", "mobile", "cell", "☎", "✆", "📞", "📱")
@@ -68,9 +71,11 @@ _SECRETS: Final = ("pass", "kennwort", "contrase", "senha", "secret", "token", "
 """Parts of the words of the two rules, to look for first."""
 _LABELLED_PHONE: Final = range(7, 16)
 _SECRET: Final = re.compile(
-    rf"(?P<name>\b(?:pass(?:word|wd|phrase)|passwort|kennwort|contraseña|senha|(?:client|api|access)[ -]secret|secret"
-    rf"(?: access)? key|(?:access |api |auth )?token|api[ -]?key|access[ -]key)[ :]{{0,2}}{BETWEEN})"
-    rf"(?=[^\s{BETWEEN}]*\d)(?=[^\s{BETWEEN}]*[a-z])[^\s{BETWEEN}]{{6,200}}(?={BETWEEN}|$)",
+    rf"{BETWEEN}(?=[^\s{BETWEEN}]*\d)(?=[^\s{BETWEEN}]*[a-z])[^\s{BETWEEN}]{{6,200}}(?={BETWEEN}|$)", re.IGNORECASE
+)
+_SECRET_LABEL: Final = re.compile(
+    r"\b(?:pass(?:word|wd|phrase)|passwort|kennwort|contraseña|senha|(?:client|api|access)[ -]secret|secret"
+    r"(?: access)? key|(?:access |api |auth )?token|api[ -]?key|access[ -]key)[ :]{0,2}$",
     re.IGNORECASE,
 )
 
@@ -84,16 +89,16 @@ def mask_across(texts: Sequence[str], *, each: bool = False) -> list[str]:
     text = joined(list(texts))
     if BETWEEN not in text:
         return list(texts)
-    text = mask_ibans(_emails(text) if "@" in text or _AT.search(text) else text)
+    lower = text.lower()
+    text = mask_ibans(_emails(text) if any(sign in lower for sign in _ATS) else text)
     if _NUMBERS_MEET.search(text):
         text = _CODE_FIRST.sub(_phone, _DIGITS.sub(_card, text))
-    lower = text.lower()
     if names_code(lower):
         text = mask_social_security(mask_codes(text))
     if any(word in lower for word in _CALLS):
-        text = _PHONE.sub(_called, text)
+        text = _PHONE.sub(lambda match: _called(match, text), text)
     if any(word in lower for word in _SECRETS):
-        text = _SECRET.sub(r"\g<name>[token]", text)
+        text = _SECRET.sub(lambda match: _told(match, text), text)
     return parted(text, each=each)
 
 
@@ -144,11 +149,20 @@ def _phone(match: re.Match[str]) -> str:
     return as_pieces("[phone]", found) + rest
 
 
-def _called(match: re.Match[str]) -> str:
-    found, rest = _number(match.group(2))
-    if sum(c.isdigit() for c in found) not in _LABELLED_PHONE:
+def _called(match: re.Match[str], text: str) -> str:
+    found, rest = _number(match.group(1))
+    digits = sum(c.isdigit() for c in found)
+    if digits not in _LABELLED_PHONE or not _PHONE_LABEL.search(_before(match, text)):
         return match.group()
-    return match.group(1) + as_pieces("[phone]", found) + rest
+    return BETWEEN + as_pieces("[phone]", found) + rest
+
+
+def _told(match: re.Match[str], text: str) -> str:
+    return f"{BETWEEN}[token]" if _SECRET_LABEL.search(_before(match, text)) else match.group()
+
+
+def _before(match: re.Match[str], text: str) -> str:
+    return text[max(0, match.start() - _LABEL_CHARS) : match.start()]
 
 
 def _number(run: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ _IBAN_COUNTRIES: Final = (
 )
 """Countries of the IBAN registry (SWIFT), each with the length of its numbers."""
 _IBAN_LENGTHS: Final = {text[:2]: int(text[2:]) for text in _IBAN_COUNTRIES.split(" ")}
-_IBAN_BEGIN: Final = re.compile(rf"\b[A-Za-z]{{2}}\d\d(?=[ {BETWEEN}-]?\w)")
+_IBAN_BEGIN: Final = re.compile(rf"(?<=\b[A-Za-z][A-Za-z])\d\d(?=[ {BETWEEN}-]?\w)")
 _IBAN_REST: Final = re.compile(rf"(?:[ {BETWEEN}-]?[A-Z0-9])*", re.IGNORECASE)
 
 _RUN: Final = re.compile(rf"(?<![\w.#/-])(?:\+ ?)?(?:\( ?)?\d[\d ()./{HYPHENS}]{{5,26}}\d(?![\w%])")
@@ -98,10 +98,11 @@ def mask_ibans(text: str) -> str:
     """International bank account numbers: the country's length, and the check of ISO 13616."""
     parts: list[str] = []
     done = 0
-    for begin in _IBAN_BEGIN.finditer(text):
-        end = _iban_end(text, begin.start()) if begin.start() >= done else 0
+    for check in _IBAN_BEGIN.finditer(text):
+        start = check.start() - 2  # the country stands before it
+        end = _iban_end(text, start) if start >= done else 0
         if end:
-            parts += [text[done : begin.start()], as_pieces("[iban]", text[begin.start() : end])]
+            parts += [text[done:start], as_pieces("[iban]", text[start:end])]
             done = end
     return "".join([*parts, text[done:]])
 

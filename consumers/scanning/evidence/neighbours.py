@@ -15,6 +15,8 @@ STEPS: Final = 80
 _PIECE: Final = re.compile(r"\d|@|^[.+_-]|[+_-]$|\bat[\])}>]")
 _GOES_ON: Final = re.compile(r"\s*[@.+_\uff20\[({<-]")
 """What a piece of something holds, and how the rest of an address begins after a text without any of it."""
+_AMOUNT: Final = re.compile(r"\D*\d{1,3}(?:[.,:]\d{2,3})+\D*")
+"""A price or a time, which is no piece of a number."""
 CHARS: Final = 200
 """Of each of them, what lies towards the element: where something would go on."""
 
@@ -26,7 +28,10 @@ def masked_beside(node: Node, text: str, *, inside: bool) -> dict[int, str]:
     block in it holds; otherwise it is all that is in it.
     """
     ahead = (node.first or _beyond(node)) if inside else _beyond(node)
-    if not _PIECE.search(text) and not _meets(_runs(node, _previous(node), _previous, 1), _runs(node, ahead, _next, 1)):
+    if (not _PIECE.search(text) or _AMOUNT.fullmatch(text)) and not (
+        _GOES_ON.match(_nearest(node, ahead, _next))
+        or _nearest(node, _previous(node), _previous).rstrip().endswith("@")
+    ):
         return {}
     before = [(one, said[-CHARS:]) for one, said in _runs(node, _previous(node), _previous)]
     after = [(one, said[:CHARS]) for one, said in _runs(node, ahead, _next)]
@@ -36,12 +41,18 @@ def masked_beside(node: Node, text: str, *, inside: bool) -> dict[int, str]:
     return {one.id: clean(new, BLOCK_CHARS) for (one, said), new in zip(beside, masked, strict=True) if new != said}
 
 
-def _meets(before: list[tuple[Node, str]], after: list[tuple[Node, str]]) -> bool:
-    """Whether an address may go on in the text before or after one that has no sign of an address itself."""
-    return any(said.rstrip().endswith("@") for _, said in before) or any(_GOES_ON.match(said) for _, said in after)
+def _nearest(node: Node, at: Node | None, step: Callable[[Node], Node | None]) -> str:
+    """The text nearest to the element, from ``at`` on."""
+    for _ in range(STEPS):
+        if at is None:
+            break
+        if at.type == TEXT and at.text and not at.text.isspace() and owner_of(at.parent or at) is not node:
+            return at.text
+        at = step(at)
+    return ""
 
 
-def _runs(node: Node, at: Node | None, step: Callable[[Node], Node | None], near: int = NEAR) -> list[tuple[Node, str]]:
+def _runs(node: Node, at: Node | None, step: Callable[[Node], Node | None]) -> list[tuple[Node, str]]:
     """Elements other than ``node`` with what each says, from ``at`` on, the nearest first."""
     runs: list[tuple[Node, str]] = []
     for _ in range(STEPS):
@@ -52,7 +63,7 @@ def _runs(node: Node, at: Node | None, step: Callable[[Node], Node | None], near
             if runs and runs[-1][0] is owner:
                 parts = (runs[-1][1], at.text) if step is _next else (at.text, runs[-1][1])
                 runs[-1] = (owner, " ".join(parts))
-            elif len(runs) == near:
+            elif len(runs) == NEAR:
                 break
             else:
                 runs.append((owner, at.text))

@@ -240,7 +240,7 @@ def blocks_of(
     whole = [" ".join(parts) for _, parts in runs]
     beside = mask_beside(whole)
     for (owner, parts), read, masked in zip(runs, whole, beside, strict=True):
-        pieces = parts if masked is read else [masked]
+        pieces = parts if masked == read else [masked]
         text = clean(pieces[0], BLOCK_CHARS) if len(pieces) == 1 else _run_of(pieces, BLOCK_CHARS)
         place = place_of(owner)
         if text and not (gone and place not in again and all(part in gone for part in parts)):
