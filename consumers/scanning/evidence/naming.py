@@ -218,9 +218,9 @@ def _control_name(node: Node) -> str:
     """aria-label, text, title, alt, value, then id or tag; capture 6 lists what others use."""
     if node.attribute("aria-label"):
         return _quote(node.attribute("aria-label"))
-    text = text_of(node, NAME_CHARS, Room(MAX_NAMED))
+    text = _text(node)
     if text:
-        return _quote(masked_beside(node, text, inside=False).get(node.id, text))
+        return _quote(text)
     for name in ("title", "alt", "value", "placeholder"):
         if node.attribute(name):
             return _quote(node.attribute(name))
@@ -231,10 +231,16 @@ def _control_name(node: Node) -> str:
     return _by_id(node)
 
 
+def _text(node: Node) -> str:
+    """What is in it, without a piece of personal data that goes on beside it."""
+    text = text_of(node, NAME_CHARS, Room(MAX_NAMED))
+    return masked_beside(node, text, inside=False).get(node.id, text) if text else ""
+
+
 def _field_name(node: Node) -> str:
     for above in node.ancestors():
         if above.tag == "label":
-            text = text_of(above, NAME_CHARS, Room(MAX_NAMED))
+            text = _text(above)
             if text:
                 return _quote(text)
     label = _label_before(node)
@@ -256,7 +262,7 @@ def _label_before(node: Node) -> str:
     for _ in range(2):
         for sibling in islice(_before(current), MAX_SIBLINGS):
             if sibling.tag == "label":
-                return text_of(sibling, NAME_CHARS, Room(MAX_NAMED))
+                return _text(sibling)
             if sibling.tag in FIELDS:
                 return ""
         current = current.parent if current is not None else None

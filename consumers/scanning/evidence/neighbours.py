@@ -12,6 +12,8 @@ NEAR: Final = 8
 """Texts looked at on either side: the longest account number has nine groups (ISO 13616)."""
 STEPS: Final = 80
 """Nodes gone through on either side, so that every click and every new text may ask. Ours."""
+DEEP: Final = 120
+"""Levels of a page, more than sites have: below them nothing is looked at, as a step may climb them all. Ours."""
 _PIECE: Final = re.compile(r"\d|@|^[.+_-]|[+_-]$|\bat[\])}>]")
 _GOES_ON: Final = re.compile(r"\s*[@.+_\uff20\[({<-]")
 """What a piece of something holds, and how the rest of an address begins after a text without any of it."""
@@ -27,6 +29,8 @@ def masked_beside(node: Node, text: str, *, inside: bool) -> dict[int, str]:
     ``text`` is what ``node`` says. ``inside``: other elements in it may go on as well, its own text being only what no
     block in it holds; otherwise it is all that is in it.
     """
+    if node.depth > DEEP:
+        return {}
     ahead = (node.first or _beyond(node)) if inside else _beyond(node)
     if (not _PIECE.search(text) or _AMOUNT.fullmatch(text)) and not (
         _GOES_ON.match(_nearest(node, ahead, _next))
@@ -73,7 +77,7 @@ def _runs(node: Node, at: Node | None, step: Callable[[Node], Node | None]) -> l
 
 def _next(node: Node) -> Node | None:
     """The node after it on the page, in it or beyond."""
-    return node.first if node.first is not None and not unread(node) else _beyond(node)
+    return node.first if _opens(node) else _beyond(node)
 
 
 def _beyond(node: Node) -> Node | None:
@@ -90,6 +94,10 @@ def _previous(node: Node) -> Node | None:
     while above is not None and above.previous is None:
         above = above.parent if above.tag != "body" else None
     found = above.previous if above is not None else None
-    while found is not None and found.last is not None and not unread(found):
+    while found is not None and _opens(found):
         found = found.last
     return found
+
+
+def _opens(node: Node) -> bool:
+    return node.first is not None and node.depth < DEEP and not unread(node)

@@ -177,6 +177,28 @@ def test_what_the_page_told_is_taken_back_when_the_rest_comes() -> None:
     assert "Open all day" in text
 
 
+def test_labels_of_fields_in_a_row() -> None:
+    groups = dict(zip("abcd", ("4916", "3385", "0608", "2832"), strict=True))
+    browser = page(
+        "<form>" + "".join(f"<label>{group}<input id='{name}'></label>" for name, group in groups.items()) + "</form>"
+    )
+    for name in groups:
+        browser.type(name, "xyz").wait(1)
+    text = said(browser)
+    assert not [group for group in groups.values() if group in text]
+    assert 'types into "[card]" field' in text
+
+
+def test_a_code_that_a_script_fills_in() -> None:
+    browser = page("<p>Your login code</p><p id='a'></p>").click("k").wait(0.2).fill("a", "482913")
+    assert "482913" not in said(browser)
+
+
+def test_nothing_is_looked_for_while_masking_is_off() -> None:
+    browser = page(row("jane.doe", "@example.com")).wait(1)
+    assert "jane.doe | @example.com" in build_evidence(browser.leave(), masked=False).text
+
+
 def test_numbers_that_a_script_adds_stay() -> None:
     browser = page("<div><p>Total</p><p id='a'></p><p>4916</p><p>3385</p></div>").click("k").wait(0.2)
     assert 'screen shows "1024"' in said(browser.fill("a", "1024"))
