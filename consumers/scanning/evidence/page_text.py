@@ -71,13 +71,27 @@ def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
         headings=tuple(dict.fromkeys(b.text for b in inside if b.place == "heading"))[:4],
         messages=tuple(b for b in everything if b.place in ("error", "alert", "status", "notice"))[:8],
         blocks=tuple(inside[:MAX_BLOCKS]),
-        main=_joined([b.text for b in inside if b.place in ("text", "cell", "notice")]),
+        main=_main(inside),
     )
 
 
-def _joined(texts: list[str]) -> str:
-    """Texts that stand apart on the page may stand beside each other here."""
-    return cut(_BETWEEN.join(filter(None, mask_beside(texts))), MAIN_CHARS)
+def _main(blocks: list[Block]) -> str:
+    """Texts of the main part; where one between two of them is left out, they stand beside each other only here."""
+    texts: list[str] = []
+    left_out = meet = False
+    for block in blocks:
+        if block.place not in ("text", "cell", "notice"):
+            left_out = True
+            continue
+        meet |= left_out and bool(texts) and _meet(texts[-1], block.text)
+        texts.append(block.text)
+        left_out = False
+    return cut(_BETWEEN.join(filter(None, mask_beside(texts) if meet else texts)), MAIN_CHARS)
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether a number or an address may go on from one text to the other."""
+    return one[-1] == "@" or other[0] in "@.+(" or (one[-1] in "0123456789-)" and other[0] in "0123456789-")
 
 
 def _in_chrome(mirror: Mirror, node_id: int) -> bool:

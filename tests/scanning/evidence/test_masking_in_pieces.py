@@ -34,6 +34,16 @@ PIECES = {
     "card in blocks": (blocks("4916", "3385", "0608", "2832"), ("4916", "3385", "0608", "2832"), "[card]"),
     "card in cells": (row("Card 4916", "3385", "0608", "2832"), ("4916", "3385", "0608", "2832"), "Card [card]"),
     "card with hyphens": (blocks("4916 -", "3385 -", "0608 -", "2832"), ("4916", "3385", "0608", "2832"), "[card]"),
+    "card with a heading between": (
+        "<p>4916</p><h3>and</h3><p>3385</p><p>0608</p><h3>then</h3><p>2832</p>",
+        ("4916", "3385", "0608", "2832"),
+        "[card]",
+    ),
+    "e-mail with a heading between": (
+        "<p>jane.doe</p><h3>Work:</h3><p>@example.com</p>",
+        ("jane", "example"),
+        "[email]",
+    ),
     "card in halves": (blocks("4916 3385", "0608 2832"), ("4916", "3385", "0608", "2832"), "[card]"),
     "card of 4, 6 and 5": (row("3782", "822463", "10005"), ("3782", "822463", "10005"), "[card]"),
     "card and its date": (row("4916", "3385", "0608", "2832", "12/29"), ("3385", "0608"), "[card] | 12/29"),
