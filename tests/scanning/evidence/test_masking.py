@@ -4,6 +4,7 @@ import string
 import time
 from dataclasses import dataclass
 from datetime import date
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from consumers.scanning.evidence.masking import (
     masking,
     quoted,
 )
+from domain.plain_text import one_line
 from tests.scanning.browser import Browser
 
 
@@ -88,10 +90,48 @@ from tests.scanning.browser import Browser
         ("Mira <mira@example.net>", "[name] <[email]>"),
         ("Contact: Benedikta Sorrel", "Contact: [name]"),
         ("Kunde: Jörg Öztürk", "Kunde: [name]"),
+        ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "[token]"),
+        ("key Zk3/9sQpL0aXv7Rt/2mBcN8yHdWeUj5oGfT1iKxS saved", "key [token] saved"),
+        ("aws_secret_access_key = abcd/efgh", "aws_secret_access_key = [token]"),
+        ("AWS_SECRET_ACCESS_KEY=aaaa/bbbb", "AWS_SECRET_ACCESS_KEY=[token]"),
+        ("client_secret: abc123def", "client_secret: [token]"),
+        ("sk-proj-AbC123dEf456GhI789", "[token]"),
+        ("sk-ant-api03-abcDEF123456", "[token]"),
+        ("xoxb-123456789012-abcdefABCDEF", "[token]"),
+        ("github_pat_11ABCDEFG0abcdefghij", "[token]"),
+        ("SSN 219-09-9999", "SSN [ssn]"),
+        ("Social security number: 123-45-6789", "Social security number: [ssn]"),
+        ("on file: 123-45-6789.", "on file: [ssn]."),
+        ("ssn: 219 09 9999", "ssn: [ssn]"),
+        ("SSN is 219099999", "SSN is [ssn]"),
+        ("Your code is 482913", "Your code is [code]"),
+        ("Your Shop code is 482913.", "Your Shop code is [code]."),
+        ("verification code: 123 456", "verification code: [code]"),
+        ("Verification code 123-456 expires", "Verification code [code] expires"),
+        ("482913 is your verification code", "[code] is your verification code"),
+        ("G-482913 is your Mail verification code.", "[code] is your Mail verification code."),
+        ("Login code: 4829", "Login code: [code]"),
+        ("one-time password: 482913", "one-time password: [code]"),
+        ("OTP 482913", "OTP [code]"),
+        ("Use 482913 as your login code", "Use [code] as your login code"),
+        ("Backup codes: 1234-5678, 8765-4321 and 1111-2222", "Backup codes: [code], [code] and [code]"),
+        ("123\u201145\u20116789", "[ssn]"),
+        ("( 212 ) 555 - 0199", "[phone]"),
+        ("PIN: 4829", "PIN: [code]"),
+        ("Security code: 7F3K9Q", "Security code: [code]"),
+        ("security code: 737", "security code: [code]"),
+        ("CVC 737", "CVC [code]"),
+        ("Your passcode is 4 8 2 9 1 3", "Your passcode is [code]"),
+        ('{"verification_code":"482913"}', '{"verification_code":"[code]"}'),
+        ("Ihr Code lautet 482913", "Ihr Code lautet [code]"),
+        ("Bestätigungscode: 482 913", "Bestätigungscode: [code]"),
+        ("Votre code de vérification est 482913", "Votre code de vérification est [code]"),
+        ("Tu código de verificación es 482913", "Tu código de verificación es [code]"),
+        ("Seu código é 482913", "Seu código é [code]"),
     ],
 )
 def test_personal_data_is_replaced(text: str, masked: str) -> None:
-    assert mask(text) == masked
+    assert mask(one_line(text)) == masked
 
 
 @pytest.mark.parametrize(
@@ -136,6 +176,36 @@ def test_personal_data_is_replaced(text: str, masked: str) -> None:
         "Password: 8 characters",
         "Token: valid until 12:30",
         "1920x1080, 16:9, 5000 mAh",
+        "src/components/Checkout/PaymentForm/Step2Card",
+        "assets/ImageGallery/ProductDetails/v2Thumb/Item",
+        "ThisIsAVeryLongCamelCaseIdentifierName2",
+        "libs/msm/doc/PDF/examples/BoostCon09Full.cpp",
+        "libs/msm/doc/PDF/examples/BoostCon09Full",
+        "first_pass = True, cache_size=True",
+        "space_around_delimiters=True",
+        "ThisNameHasForty2CharactersOfWordsInItAA",
+        "/wp-content/uploads/2026/03/Holiday-Sale-Banner",
+        "Order 123-45-6789 was shipped",
+        "Part no. 123-45-6789",
+        "666-12-3456 and 912-34-5678",
+        "123-00-4567 and 123-45-0000",
+        "Promo code: 482913",
+        "Discount code 20262026 applied",
+        "Your postal code is 75001",
+        "Postal code: 90210",
+        "Error code: 1006",
+        "Status code is 404",
+        "HTTP code 50012",
+        "Article code 482913",
+        "Your order code is 482913",
+        "Rabattcode: 2026",
+        "Code postal : 75001",
+        "Verification code: required",
+        "Enter the 6 digit code",
+        "Pin 1234 posts",
+        "Your code expires in 10 minutes",
+        "The code was sent at 12:30",
+        "Secret Santa 2026",
     ],
 )
 def test_what_is_no_personal_data_stays(text: str) -> None:
@@ -278,6 +348,26 @@ def test_every_account_number_is_masked(country: str, data: st.DataObject) -> No
         assert form not in mask(f"pay to {form} please")
 
 
+def test_secret_keys_of_forty_characters_are_masked() -> None:
+    chance = Random(40)
+    keys = ["".join(chance.choices(f"{string.ascii_letters}{string.digits}/+", k=40)) for _ in range(1_000)]
+    assert sum(key in mask(f"key {key} of us") for key in keys) <= 30
+
+
+@settings(deadline=None)
+@given(st.integers(1, 899), st.integers(1, 99), st.integers(1, 9_999))
+def test_every_social_security_number_is_masked(area: int, group: int, serial: int) -> None:
+    if area != 666:
+        assert mask(f"file {area:03}-{group:02}-{serial:04} of") == "file [ssn] of"
+
+
+@settings(deadline=None)
+@given(st.text(string.digits, min_size=4, max_size=8), st.sampled_from(["code", "login code", "verification code"]))
+def test_every_code_of_the_reader_is_masked(code: str, name: str) -> None:
+    for text in (f"Your {name} is {{}}.", f"{{}} is your {name}", f"Your {name}: {{}}"):
+        assert mask(text.format(code)) == text.format("[code]")
+
+
 @settings(deadline=None)
 @given(st.binary(min_size=16, max_size=48))
 def test_every_long_hex_is_masked(secret: bytes) -> None:
@@ -296,6 +386,7 @@ def test_masking_never_breaks_and_takes_its_time(text: str) -> None:
     "piece",
     [
         *("a@", "http://", "1 ", "+1(", "x-1", "eyJ", "[at]", "A b ", "de1", "token=", "%40"),
+        *("code ", "your code 1", "a b code", "1 is ", "code: 1 2 ", "12 is your a ", "ssn 1", "1-1 code", "aB0/"),
         *("Aa-", "otp: 1", "{dot}", "%25", "1\u2010", "1_", "1111 | ", "555.", "Hi Aa ", "a@b.c Aa-"),
     ],
 )
