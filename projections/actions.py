@@ -16,6 +16,7 @@ from domain.action import (
     ActionDeleted,
     ActionDisabled,
     ActionEnabled,
+    ActionFired,
     ActionReconfigured,
     ActionRenamed,
     ActionScheduled,
@@ -117,6 +118,9 @@ def _created(event: ActionCreated) -> ActionRow:
 
 def _change(row: ActionRow, event: Event) -> None:
     row.version = event.originator_version
+    if isinstance(event, ActionFired):
+        row.next_run_at, row.last_run_at = event.next_run_at, event.recorded_at
+        return
     row.updated_at = event.recorded_at
     match event:
         case ActionRenamed():
@@ -154,6 +158,7 @@ ACTIONS = Projection(
             ActionRenamed,
             ActionReconfigured,
             ActionScheduled,
+            ActionFired,
             ActionEnabled,
             ActionDisabled,
             ActionDeleted,
