@@ -16,11 +16,11 @@ from domain.action import (
     ActionDeleted,
     ActionDisabled,
     ActionEnabled,
-    ActionFired,
     ActionReconfigured,
     ActionRenamed,
     ActionScheduled,
 )
+from domain.action_run import ActionRunClaimed
 from domain.event import Event
 from projections.engine.projection import Projection, Recorded
 from projections.engine.table import Table, text
@@ -45,6 +45,8 @@ class ActionRow:
     delivery_config: str
     next_run_at: datetime | None
     last_run_at: datetime | None
+    schedule_version: int
+    last_due_at: datetime | None
     created_by: int | None
     created_at: datetime
     updated_at: datetime
@@ -71,6 +73,8 @@ _ACTION = Table(
         "delivery_config": "json",
         "next_run_at": "timestamptz",
         "last_run_at": "timestamptz",
+        "schedule_version": "bigint",
+        "last_due_at": "timestamptz",
         "created_by": "integer",
         "created_at": "timestamptz",
         "updated_at": "timestamptz",
@@ -82,14 +86,18 @@ _ACTION = Table(
 
 def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
     events = [item.event for item in recorded]
-    known = {event.originator_id for event in events if not isinstance(event, ActionCreated)}
+    known = {_action_of(event) for event in events if not isinstance(event, ActionCreated)}
     rows = {row.id: row for row in _ACTION.load(connection, "id", known)} if known else {}
     for event in events:
         if isinstance(event, ActionCreated):
             rows[event.originator_id] = _created(event)
         else:
-            _change(rows[event.originator_id], event)
+            _change(rows[_action_of(event)], event)
     _ACTION.put(connection, list(rows.values()))
+
+
+def _action_of(event: Event) -> UUID:
+    return event.action_id if isinstance(event, ActionRunClaimed) else event.originator_id
 
 
 def _created(event: ActionCreated) -> ActionRow:
@@ -108,6 +116,8 @@ def _created(event: ActionCreated) -> ActionRow:
         delivery_config=_json(list(event.delivery_config)),
         next_run_at=event.next_run_at,
         last_run_at=None,
+        schedule_version=event.originator_version,
+        last_due_at=None,
         created_by=event.created_by,
         created_at=event.recorded_at,
         updated_at=event.recorded_at,
@@ -116,11 +126,20 @@ def _created(event: ActionCreated) -> ActionRow:
     )
 
 
+def _claimed(row: ActionRow, event: ActionRunClaimed) -> None:
+    """Bookkeeping: neither version nor time of the last edit move. What was decided on an older rule moves nothing."""
+    row.last_run_at = event.recorded_at
+    if event.cause == "schedule":
+        row.last_due_at = max(event.scheduled_at, row.last_due_at or event.scheduled_at)
+        if event.action_version >= row.schedule_version:
+            row.next_run_at = event.next_run_at
+
+
 def _change(row: ActionRow, event: Event) -> None:
-    row.version = event.originator_version
-    if isinstance(event, ActionFired):
-        row.next_run_at, row.last_run_at = event.next_run_at, event.recorded_at
+    if isinstance(event, ActionRunClaimed):
+        _claimed(row, event)
         return
+    row.version = event.originator_version
     row.updated_at = event.recorded_at
     match event:
         case ActionRenamed():
@@ -129,7 +148,7 @@ def _change(row: ActionRow, event: Event) -> None:
             for name, value in event.changes.items():
                 setattr(row, name, _column(name, value))
         case ActionScheduled():
-            row.next_run_at = event.next_run_at
+            row.next_run_at, row.schedule_version = event.next_run_at, event.originator_version
         case ActionEnabled():
             row.enabled = True
         case ActionDisabled():
@@ -158,10 +177,10 @@ ACTIONS = Projection(
             ActionRenamed,
             ActionReconfigured,
             ActionScheduled,
-            ActionFired,
             ActionEnabled,
             ActionDisabled,
             ActionDeleted,
+            ActionRunClaimed,
         }
     ),
     apply=_apply,

@@ -152,7 +152,7 @@ def _own(call: Call, action: Action) -> dict[str, Any]:
         "synthesis_config": action.synthesis_config,
         "delivery_config": action.delivery_config,
         "next_run_at": action.next_run_at,
-        "last_run_at": action.last_run_at,
+        "last_run_at": None,
         "hog_flow_id": None,
         "created_at": action.created_on,
         "created_by": user,
