@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 import tests.store.catalogue  # noqa: F401 - imports every event class
 from commands.store.mapper import STATE_LIMIT, UPCASTERS, VERSION_KEY, EventMapper
 from domain.event import EVENT_CLASSES, Actor, Aggregate, Event, FirstEvent, stored
-from domain.run_deliveries import Deliveries
 from domain.observation import UNKNOWN, Usage
+from domain.run_deliveries import Deliveries
 from domain.scanner import ScannerRenamed
 from tests.store.strategies import EVENTS
 from tests.store.world import NOW
