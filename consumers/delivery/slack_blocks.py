@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from consumers.actions.report.rendering import to_mrkdwn
+from consumers.actions.report.rendering import BULLETS, to_mrkdwn
 from consumers.delivery.port import Message
 from consumers.delivery.wording import hosts_of, title_of, url_of
 from domain.plain_text import one_line
@@ -19,6 +19,7 @@ MOST_LENGTH = 38_000
 HEADER_LENGTH = 150
 SUMMARY_LENGTH = 3_000
 
+_ITEM = re.compile(rf"\s*(?:[{''.join(BULLETS)}]|\d{{1,9}}[.)]) ")
 _UNIT = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);|[^\s<&]+|\s|[<&]")
 """What is never cut: a link, an escaped sign. A word is cut only when it is longer than a section."""
 
@@ -56,7 +57,7 @@ def packed(paragraphs: Sequence[str]) -> tuple[list[str], bool]:
     for paragraph in paragraphs:
         for part in cut(paragraph.strip("\n"), SECTION_LENGTH):
             left -= len(part)
-            joined = f"{sections[-1]}\n\n{part}" if sections else part
+            joined = _joined(sections[-1], part) if sections else part
             if left < 0:
                 return sections, False
             if sections and len(joined) <= SECTION_LENGTH:
@@ -66,6 +67,12 @@ def packed(paragraphs: Sequence[str]) -> tuple[list[str], bool]:
             else:
                 return sections, False
     return sections, True
+
+
+def _joined(above: str, part: str) -> str:
+    """Items of a list stand below each other, everything else has an empty line before it."""
+    items = _ITEM.match(part) and _ITEM.match(above.rpartition("\n")[2])
+    return f"{above}\n{part}" if items else f"{above}\n\n{part}"
 
 
 def cut(text: str, limit: int) -> Iterator[str]:
