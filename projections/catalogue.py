@@ -3,6 +3,7 @@
 from projections.accounts import ACCOUNTS
 from projections.action_runs import ACTION_RUNS
 from projections.actions import ACTIONS
+from projections.delivery import DELIVERY
 from projections.engine.projection import Projection
 from projections.history import HISTORY
 from projections.integrations import INTEGRATIONS
@@ -20,6 +21,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     RECORDINGS,
     ACCOUNTS,
     INTEGRATIONS,
+    DELIVERY,
     HISTORY,
 )
 """In the order in which a page is fed to them: first those that writers wait for."""
