@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 
 from pydantic import JsonValue
 
+from domain.delivery import apart
 from domain.errors import Conflict, LeaseLost, NotFound
 from domain.event import Aggregate, Event, Stamp, TextRef, stored
 
@@ -174,12 +175,11 @@ class Deliveries(Aggregate):
 
 
 def numbered(run_id: UUID, delivery_config: JsonValue) -> list[JsonValue]:
-    """A run's copy of the delivery items, each with an `id` of its own."""
+    """A run's deliveries (`domain.delivery.apart`), each with an `id` of its own."""
     items = delivery_config if isinstance(delivery_config, list) else []
     return [
         {**item, "id": str(uuid5(run_id, f"delivery/{number}"))}
-        for number, item in enumerate(items)
-        if isinstance(item, dict)
+        for number, item in enumerate(apart([item for item in items if isinstance(item, dict)]))
     ]
 
 

@@ -10,10 +10,9 @@ CREATE TABLE actions.job (
     round            integer     NOT NULL CHECK (round >= 1),
     environment_id   integer     NOT NULL,
     organization_id  uuid        NOT NULL,
-    action_id        uuid        NOT NULL,
     position         bigint      NOT NULL,
     correlation_id   uuid        NOT NULL,
-    state            text        NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'leased', 'done')),
+    state            text        NOT NULL DEFAULT 'queued' CHECK (state IN ('waiting', 'queued', 'leased', 'done')),
     try_number       integer     NOT NULL DEFAULT 0,
     failures         integer     NOT NULL DEFAULT 0,
     expiries         integer     NOT NULL DEFAULT 0,
@@ -28,6 +27,7 @@ CREATE TABLE actions.job (
     CHECK ((state = 'leased') = (lease_token IS NOT NULL AND lease_expires_at IS NOT NULL)),
     CHECK ((state = 'done') = (done_at IS NOT NULL))
 ) WITH (fillfactor = 80);
+COMMENT ON COLUMN actions.job.state IS 'waiting: a delivery whose run has no report yet.';
 COMMENT ON COLUMN actions.job.delivery_id IS 'The run''s own id for its work.';
 COMMENT ON COLUMN actions.job.position IS 'The log position of the event that made the job: projections must have passed it.';
 COMMENT ON COLUMN actions.job.try_number IS 'Leases so far; a lease that ran out counts, one that was given back unused does not.';
