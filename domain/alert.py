@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 from uuid import UUID
 
+from pydantic import TypeAdapter
+
 from domain.alert_config import AlertConfig, breached
 from domain.event import Event, stored
 
@@ -76,6 +78,19 @@ class AlertState:
     told: bool
     told_at: datetime | None
     measured_until: datetime
+
+
+_STATE = TypeAdapter(AlertState)
+
+
+def stored_state(state: AlertState) -> str:
+    """The state as JSON."""
+    return _STATE.dump_json(state).decode()
+
+
+def read_state(stored: str) -> AlertState:
+    """What `stored_state` gave."""
+    return _STATE.validate_json(stored)
 
 
 def armed(condition: int, at: datetime, before: AlertState | None = None) -> AlertState:

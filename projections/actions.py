@@ -12,6 +12,8 @@ from psycopg import Connection
 from pydantic import JsonValue
 
 from domain.action import (
+    ALERT,
+    WATCHED,
     ActionCreated,
     ActionDeleted,
     ActionDisabled,
@@ -20,6 +22,7 @@ from domain.action import (
     ActionRenamed,
     ActionScheduled,
 )
+from domain.alert import AlertFired, AlertMeasured, AlertResolved, Reading, after, armed, read_state, stored_state
 from domain.event import Event
 from projections.engine.projection import Projection, Recorded
 from projections.engine.table import Table, text
@@ -28,7 +31,7 @@ from projections.owner import environment_of, organization_of
 
 @dataclass(slots=True)
 class ActionRow:
-    """See tables/actions.sql. The `*_config` and `selection` are JSON text."""
+    """See tables/actions.sql. The `*_config`, `selection` and `alert` are JSON text."""
 
     environment_id: int
     id: UUID
@@ -41,7 +44,9 @@ class ActionRow:
     trigger_config: str
     selection: str
     synthesis_config: str
+    alert_config: str
     delivery_config: str
+    alert: str | None
     next_run_at: datetime | None
     last_run_at: datetime | None
     created_by: int | None
@@ -67,7 +72,9 @@ _ACTION = Table(
         "trigger_config": "json",
         "selection": "json",
         "synthesis_config": "json",
+        "alert_config": "json",
         "delivery_config": "json",
+        "alert": "json",
         "next_run_at": "timestamptz",
         "last_run_at": "timestamptz",
         "created_by": "integer",
@@ -81,11 +88,13 @@ _ACTION = Table(
 
 def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
     events = [item.event for item in recorded]
-    known = {event.originator_id for event in events if not isinstance(event, ActionCreated)}
+    known = {_action_of(event) for event in events if not isinstance(event, ActionCreated)}
     rows = {row.id: row for row in _ACTION.load(connection, "id", known)} if known else {}
     for event in events:
         if isinstance(event, ActionCreated):
             rows[event.originator_id] = _created(event)
+        elif isinstance(event, Reading):
+            _read(rows[event.action_id], event)
         else:
             _change(rows[event.originator_id], event)
     _ACTION.put(connection, list(rows.values()))
@@ -104,7 +113,9 @@ def _created(event: ActionCreated) -> ActionRow:
         trigger_config=_json(event.trigger_config),
         selection=_json(event.selection),
         synthesis_config=_json(event.synthesis_config),
+        alert_config=_json(event.alert_config),
         delivery_config=_json(list(event.delivery_config)),
+        alert=stored_state(armed(event.originator_version, event.recorded_at)) if event.mode == ALERT else None,
         next_run_at=event.next_run_at,
         last_run_at=None,
         created_by=event.created_by,
@@ -113,6 +124,25 @@ def _created(event: ActionCreated) -> ActionRow:
         deleted_at=None,
         version=event.originator_version,
     )
+
+
+def _action_of(event: Event) -> UUID:
+    return event.action_id if isinstance(event, Reading) else event.originator_id
+
+
+def _read(row: ActionRow, reading: Reading) -> None:
+    """The run is another stream than the action: neither its version nor when it was edited changes."""
+    if row.alert is not None:
+        row.alert = stored_state(after(read_state(row.alert), reading))
+
+
+def _rearm(row: ActionRow, event: ActionReconfigured) -> None:
+    """A change of what is watched, as `row` now says it."""
+    if not WATCHED & event.changes.keys():
+        return
+    before = read_state(row.alert) if row.alert is not None else None
+    stands = armed(event.originator_version, event.recorded_at, before) if row.mode == ALERT else None
+    row.alert = stored_state(stands) if stands else None
 
 
 def _change(row: ActionRow, event: Event) -> None:
@@ -124,6 +154,7 @@ def _change(row: ActionRow, event: Event) -> None:
         case ActionReconfigured():
             for name, value in event.changes.items():
                 setattr(row, name, _column(name, value))
+            _rearm(row, event)
         case ActionScheduled():
             row.next_run_at = event.next_run_at
         case ActionEnabled():
@@ -157,6 +188,9 @@ ACTIONS = Projection(
             ActionEnabled,
             ActionDisabled,
             ActionDeleted,
+            AlertMeasured,
+            AlertFired,
+            AlertResolved,
         }
     ),
     apply=_apply,

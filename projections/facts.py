@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, action, integration, observation, recording, scanner
+from domain import accounts, action, alert, integration, observation, recording, scanner
 from domain.event import Event
 
 PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage"})
@@ -70,6 +70,16 @@ def _test_accounts(event: accounts.EnvironmentTestAccountsSet) -> Facts:
 
 def _action_changes(event: action.ActionReconfigured) -> Facts:
     return dict(event.changes)
+
+
+def _reading(outcome: str) -> Callable[[Any], Facts]:
+    """What a run measured, as one field: it tells of the run and not of a state that an earlier event began."""
+
+    def read(event: alert.Reading) -> Facts:
+        told: Facts = {"told": event.told} if isinstance(event, alert.AlertFired | alert.AlertResolved) else {}
+        return {"alert": {"outcome": outcome, "value": event.value, **told}}
+
+    return read
 
 
 def _requested(event: observation.ObservationRequested) -> Facts:
@@ -129,6 +139,9 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action.ActionEnabled: _named(enabled=True),
     action.ActionDisabled: _named(enabled=False),
     action.ActionDeleted: _named(deleted=True),
+    alert.AlertMeasured: _reading("measured"),
+    alert.AlertFired: _reading("fired"),
+    alert.AlertResolved: _reading("resolved"),
     integration.IntegrationCreated: _named("integration_id", "kind"),
     integration.IntegrationDeleted: _named(deleted=True),
     recording.SessionDeleted: _named("session_id", deleted=True),
