@@ -193,7 +193,8 @@ def _integrations(environment_id: int, fields: Mapping[str, Any]) -> list[Guard]
 
 
 def _check_version(action: Action, expected: Collection[int] | None) -> None:
-    if expected is not None and action.version not in expected:
+    """Runs that were claimed since are no change of it."""
+    if expected is not None and not any(action.edition <= seen <= action.version for seen in expected):
         raise StaleVersion("This action was changed since it was read.")
 
 

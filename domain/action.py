@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from domain.alert_config import whole
-from domain.errors import Invalid, NotFound
+from domain.errors import Conflict, Invalid, NotFound
 from domain.event import Aggregate, Event, FirstEvent, Stamp, stored
 from domain.names import check_name
 from domain.schedule import check_timezone, next_run
@@ -59,7 +59,7 @@ class ActionCreated(FirstEvent):
     def apply(self, aggregate: Action) -> None:
         for name in ("name", "enabled", "next_run_at", "created_by", *CONFIGURED):
             setattr(aggregate, name, getattr(self, name))
-        aggregate.armed_at = self.recorded_at
+        aggregate.condition, aggregate.armed_at = self.originator_version, self.recorded_at
 
 
 @stored
@@ -82,7 +82,7 @@ class ActionReconfigured(Event):
         for name, value in self.changes.items():
             setattr(aggregate, name, UUID(str(value)) if name == "scanner" else value)
         if WATCHED & self.changes.keys():
-            aggregate.armed_at = self.recorded_at
+            aggregate.condition, aggregate.armed_at = self.originator_version, self.recorded_at
 
 
 @stored
@@ -94,6 +94,26 @@ class ActionScheduled(Event):
 
     def apply(self, aggregate: Action) -> None:
         aggregate.next_run_at = self.next_run_at
+
+
+@stored
+class ActionFired(Event):
+    """A run was claimed. `scheduled_at`: the time it was due; None for one that somebody asked for.
+
+    `next_run_at` is the next time after now: times that were missed meanwhile have this one run between them.
+    """
+
+    TOPIC = "ActionFired"
+    run_id: UUID
+    scheduled_at: datetime | None
+    next_run_at: datetime | None
+
+    def apply(self, aggregate: Action) -> None:
+        if aggregate.fired_version != aggregate.version:
+            aggregate.edited = (aggregate.version, aggregate.modified_on)
+        aggregate.fired_version = self.originator_version
+        aggregate.next_run_at = self.next_run_at
+        aggregate.last_run_at = self.recorded_at
 
 
 @stored
@@ -125,6 +145,11 @@ class ActionDeleted(Event):
 
 @stored
 class Action(Aggregate):
+    """`edited`: version and time of the last event that was no firing, once `fired_version` is the latest.
+
+    Runs are bookkeeping: they must not make an action look edited, nor refuse an edit (engine 10, trap 32).
+    """
+
     TOPIC = "action"
 
     def __init__(self) -> None:
@@ -138,9 +163,13 @@ class Action(Aggregate):
         self.synthesis_config: Objects = {}
         self.alert_config: Objects = {}
         self.delivery_config: list[Objects] = []
+        self.condition = 0
+        """The version in which what an alert watches was last changed, and when."""
         self.armed_at: datetime | None = None
-        """When what an alert watches was last changed."""
         self.next_run_at: datetime | None = None
+        self.last_run_at: datetime | None = None
+        self.fired_version = 0
+        self.edited: tuple[int, datetime] | None = None
         self.created_by: int | None = None
         self.deleted = False
 
@@ -211,6 +240,34 @@ class Action(Aggregate):
         if "enabled" in changes and changes["enabled"] != self.enabled:
             self._record(ActionEnabled if changes["enabled"] else ActionDisabled, stamp)
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether the schedule wants a run of it now."""
+        due = self.next_run_at is not None and self.next_run_at <= now
+        return due and self.enabled and not self.deleted and self.trigger_type == "schedule"
+
+    def fire(self, stamp: Stamp, run_id: UUID, scheduled_at: datetime | None) -> None:
+        """A run of it is claimed: of the schedule for the time it was due, or of somebody who asks (None).
+
+        A run of the schedule moves the next one after now, also when the clock has gone back since it was due. Raises
+        NotFound when the action is deleted, Conflict when it is not due at that time, Invalid for a stored rule that is
+        no longer one.
+        """
+        self._check_alive()
+        due = self.next_run_at
+        if scheduled_at is not None:
+            if due != scheduled_at or not self.is_due(stamp.recorded_at):
+                message = "This action is not due."
+                raise Conflict(message)
+            due = _due(self.trigger_config, self.created_on, max(stamp.recorded_at, scheduled_at))
+        self._record(ActionFired, stamp, run_id=run_id, scheduled_at=scheduled_at, next_run_at=due)
+
+    def pass_over(self, stamp: Stamp) -> None:
+        """Moves the next run after now without one: the time that it is due for has had its run."""
+        self._check_alive()
+        if self.next_run_at is not None:
+            due = _due(self.trigger_config, self.created_on, max(stamp.recorded_at, self.next_run_at))
+            self._record(ActionScheduled, stamp, next_run_at=due)
+
     def delete(self, stamp: Stamp) -> None:
         """Ends the action for good. Raises NotFound when it is already deleted."""
         self._check_alive()
@@ -218,7 +275,31 @@ class Action(Aggregate):
 
     @property
     def updated_at(self) -> datetime:
-        return self.modified_on
+        """When it was last edited."""
+        return self._edited()[1]
+
+    @property
+    def edition(self) -> int:
+        """The version of the last edit: whoever has seen it, or a later one, has missed no edit."""
+        return self._edited()[0]
+
+    def snapshot(self) -> Objects:
+        """What a run freezes: the keys of action_run.DEFINITION."""
+        return {
+            "name": self.name,
+            "mode": self.mode,
+            "timezone": str(self.trigger_config.get("timezone", DEFAULT_TIMEZONE)),
+            "selection": self.selection,
+            "synthesis_config": self.synthesis_config,
+            "alert_config": self.alert_config,
+            "condition": self.condition,
+            "delivery_config": list(self.delivery_config),
+        }
+
+    def _edited(self) -> tuple[int, datetime]:
+        if self.edited is not None and self.fired_version == self.version:
+            return self.edited
+        return self.version, self.modified_on
 
     def _changed(self, changes: dict[str, Any]) -> dict[str, Any]:
         given = {name: changes[name] for name in CONFIGURED if name in changes}

@@ -6,7 +6,7 @@ window that it should have measured.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Literal, cast
 from uuid import UUID
@@ -14,10 +14,11 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from domain.alert_config import AlertConfig, breached
-from domain.event import Event, stored
+from domain.event import Aggregate, Event, Stamp, stored
 
 Phase = Literal["clear", "firing"]
 Change = Literal["fired", "resolved"]
+Cause = Literal["schedule", "manual"]
 
 # --- events ---------------------------------------------------------------------------------------------------------
 
@@ -25,15 +26,17 @@ Change = Literal["fired", "resolved"]
 class Reading(Event):
     """A run measured the metric. Base of the three events that say what came of it.
 
-    `action_version`: the version of the action's stream whose condition was measured. `cause`: of the run, `schedule`
-    or `manual`. `value` None: there was nothing to make an average or a share of.
+    `condition`: the version of the action's stream in which what was measured had last been changed. `cause`: of the
+    run, `schedule` or `manual`. `position`: the log position up to which the run looked. `value` None: there was
+    nothing to make an average or a share of.
     """
 
     action_id: UUID
-    action_version: int
-    cause: Literal["schedule", "manual"]
+    condition: int
+    cause: Cause
     window_start: datetime
     window_end: datetime
+    position: int
     value: float | None
 
 
@@ -68,7 +71,8 @@ class AlertState:
     """How an alert stands. `condition`: the version of the action's stream in which what it watches was last changed.
 
     `since`: when it became clear or firing. `told`: whether the firing that lasts was told; `told_at`: when one last
-    was. `measured_until`: the end of the last window that a run of the schedule has measured.
+    was. `measured_until` and `measured_to`: the time and the log position at which the last window ended that a run of
+    the schedule has measured.
     """
 
     condition: int
@@ -78,6 +82,7 @@ class AlertState:
     told: bool
     told_at: datetime | None
     measured_until: datetime
+    measured_to: int
 
 
 _STATE = TypeAdapter(AlertState)
@@ -93,23 +98,24 @@ def read_state(stored: str) -> AlertState:
     return _STATE.validate_json(stored)
 
 
-def armed(condition: int, at: datetime, before: AlertState | None = None) -> AlertState:
-    """The state when what is watched was set or changed: clear.
+def armed(condition: int, at: datetime, position: int, before: AlertState | None = None) -> AlertState:
+    """The state when what is watched was set or changed, by the event at `position` of the log: clear.
 
     A change neither ends a cooldown nor makes anything be measured twice or never: those go on from `before`.
     """
-    began = AlertState(condition, "clear", at, None, told=False, told_at=None, measured_until=at)
     if before is None:
-        return began
-    return replace(began, told_at=before.told_at, measured_until=before.measured_until)
+        return AlertState(
+            condition, "clear", at, None, told=False, told_at=None, measured_until=at, measured_to=position
+        )
+    return replace(before, condition=condition, state="clear", since=at, last_value=None, told=False)
 
 
 def after(state: AlertState, reading: Reading) -> AlertState:
     """The state after one more reading. One of a condition that was changed meanwhile says nothing (trap 75)."""
-    if reading.action_version < state.condition:
+    if reading.condition != state.condition:
         return state
-    if reading.cause == "schedule":
-        state = replace(state, measured_until=max(state.measured_until, reading.window_end))
+    if reading.cause == "schedule" and reading.position > state.measured_to:
+        state = replace(state, measured_until=reading.window_end, measured_to=reading.position)
     state = replace(state, last_value=reading.value)
     match reading:
         case AlertFired():
@@ -120,6 +126,34 @@ def after(state: AlertState, reading: Reading) -> AlertState:
             return replace(state, state="clear", since=reading.recorded_at, told=False)
         case _:
             return state
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One reading, as it is recorded: fields of Reading, and what came of it (`Decision`)."""
+
+    action_id: UUID
+    condition: int
+    cause: Cause
+    window_start: datetime
+    window_end: datetime
+    position: int
+    value: float | None
+    change: Change | None
+    told: bool
+
+
+class Measuring(Aggregate):
+    """An aggregate whose stream holds readings: a run."""
+
+    def measure(self, stamp: Stamp, measured: Measured) -> None:
+        """Records a reading. Whoever calls this ends the run in the same append."""
+        given = {each.name: getattr(measured, each.name) for each in fields(Measured)}
+        change, told = given.pop("change"), given.pop("told")
+        if change is None:
+            self._record(AlertMeasured, stamp, **given)
+        else:
+            self._record(AlertFired if change == "fired" else AlertResolved, stamp, told=told, **given)
 
 
 # --- decisions ------------------------------------------------------------------------------------------------------
@@ -152,17 +186,6 @@ def decide(config: AlertConfig, state: AlertState, value: float | None, now: dat
             return Decision(None, told=False, reason="not_breached")
         case False:
             return Decision("resolved", told=state.told and not every, reason="recovered")
-
-
-def window(config: AlertConfig, state: AlertState, end: datetime) -> tuple[datetime, datetime]:
-    """The half-open window, of completion times, that a run due at `end` measures.
-
-    On breach: the last `window_days`. Every match: since the end of the last one, and at first since the alert was set,
-    so that nothing that happened before it is told (engine 7.6).
-    """
-    if config["frequency"] == "every_match":
-        return min(state.measured_until, end), end
-    return end - timedelta(days=cast(int, config["window_days"])), end
 
 
 def _cooling(config: AlertConfig, state: AlertState, now: datetime) -> bool:

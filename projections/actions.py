@@ -18,11 +18,22 @@ from domain.action import (
     ActionDeleted,
     ActionDisabled,
     ActionEnabled,
+    ActionFired,
     ActionReconfigured,
     ActionRenamed,
     ActionScheduled,
 )
-from domain.alert import AlertFired, AlertMeasured, AlertResolved, Reading, after, armed, read_state, stored_state
+from domain.alert import (
+    AlertFired,
+    AlertMeasured,
+    AlertResolved,
+    AlertState,
+    Reading,
+    after,
+    armed,
+    read_state,
+    stored_state,
+)
 from domain.event import Event
 from projections.engine.projection import Projection, Recorded
 from projections.engine.table import Table, text
@@ -90,17 +101,18 @@ def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
     events = [item.event for item in recorded]
     known = {_action_of(event) for event in events if not isinstance(event, ActionCreated)}
     rows = {row.id: row for row in _ACTION.load(connection, "id", known)} if known else {}
-    for event in events:
+    for item in recorded:
+        event = item.event
         if isinstance(event, ActionCreated):
-            rows[event.originator_id] = _created(event)
+            rows[event.originator_id] = _created(event, item.position)
         elif isinstance(event, Reading):
             _read(rows[event.action_id], event)
         else:
-            _change(rows[event.originator_id], event)
+            _change(rows[event.originator_id], event, item.position)
     _ACTION.put(connection, list(rows.values()))
 
 
-def _created(event: ActionCreated) -> ActionRow:
+def _created(event: ActionCreated, position: int) -> ActionRow:
     return ActionRow(
         environment_id=environment_of(event),
         id=event.originator_id,
@@ -115,7 +127,7 @@ def _created(event: ActionCreated) -> ActionRow:
         synthesis_config=_json(event.synthesis_config),
         alert_config=_json(event.alert_config),
         delivery_config=_json(list(event.delivery_config)),
-        alert=stored_state(armed(event.originator_version, event.recorded_at)) if event.mode == ALERT else None,
+        alert=stored_state(_armed(event, position)) if event.mode == ALERT else None,
         next_run_at=event.next_run_at,
         last_run_at=None,
         created_by=event.created_by,
@@ -136,17 +148,23 @@ def _read(row: ActionRow, reading: Reading) -> None:
         row.alert = stored_state(after(read_state(row.alert), reading))
 
 
-def _rearm(row: ActionRow, event: ActionReconfigured) -> None:
+def _armed(event: Event, position: int, before: AlertState | None = None) -> AlertState:
+    return armed(event.originator_version, event.recorded_at, position, before)
+
+
+def _rearm(row: ActionRow, event: ActionReconfigured, position: int) -> None:
     """A change of what is watched, as `row` now says it."""
     if not WATCHED & event.changes.keys():
         return
     before = read_state(row.alert) if row.alert is not None else None
-    stands = armed(event.originator_version, event.recorded_at, before) if row.mode == ALERT else None
-    row.alert = stored_state(stands) if stands else None
+    row.alert = stored_state(_armed(event, position, before)) if row.mode == ALERT else None
 
 
-def _change(row: ActionRow, event: Event) -> None:
+def _change(row: ActionRow, event: Event, position: int) -> None:
     row.version = event.originator_version
+    if isinstance(event, ActionFired):
+        row.next_run_at, row.last_run_at = event.next_run_at, event.recorded_at
+        return
     row.updated_at = event.recorded_at
     match event:
         case ActionRenamed():
@@ -154,7 +172,7 @@ def _change(row: ActionRow, event: Event) -> None:
         case ActionReconfigured():
             for name, value in event.changes.items():
                 setattr(row, name, _column(name, value))
-            _rearm(row, event)
+            _rearm(row, event, position)
         case ActionScheduled():
             row.next_run_at = event.next_run_at
         case ActionEnabled():
@@ -185,6 +203,7 @@ ACTIONS = Projection(
             ActionRenamed,
             ActionReconfigured,
             ActionScheduled,
+            ActionFired,
             ActionEnabled,
             ActionDisabled,
             ActionDeleted,

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, action, alert, integration, observation, recording, scanner
+from domain import accounts, action, action_run, alert, integration, observation, recording, scanner
 from domain.event import Event
 
-PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage"})
+PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage", "run", "attempt"})
 """Fields that tell of something that happened rather than of a state: their `before` is always null."""
 
 Facts = dict[str, JsonValue]
@@ -82,6 +82,31 @@ def _reading(outcome: str) -> Callable[[Any], Facts]:
     return read
 
 
+def _fired(event: action.ActionFired) -> Facts:
+    run: Facts = {"id": str(event.run_id), "scheduled_at": _plain(event.scheduled_at)}
+    return {"run": run, "next_run_at": _plain(event.next_run_at), "last_run_at": _time(event.recorded_at)}
+
+
+def _run_ended(status: str) -> Callable[[Any], Facts]:
+    def read(event: action_run.ActionRunFailed | action_run.ActionRunSkipped) -> Facts:
+        return {"status": status, "error_reason": f"{event.reason}:{event.message}"}
+
+    return read
+
+
+def _attempted(event: action_run.DeliveryAttempted) -> Facts:
+    """Not what the target answered: it is private text."""
+    named = ("delivery_id", "number", "at", "status_code", "duration_ms", "error", "retry_at")
+    return {"attempt": {name: _plain(getattr(event, name)) for name in named}}
+
+
+def _delivery(status: str) -> Callable[[Any], Facts]:
+    def read(event: Any) -> Facts:
+        return {f"delivery {event.delivery_id}": status}
+
+    return read
+
+
 def _requested(event: observation.ObservationRequested) -> Facts:
     version = event.scanner_snapshot.get("scanner_version")
     asked = _named("scanner_id", "session_id", "triggered_by", "triggered_by_user", "run", status="pending")(event)
@@ -136,9 +161,26 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action.ActionRenamed: _named("name"),
     action.ActionReconfigured: _action_changes,
     action.ActionScheduled: _named("next_run_at"),
+    action.ActionFired: _fired,
     action.ActionEnabled: _named(enabled=True),
     action.ActionDisabled: _named(enabled=False),
     action.ActionDeleted: _named(deleted=True),
+    action_run.ActionRunClaimed: _named(
+        "action_id", "scanner_id", "cause", "triggered_by_user", "scheduled_at", "window_start", "window_end",
+        "position", "action", status="running",
+    ),
+    action_run.ActionRunStarted: _named("try_number", "window_start", "since"),
+    action_run.ReportWritten: _named(
+        "observation_count", "matched", "provider", "model", "input_tokens", "output_tokens", "cost_usd",
+        "prompt_digest", "answer_digest",
+    ),
+    action_run.ActionRunCompleted: _named(status="completed"),
+    action_run.ActionRunSkipped: _run_ended("skipped"),
+    action_run.ActionRunFailed: _run_ended("failed"),
+    action_run.DeliveryAttempted: _attempted,
+    action_run.DeliverySucceeded: _delivery("succeeded"),
+    action_run.DeliveryAbandoned: _delivery("abandoned"),
+    action_run.RedeliveryRequested: _delivery("pending"),
     alert.AlertMeasured: _reading("measured"),
     alert.AlertFired: _reading("fired"),
     alert.AlertResolved: _reading("resolved"),

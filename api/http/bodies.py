@@ -176,34 +176,53 @@ _OF_SHARE: dict[str, dict[str, Any]] = {
 }
 
 
-def _watching(metric: str, described: dict[str, Any]) -> dict[str, Any]:
+_OPTIONAL: dict[str, dict[str, Any]] = {
+    "direction": {
+        "type": "string",
+        "enum": list(DIRECTIONS),
+        "description": "The threshold itself counts as reached, from either side. `above` when left out.",
+    },
+    "window_days": {
+        "type": "integer",
+        "enum": list(WINDOW_DAYS),
+        "description": "Days before the run that are measured, 1 when left out. With `every_match` a run measures "
+        "what came since the one before.",
+    },
+    "frequency": {
+        "type": "string",
+        "enum": list(FREQUENCIES),
+        "description": "`on_breach`, when left out: a message when the threshold is reached and one when it no longer "
+        "is. `every_match`: a message for each run that finds it reached.",
+    },
+    "cooldown_minutes": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": MOST_COOLDOWN_MINUTES,
+        "description": "For so long after a message that it fires no other one is sent. 0 when left out.",
+    },
+}
+
+
+def _watching(metric: str) -> dict[str, Any]:
     """An alert on one metric, in the words of the document."""
     shares = metric in SHARES
     limits = {**({} if metric == "avg_score" else {"minimum": 0}), **({"maximum": 1} if shares else {})}
     named = {NEEDED[metric]: _OF_SHARE[NEEDED[metric]]} if shares else {}
     required = {"metric": {"type": "string", "const": metric}, **named, "threshold": {"type": "number", **limits}}
-    optional = {name: value for name, value in described.items() if name not in (*required, *_OF_SHARE)}
-    return {"type": "object", "properties": {**required, **optional}, "required": list(required)}
+    return {"type": "object", "properties": {**required, **_OPTIONAL}, "required": list(required)}
 
 
 class AlertBody(Body):
     """What an alert watches. An empty one: nothing (extensions "Mode alert")."""
-
-    model_config = ConfigDict(json_schema_extra=without_defaults, use_attribute_docstrings=True)
 
     metric: Annotated[str, choice(*METRICS)]
     verdict: Annotated[str, choice(*VERDICTS), OnlyFor("verdict_share", by="metric")] = _absent()
     tag: Annotated[str, text(TAG_LENGTH), OnlyFor("tag_share", by="metric")] = _absent()
     threshold: Annotated[float, number()]
     direction: Annotated[str, choice(*DIRECTIONS)] = "above"
-    """The threshold itself counts as reached, from either side."""
     window_days: Annotated[int, one_of(*WINDOW_DAYS)] = 1
-    """Days before the run that are measured; not used with `every_match`, which measures since the last run."""
     frequency: Annotated[str, choice(*FREQUENCIES)] = "on_breach"
-    """`on_breach`: one message when the threshold is reached and one when it no longer is. `every_match`: one message
-    for each run in whose window it is reached."""
     cooldown_minutes: Annotated[int, integer(0, MOST_COOLDOWN_MINUTES)] = 0
-    """After a message that it fires, so long no other such message is sent."""
 
     def given(self) -> dict[str, Any]:
         """The fields of its metric."""
@@ -224,9 +243,7 @@ class AlertBody(Body):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        described = handler.resolve_ref_schema(handler(schema))
-        watching = [_watching(metric, described["properties"]) for metric in METRICS]
-        return {"description": described["description"], "oneOf": [*watching, {"type": "object", "maxProperties": 0}]}
+        return {"oneOf": [*map(_watching, METRICS), {"type": "object", "maxProperties": 0}]}
 
 
 def _refused_words(schema: dict[str, Any]) -> None:
@@ -260,7 +277,7 @@ class CreateAction(Body):
     trigger_config: TriggerBody = TriggerBody()
     selection: SelectionBody = SelectionBody()
     synthesis_config: SynthesisBody = SynthesisBody()
-    alert_config: AlertBody = AlertBody.model_construct(_fields_set=set())
+    alert_config: AlertBody = Field(default_factory=lambda: AlertBody.model_construct(_fields_set=set()))
     delivery_config: Annotated[list[TargetBody], several(MOST_TARGETS, least=0)] = Field(default=[])
 
 
