@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal, cast
+from datetime import datetime, timedelta
+from typing import Any, cast
 from uuid import UUID
 
 from domain.tenant import Tenant
 from projections.queries.observations import ObservationFilters, rows_of
 
-Bound = Literal["created_at", "completed_at"]
-"""The time that has to lie in the window."""
+COMMIT = timedelta(hours=1)
+"""Longer than an event can take from its time to its place in the log."""
 
 _CONDITIONS = {
     "scanners": "o.scanner_id = ANY(%(scanners)s)",
@@ -22,7 +22,25 @@ _CONDITIONS = {
     "min_score": "o.score >= %(min_score)s",
     "max_score": "o.score <= %(max_score)s",
 }
-_WINDOW = " AND o.{bound} >= %(window_start)s AND o.{bound} < %(window_end)s"
+_BY_TIME = " AND o.completed_at >= %(window_start)s AND o.completed_at < %(window_end)s"
+# The time is for the index.
+_BY_PLACE = """
+AND o.completed_at >= %(window_start)s AND o.completed_position > %(since)s AND o.completed_position <= %(until)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When the observations ended that a run is about: at `start` or later and before `end`.
+
+    Windows that go on from one another have no moment between them where an event could fall through that was slower to
+    be written than others: with `since` they are places in the log, after `since` and up to `until`.
+    """
+
+    start: datetime
+    end: datetime
+    since: int | None
+    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +74,8 @@ class Selected:
         )
 
 
-def rows(
-    tenant: Tenant, selected: Selected, bound: Bound, start: datetime, end: datetime
-) -> tuple[str, dict[str, Any]]:
-    """A query for rows of `read_observations.observation` whose `bound` lies in [start, end), and its values."""
+def rows(tenant: Tenant, selected: Selected, window: Window) -> tuple[str, dict[str, Any]]:
+    """A query for rows of `read_observations.observation` that ended in the window, and its values."""
     filters = ObservationFilters(
         statuses=("succeeded",), verdicts=(selected.verdict,) if selected.verdict else (), tags=selected.tags
     )
@@ -73,8 +89,10 @@ def rows(
     }
     used = {name: value for name, value in given.items() if value is not None}
     conditions = "".join(f" AND {_CONDITIONS[name]}" for name in used)
-    window = {"window_start": start, "window_end": end}
-    return f"{sql}{conditions}{_WINDOW.format(bound=bound)}", {**values, **used, **window}
+    bounds: dict[str, Any] = {"window_start": window.start, "window_end": window.end}
+    if window.since is not None:
+        bounds = {"window_start": window.start - COMMIT, "since": window.since, "until": window.until}
+    return f"{sql}{conditions}{_BY_TIME if window.since is None else _BY_PLACE}", {**values, **used, **bounds}
 
 
 def _ids(named: Sequence[str]) -> list[UUID]:

@@ -172,12 +172,12 @@ def _actions(stamps: Stamps) -> Iterator[Aggregate]:
     action.edit(stamps.next(), {"trigger_config": {}, "scanner": uuid5(NAMES, "other"), "enabled": True})
     action.edit(stamps.next(), {"trigger_config": {"rrule": "FREQ=DAILY;BYHOUR=8;BYMINUTE=0;BYSECOND=0"}})
     yield from _runs(stamps, action)
-    yield from _checks(stamps, action)
     action.delete(stamps.next())
     yield action
     integration = Integration.create(1, stamps.next(), kind="slack", token=text("token"))
     integration.delete(stamps.next())
     yield integration
+    yield from _checks(stamps)
 
 
 def _runs(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
@@ -215,10 +215,13 @@ def _runs(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
     yield failed
 
 
-def _checks(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
+def _checks(stamps: Stamps) -> Iterator[Aggregate]:
     """An alert that had nothing to measure, fired and resolved."""
     watched: dict[str, Any] = {"metric": "tag_share", "tag": "a", "threshold": 0.5}
-    action.edit(stamps.next(), {"mode": "alert", "alert_config": watched})
+    action = Action.create(
+        uuid5(NAMES, "alert"), stamps.next(), name="Half of them", scanner=SCANNER, mode="alert", alert_config=watched
+    )
+    yield action
     readings: list[tuple[float | None, Change | None]] = [(None, None), (0.75, "fired"), (0.25, "resolved")]
     for number, (value, change) in enumerate(readings):
         run = _run(stamps.next(), action, uuid5(NAMES, f"check {number}"), None)
