@@ -16,12 +16,11 @@ from commands.store.application import Store
 from commands.store.guards import ALIVE_ACTION, Guard, absent, at_most, claim, release, require, runs_of
 from commands.store.private_text import private_text
 from commands.store.recorder import Refused
-from domain.action import ALERT, DEFAULT_TIMEZONE, Action
+from domain.action import ALERT, Action
 from domain.action_run import ActionRun, Cited
 from domain.alert import Measured
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, LeaseLost, NotFound
 from domain.ids import run_id as scheduled_run_id
-from domain.schedule import next_run
 
 LONGEST_WINDOW_DAYS = 36_500
 """A century: longer windows are as good as none, and the calendar ends somewhere."""
@@ -84,51 +83,46 @@ class ActionRuns:
         self._store = store
         self._new_id = new_id
 
-    def claim_due(self, context: Context, action_id: UUID) -> WrittenRun | None:
-        """Claims the run that an action is due for, in one append with the action's next time.
+    def claim_due(self, context: Context, action_id: UUID, due: datetime, schedule_version: int) -> WrittenRun | None:
+        """Claims the run of a time that an action is due, which also says when it is due next: one append.
 
-        None when it is not due (any more), or when that time had its run already. Raises NotFound when the action is
-        deleted, Invalid for a stored rule that is no longer one, Conflict.
+        `due` and `schedule_version` are what the caller has read of the action. None when it is not due any more, or
+        the read side is behind, or the time has its run already, or an earlier run is still in progress: then it stays
+        due. Raises NotFound when the action is deleted, Invalid for a stored rule that is no longer one.
         """
-
-        def attempt() -> WrittenRun | None:
-            action = self._action(context, action_id)
-            due = action.next_run_at
-            if due is None or not action.is_due(context.now):
+        action = self._action(context, action_id)
+        if action.schedule_version != schedule_version or not action.runs_at(due, context.now):
+            return None
+        following = action.due_after(max(context.now, due))
+        run = self._claimed(context, action, scheduled_run_id(action_id, due), due, following)
+        try:
+            return WrittenRun(run, self._store.save(run, guards=_claiming(run), once=context.once))
+        except Refused as refused:
+            if refused.refusal in ("exists", "version") or refused.refusal.startswith("full:"):
                 return None
-            run = self._claimed(context, action, scheduled_run_id(action_id, due), due)
-            action.fire(context.stamp(), run.id, due)
-            guards = [require(ALIVE_ACTION, str(action_id)), absent(run.id), _in_progress(run)]
-            if action.mode == ALERT:
-                # Two checks of one alert at a time would both fire.
-                guards.insert(0, at_most(runs_of(action_id), 0))
-            try:
-                return WrittenRun(run, self._store.save(action, run, guards=guards, once=context.once))
-            except Refused as refused:
-                if refused.refusal != "exists":
-                    raise
-            return self._pass_over(context, action_id, due)
+            raise _refusal(refused) from refused
 
-        return self._decided(action_id, attempt)
+    def pass_over(self, context: Context, action_id: UUID, due: datetime, schedule_version: int) -> None:
+        """Moves an action on from a time that has had its run already. Raises NotFound, Conflict."""
+
+        def attempt() -> None:
+            action = self._action(context, action_id)
+            if action.schedule_version == schedule_version:
+                action.pass_over(context.stamp(), due)
+                self._store.save(action, guards=[require(ALIVE_ACTION, str(action_id))], once=context.once)
+
+        decide_again(action_id, attempt)
 
     def run_now(self, context: Context, action_id: UUID) -> WrittenRun:
         """A run that somebody asks for, of a disabled action too. The schedule stays as it is.
 
         Raises NotFound, Conflict while a run of the action is in progress.
         """
-
-        def attempt() -> WrittenRun:
-            action = self._action(context, action_id)
-            run = self._claimed(context, action, self._new_id(), None)
-            action.fire(context.stamp(), run.id, None)
-            guards = [
-                require(ALIVE_ACTION, str(action_id)),
-                at_most(runs_of(action_id), 0),
-                _in_progress(run),
-            ]
-            return WrittenRun(run, self._store.save(action, run, guards=guards, once=context.once))
-
-        return self._decided(action_id, attempt)
+        run = self._claimed(context, self._action(context, action_id), self._new_id(), None, None)
+        try:
+            return WrittenRun(run, self._store.save(run, guards=_claiming(run), once=context.once))
+        except Refused as refused:
+            raise _refusal(refused) from refused
 
     def start(
         self, context: Context, lease: RunLease, *, try_number: int, window_start: datetime, since: int | None
@@ -234,7 +228,6 @@ class ActionRuns:
         """Opens the next round of a delivery. Raises NotFound; Conflict while it is tried or nothing is there."""
 
         def attempt() -> WrittenRun:
-            self._action(context, action_id)
             run = self.load(context, run_id)
             if run.action_id != action_id:
                 raise NotFound
@@ -242,7 +235,10 @@ class ActionRuns:
             guards = [require(ALIVE_ACTION, str(action_id))]
             return WrittenRun(run, self._store.save(run, guards=guards, once=context.once))
 
-        return self._decided(run_id, attempt)
+        try:
+            return decide_again(run_id, attempt)
+        except Refused as refused:
+            raise _refusal(refused) from refused
 
     def load(self, context: Context, run_id: UUID) -> ActionRun:
         """The run as of now. Raises NotFound when it is unknown or another tenant's."""
@@ -255,16 +251,12 @@ class ActionRuns:
         """A report's text (`markdown`); None when it was erased."""
         return self._store.private(reference)
 
-    def _pass_over(self, context: Context, action_id: UUID, due: datetime) -> None:
-        """The time has its run already: a clock that went back made it due again. The action moves on without one."""
-        action = self._action(context, action_id)
-        if action.next_run_at == due and action.is_due(context.now):
-            action.pass_over(context.stamp())
-            self._store.save(action, guards=[require(ALIVE_ACTION, str(action_id))], once=context.once)
-
-    def _claimed(self, context: Context, action: Action, run_id: UUID, due: datetime | None) -> ActionRun:
+    def _claimed(
+        self, context: Context, action: Action, run_id: UUID, due: datetime | None, following: datetime | None
+    ) -> ActionRun:
         """`due` None: somebody asks. Rolling windows end when it was due, or now if later times were missed too."""
-        end = context.now if due is None or _missed_more(action, due, context.now) else due
+        missed = due is None or ((after := action.due_after(due)) is not None and after <= context.now)
+        end = context.now if due is None or missed else due
         days = _rolling_days(action)
         return ActionRun.claim(
             run_id,
@@ -273,9 +265,11 @@ class ActionRuns:
             scanner_id=action.scanner,
             cause="manual" if due is None else "schedule",
             scheduled_at=due or context.now,
+            next_run_at=following,
             window_start=None if days is None else end - timedelta(days=days),
             window_end=context.now if days is None else end,
             position=self._store.head(),
+            action_version=action.version,
             action=action.snapshot(),
         )
 
@@ -291,20 +285,16 @@ class ActionRuns:
         def attempt() -> ActionRun:
             run = self.load(context, run_id)
             guards = decide(run) or ()
-            self._store.save(run, guards=guards, once=context.once)
+            alive = require(ALIVE_ACTION, str(run.action_id))
+            self._store.save(run, guards=[alive, *guards], once=context.once)
             return run
 
-        return decide_again(run_id, attempt)
-
-    def _decided(self, stream_id: UUID, attempt: Callable[[], Any]) -> Any:
         try:
-            return decide_again(stream_id, attempt)
+            return decide_again(run_id, attempt)
         except Refused as refused:
             if refused.refusal == f"missing:{ALIVE_ACTION}":
-                raise NotFound from refused
-            if refused.refusal.startswith("full:run_of"):
-                message = "A run of this action is in progress."
-                raise Conflict(message) from refused
+                message = "The action was deleted."
+                raise LeaseLost(message) from refused
             raise
 
 
@@ -323,15 +313,24 @@ def _rolling_days(action: Action) -> int | None:
     return None if action.alert_config["frequency"] == "every_match" else window_days(action.alert_config)
 
 
-def _missed_more(action: Action, due: datetime, now: datetime) -> bool:
-    config = action.trigger_config
-    following = next_run(str(config["rrule"]), str(config.get("timezone", DEFAULT_TIMEZONE)), action.created_on, due)
-    return following is not None and following <= now
-
-
-def _in_progress(run: ActionRun) -> Guard:
-    return claim(runs_of(run.action_id), str(run.id), run.id)
+def _claiming(run: ActionRun) -> list[Guard]:
+    """One run of an action at a time, so that the next one begins where this one has ended."""
+    scope = runs_of(run.action_id)
+    return [
+        require(ALIVE_ACTION, str(run.action_id)),
+        absent(run.id),
+        at_most(scope, 0),
+        claim(scope, str(run.id), run.id),
+    ]
 
 
 def _over(run: ActionRun) -> Guard:
     return release(runs_of(run.action_id), str(run.id), run.id)
+
+
+def _refusal(refused: Refused) -> Exception:
+    if refused.refusal == f"missing:{ALIVE_ACTION}":
+        return NotFound()
+    if refused.refusal.startswith("full:run_of"):
+        return Conflict("A run of this action is in progress.")
+    return refused

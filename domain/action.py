@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from domain.alert_config import whole
-from domain.errors import Conflict, Invalid, NotFound
+from domain.errors import Invalid, NotFound
 from domain.event import Aggregate, Event, FirstEvent, Stamp, stored
 from domain.names import check_name
 from domain.schedule import check_timezone, next_run
@@ -59,6 +59,7 @@ class ActionCreated(FirstEvent):
     def apply(self, aggregate: Action) -> None:
         for name in ("name", "enabled", "next_run_at", "created_by", *CONFIGURED):
             setattr(aggregate, name, getattr(self, name))
+        aggregate.schedule_version = self.originator_version
         aggregate.condition, aggregate.armed_at = self.originator_version, self.recorded_at
 
 
@@ -94,26 +95,7 @@ class ActionScheduled(Event):
 
     def apply(self, aggregate: Action) -> None:
         aggregate.next_run_at = self.next_run_at
-
-
-@stored
-class ActionFired(Event):
-    """A run was claimed. `scheduled_at`: the time it was due; None for one that somebody asked for.
-
-    `next_run_at` is the next time after now: times that were missed meanwhile have this one run between them.
-    """
-
-    TOPIC = "ActionFired"
-    run_id: UUID
-    scheduled_at: datetime | None
-    next_run_at: datetime | None
-
-    def apply(self, aggregate: Action) -> None:
-        if aggregate.fired_version != aggregate.version:
-            aggregate.edited = (aggregate.version, aggregate.modified_on)
-        aggregate.fired_version = self.originator_version
-        aggregate.next_run_at = self.next_run_at
-        aggregate.last_run_at = self.recorded_at
+        aggregate.schedule_version = self.originator_version
 
 
 @stored
@@ -145,7 +127,7 @@ class ActionDeleted(Event):
 
 @stored
 class Action(Aggregate):
-    """`edited`: version and time of the last event that was no firing, once `fired_version` is the latest.
+    """`next_run_at` is as of `schedule_version`, the last version that set it; runs move it in events of their own.
 
     Runs are bookkeeping: they must not make an action look edited, nor refuse an edit (engine 10, trap 32).
     """
@@ -167,9 +149,7 @@ class Action(Aggregate):
         """The version in which what an alert watches was last changed, and when."""
         self.armed_at: datetime | None = None
         self.next_run_at: datetime | None = None
-        self.last_run_at: datetime | None = None
-        self.fired_version = 0
-        self.edited: tuple[int, datetime] | None = None
+        self.schedule_version = 0
         self.created_by: int | None = None
         self.deleted = False
 
@@ -240,33 +220,18 @@ class Action(Aggregate):
         if "enabled" in changes and changes["enabled"] != self.enabled:
             self._record(ActionEnabled if changes["enabled"] else ActionDisabled, stamp)
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether the schedule wants a run of it now."""
-        due = self.next_run_at is not None and self.next_run_at <= now
-        return due and self.enabled and not self.deleted and self.trigger_type == "schedule"
+    def runs_at(self, due: datetime, now: datetime) -> bool:
+        """Whether the schedule, which has come to the time `due`, wants a run of it now."""
+        return due <= now and self.enabled and not self.deleted and "rrule" in self.trigger_config
 
-    def fire(self, stamp: Stamp, run_id: UUID, scheduled_at: datetime | None) -> None:
-        """A run of it is claimed: of the schedule for the time it was due, or of somebody who asks (None).
+    def due_after(self, moment: datetime) -> datetime | None:
+        """When it is due first after a time, None for never. Raises Invalid for a stored rule that is none any more."""
+        return _due(self.trigger_config, self.created_on, moment)
 
-        A run of the schedule moves the next one after now, also when the clock has gone back since it was due. Raises
-        NotFound when the action is deleted, Conflict when it is not due at that time, Invalid for a stored rule that is
-        no longer one.
-        """
+    def pass_over(self, stamp: Stamp, due: datetime) -> None:
+        """Moves the schedule on from a time that has had its run: a clock that went back made it due again."""
         self._check_alive()
-        due = self.next_run_at
-        if scheduled_at is not None:
-            if due != scheduled_at or not self.is_due(stamp.recorded_at):
-                message = "This action is not due."
-                raise Conflict(message)
-            due = _due(self.trigger_config, self.created_on, max(stamp.recorded_at, scheduled_at))
-        self._record(ActionFired, stamp, run_id=run_id, scheduled_at=scheduled_at, next_run_at=due)
-
-    def pass_over(self, stamp: Stamp) -> None:
-        """Moves the next run after now without one: the time that it is due for has had its run."""
-        self._check_alive()
-        if self.next_run_at is not None:
-            due = _due(self.trigger_config, self.created_on, max(stamp.recorded_at, self.next_run_at))
-            self._record(ActionScheduled, stamp, next_run_at=due)
+        self._record(ActionScheduled, stamp, next_run_at=self.due_after(max(stamp.recorded_at, due)))
 
     def delete(self, stamp: Stamp) -> None:
         """Ends the action for good. Raises NotFound when it is already deleted."""
@@ -275,13 +240,7 @@ class Action(Aggregate):
 
     @property
     def updated_at(self) -> datetime:
-        """When it was last edited."""
-        return self._edited()[1]
-
-    @property
-    def edition(self) -> int:
-        """The version of the last edit: whoever has seen it, or a later one, has missed no edit."""
-        return self._edited()[0]
+        return self.modified_on
 
     def snapshot(self) -> Objects:
         """What a run freezes: the keys of action_run.DEFINITION."""
@@ -295,11 +254,6 @@ class Action(Aggregate):
             "condition": self.condition,
             "delivery_config": list(self.delivery_config),
         }
-
-    def _edited(self) -> tuple[int, datetime]:
-        if self.edited is not None and self.fired_version == self.version:
-            return self.edited
-        return self.version, self.modified_on
 
     def _changed(self, changes: dict[str, Any]) -> dict[str, Any]:
         given = {name: changes[name] for name in CONFIGURED if name in changes}

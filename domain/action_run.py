@@ -1,35 +1,31 @@
 """A run of an action: one report or one check, and what became of each delivery of it.
 
 A run of the schedule is known by its action and the time it was due, so whoever claims it again meets the same stream.
-Like an observation's, a try holds a lease, and an ending names its token. Deliveries outlive the run's own ending: an
-endpoint that is away must not keep a finished report from being read.
+Like an observation's, a try holds a lease, and an ending names its token. Nothing of a run lies on its action's stream,
+which every edit reads whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict
 
 from domain.alert import Measuring
-from domain.errors import Conflict, LeaseLost, NotFound
+from domain.errors import LeaseLost
 from domain.event import Event, FirstEvent, Stamp, TextRef, stored
+from domain.run_deliveries import Deliveries, Delivering, Objects, delivery_items, numbered
 
 Cause = Literal["schedule", "manual"]
 Status = Literal["running", "completed", "failed", "skipped"]
-DeliveryStatus = Literal["pending", "succeeded", "abandoned"]
 
 DEFINITION = (
     "name", "mode", "timezone", "selection", "synthesis_config", "alert_config", "condition", "delivery_config",
 )  # fmt: skip
 """Keys of a run's frozen copy of its action. Each delivery item has an `id` of its own besides."""
-
-Objects = dict[str, JsonValue]
 
 
 class Cited(BaseModel):
@@ -42,15 +38,6 @@ class Cited(BaseModel):
     session_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delivering:
-    """How one delivery stands. `round` counts the times it was asked for: 1, and one more for each redelivery."""
-
-    status: DeliveryStatus = "pending"
-    attempts: int = 0
-    round: int = 1
-
-
 # --- events ---------------------------------------------------------------------------------------------------------
 
 
@@ -60,7 +47,8 @@ class ActionRunClaimed(FirstEvent):
 
     `position`: what the log had then; the run looks at nothing later, and not before the projections have passed it.
     `window_start` None: since the last completed run of the schedule, which is known when the run starts.
-    `action` is frozen (DEFINITION).
+    `action` is frozen (DEFINITION), as of `action_version` of its stream. `next_run_at`: when the action is due after
+    this run of the schedule; times that were missed meanwhile have this one run between them.
     """
 
     TOPIC = "ActionRunClaimed"
@@ -69,19 +57,20 @@ class ActionRunClaimed(FirstEvent):
     cause: Cause
     triggered_by_user: int | None
     scheduled_at: datetime
+    next_run_at: datetime | None
     window_start: datetime | None
     window_end: datetime
     position: int
+    action_version: int
     action: Objects
 
     def apply(self, aggregate: ActionRun) -> None:
-        for name in ("action_id", "scanner_id", "cause", "scheduled_at", "window_start", "window_end", "position"):
+        for name in (
+            "action_id", "scanner_id", "cause", "scheduled_at", "window_start", "window_end", "position",
+            "action_version", "action",
+        ):  # fmt: skip
             setattr(aggregate, name, getattr(self, name))
-        aggregate.action = self.action
-        items = self.action.get("delivery_config")
-        for item in items if isinstance(items, list) else []:
-            if isinstance(item, dict):
-                aggregate.deliveries[str(item["id"])] = Delivering()
+        aggregate.deliveries = {str(item["id"]): Delivering() for item in delivery_items(self.action)}
 
 
 @stored
@@ -165,66 +154,15 @@ class ActionRunFailed(_Ending):
         aggregate.status = "failed"
 
 
-@stored
-class DeliveryAttempted(Event):
-    """One request to one target. `status_code` None: no answer came. `retry_at` None: no further one by itself.
-
-    `response` refers to a bounded extract of the answer, None without any.
-    """
-
-    TOPIC = "DeliveryAttempted"
-    delivery_id: UUID
-    number: int
-    at: datetime
-    status_code: int | None
-    duration_ms: int
-    error: str | None
-    response: TextRef | None
-    retry_at: datetime | None
-
-    def apply(self, aggregate: ActionRun) -> None:
-        aggregate.stand(self.delivery_id, attempts=self.number)
-
-
-@stored
-class DeliverySucceeded(Event):
-    TOPIC = "DeliverySucceeded"
-    delivery_id: UUID
-
-    def apply(self, aggregate: ActionRun) -> None:
-        aggregate.stand(self.delivery_id, status="succeeded")
-
-
-@stored
-class DeliveryAbandoned(Event):
-    TOPIC = "DeliveryAbandoned"
-    delivery_id: UUID
-    reason: str
-
-    def apply(self, aggregate: ActionRun) -> None:
-        aggregate.stand(self.delivery_id, status="abandoned")
-
-
-@stored
-class RedeliveryRequested(Event):
-    """Somebody asked for one more round of an ended delivery."""
-
-    TOPIC = "RedeliveryRequested"
-    delivery_id: UUID
-    round: int
-
-    def apply(self, aggregate: ActionRun) -> None:
-        aggregate.stand(self.delivery_id, status="pending", round=self.round)
-
-
 # --- state and decisions --------------------------------------------------------------------------------------------
 
 
 @stored
-class ActionRun(Measuring):
+class ActionRun(Deliveries, Measuring):
     TOPIC = "action_run"
 
     def __init__(self) -> None:
+        super().__init__()
         self.action_id = UUID(int=0)
         self.scanner_id = UUID(int=0)
         self.cause: Cause = "schedule"
@@ -232,16 +170,20 @@ class ActionRun(Measuring):
         self.window_start: datetime | None = None
         self.window_end: datetime | None = None
         self.position = 0
+        self.action_version = 0
         self.since: int | None = None
         self.action: Objects = {}
         self.status: Status = "running"
         self.try_number = 0
         self.lease_token: UUID | None = None
         self.report_id: UUID | None = None
-        self.deliveries: dict[str, Delivering] = {}
+
+    @property
+    def delivers(self) -> bool:
+        return self.status == "completed"
 
     @classmethod
-    def claim(
+    def claim(  # noqa: PLR0913 - what a run is
         cls,
         run_id: UUID,
         stamp: Stamp,
@@ -250,18 +192,14 @@ class ActionRun(Measuring):
         scanner_id: UUID,
         cause: Cause,
         scheduled_at: datetime,
+        next_run_at: datetime | None,
         window_start: datetime | None,
         window_end: datetime,
         position: int,
+        action_version: int,
         action: Objects,
     ) -> Self:
         """A run that is to be done. `action` has the keys of DEFINITION; its delivery items get their ids here."""
-        items = action.get("delivery_config")
-        numbered: list[JsonValue] = [
-            {**item, "id": str(uuid5(run_id, f"delivery/{number}"))}
-            for number, item in enumerate(items if isinstance(items, list) else [])
-            if isinstance(item, dict)
-        ]
         return cls._begin(
             ActionRunClaimed,
             run_id,
@@ -271,10 +209,12 @@ class ActionRun(Measuring):
             cause=cause,
             triggered_by_user=stamp.actor.user_id,
             scheduled_at=scheduled_at,
+            next_run_at=next_run_at,
             window_start=window_start,
             window_end=window_end,
             position=position,
-            action={**action, "delivery_config": numbered},
+            action_version=action_version,
+            action={**action, "delivery_config": numbered(run_id, action.get("delivery_config"))},
         )
 
     def start(
@@ -312,88 +252,9 @@ class ActionRun(Measuring):
         self._check_lease(lease_token)
         self._record(ActionRunFailed, stamp, lease_token=lease_token, reason=reason, message=message)
 
-    def attempt(  # noqa: PLR0913 - what an attempt is
-        self,
-        stamp: Stamp,
-        delivery_id: UUID,
-        *,
-        round: int,  # noqa: A002 - the word of the delivery
-        number: int,
-        at: datetime,
-        status_code: int | None,
-        duration_ms: int,
-        error: str | None,
-        response: TextRef | None,
-        retry_at: datetime | None,
-        ending: Literal["succeeded", "abandoned"] | None,
-    ) -> None:
-        """One attempt was made; `ending` says what it led to, None when another follows at `retry_at`.
-
-        The same number again records nothing: what is recorded is what was sent first. Raises NotFound for an unknown
-        delivery; LeaseLost when the delivery has ended or a later round has begun.
-        """
-        stands = self._delivery(delivery_id)
-        if stands.status != "pending" or stands.round != round:
-            message = f"This delivery is {stands.status} in round {stands.round}."
-            raise LeaseLost(message)
-        if number <= stands.attempts:
-            return
-        self._record(
-            DeliveryAttempted,
-            stamp,
-            delivery_id=delivery_id,
-            number=number,
-            at=at,
-            status_code=status_code,
-            duration_ms=duration_ms,
-            error=error,
-            response=response,
-            retry_at=retry_at if ending is None else None,
-        )
-        if ending == "succeeded":
-            self._record(DeliverySucceeded, stamp, delivery_id=delivery_id)
-        elif ending == "abandoned":
-            self._record(DeliveryAbandoned, stamp, delivery_id=delivery_id, reason=error or "The target refused it.")
-
-    def abandon_delivery(self, stamp: Stamp, delivery_id: UUID, *, reason: str) -> None:
-        """Ends a delivery that cannot even be tried; an ended one stays as it is. Raises NotFound."""
-        if self._delivery(delivery_id).status == "pending":
-            self._record(DeliveryAbandoned, stamp, delivery_id=delivery_id, reason=reason)
-
-    def redeliver(self, stamp: Stamp, delivery_id: UUID) -> int:
-        """Opens the next round of a delivery and returns its number.
-
-        Raises NotFound; Conflict while it is still being tried, or when the run has nothing to deliver.
-        """
-        stands = self._delivery(delivery_id)
-        if self.status != "completed":
-            message = "This run has nothing to deliver."
-            raise Conflict(message)
-        if stands.status == "pending":
-            message = "This delivery is still in progress."
-            raise Conflict(message)
-        self._record(RedeliveryRequested, stamp, delivery_id=delivery_id, round=stands.round + 1)
-        return stands.round + 1
-
-    def stand(self, delivery_id: UUID, **changes: object) -> None:
-        """For events: how a delivery stands after them."""
-        self.deliveries[str(delivery_id)] = replace(self._delivery(delivery_id), **changes)
-
-    def _delivery(self, delivery_id: UUID) -> Delivering:
-        stands = self.deliveries.get(str(delivery_id))
-        if stands is None:
-            raise NotFound
-        return stands
-
     def _check_lease(self, lease_token: UUID | None) -> None:
         if self.status != "running" or lease_token != self.lease_token:
             raise _lost(self)
-
-
-def delivery_items(definition: Objects) -> Sequence[Objects]:
-    """The delivery items of a run's frozen definition, each with its `id`."""
-    items = definition.get("delivery_config")
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def _lost(run: ActionRun) -> LeaseLost:

@@ -38,6 +38,15 @@ def integration_stream(integration_id: int) -> UUID:
     return uuid5(NAMESPACE, f"integration/{integration_id}")
 
 
+def webhook_secret_stream(secret_id: int) -> UUID:
+    return uuid5(NAMESPACE, f"webhook_secret/{secret_id}")
+
+
+def endpoint_stream(environment_id: int, kind: str, target: str) -> UUID:
+    """One stream for each place that an environment delivers to, whichever of its actions does."""
+    return uuid5(NAMESPACE, f"endpoint/{environment_id}/{kind}/{target}")
+
+
 def workflow_id(scanner_id: UUID, session_id: str) -> str:
     """The reference product's handle of one application of a scanner to a session (contract 4.1)."""
     return f"replay-vision-apply-scanner-{scanner_id}-{session_id}"

@@ -18,11 +18,11 @@ from domain.action import (
     ActionDeleted,
     ActionDisabled,
     ActionEnabled,
-    ActionFired,
     ActionReconfigured,
     ActionRenamed,
     ActionScheduled,
 )
+from domain.action_run import ActionRunClaimed
 from domain.alert import (
     AlertFired,
     AlertMeasured,
@@ -60,6 +60,8 @@ class ActionRow:
     alert: str | None
     next_run_at: datetime | None
     last_run_at: datetime | None
+    schedule_version: int
+    last_due_at: datetime | None
     created_by: int | None
     created_at: datetime
     updated_at: datetime
@@ -88,6 +90,8 @@ _ACTION = Table(
         "alert": "json",
         "next_run_at": "timestamptz",
         "last_run_at": "timestamptz",
+        "schedule_version": "bigint",
+        "last_due_at": "timestamptz",
         "created_by": "integer",
         "created_at": "timestamptz",
         "updated_at": "timestamptz",
@@ -108,8 +112,12 @@ def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
         elif isinstance(event, Reading):
             _read(rows[event.action_id], event)
         else:
-            _change(rows[event.originator_id], event, item.position)
+            _change(rows[_action_of(event)], event, item.position)
     _ACTION.put(connection, list(rows.values()))
+
+
+def _action_of(event: Event) -> UUID:
+    return event.action_id if isinstance(event, ActionRunClaimed | Reading) else event.originator_id
 
 
 def _created(event: ActionCreated, position: int) -> ActionRow:
@@ -130,16 +138,14 @@ def _created(event: ActionCreated, position: int) -> ActionRow:
         alert=stored_state(_armed(event, position)) if event.mode == ALERT else None,
         next_run_at=event.next_run_at,
         last_run_at=None,
+        schedule_version=event.originator_version,
+        last_due_at=None,
         created_by=event.created_by,
         created_at=event.recorded_at,
         updated_at=event.recorded_at,
         deleted_at=None,
         version=event.originator_version,
     )
-
-
-def _action_of(event: Event) -> UUID:
-    return event.action_id if isinstance(event, Reading) else event.originator_id
 
 
 def _read(row: ActionRow, reading: Reading) -> None:
@@ -160,11 +166,20 @@ def _rearm(row: ActionRow, event: ActionReconfigured, position: int) -> None:
     row.alert = stored_state(_armed(event, position, before)) if row.mode == ALERT else None
 
 
+def _claimed(row: ActionRow, event: ActionRunClaimed) -> None:
+    """Bookkeeping: neither version nor time of the last edit move. What was decided on an older rule moves nothing."""
+    row.last_run_at = event.recorded_at
+    if event.cause == "schedule":
+        row.last_due_at = max(event.scheduled_at, row.last_due_at or event.scheduled_at)
+        if event.action_version >= row.schedule_version:
+            row.next_run_at = event.next_run_at
+
+
 def _change(row: ActionRow, event: Event, position: int) -> None:
-    row.version = event.originator_version
-    if isinstance(event, ActionFired):
-        row.next_run_at, row.last_run_at = event.next_run_at, event.recorded_at
+    if isinstance(event, ActionRunClaimed):
+        _claimed(row, event)
         return
+    row.version = event.originator_version
     row.updated_at = event.recorded_at
     match event:
         case ActionRenamed():
@@ -174,7 +189,7 @@ def _change(row: ActionRow, event: Event, position: int) -> None:
                 setattr(row, name, _column(name, value))
             _rearm(row, event, position)
         case ActionScheduled():
-            row.next_run_at = event.next_run_at
+            row.next_run_at, row.schedule_version = event.next_run_at, event.originator_version
         case ActionEnabled():
             row.enabled = True
         case ActionDisabled():
@@ -203,10 +218,10 @@ ACTIONS = Projection(
             ActionRenamed,
             ActionReconfigured,
             ActionScheduled,
-            ActionFired,
             ActionEnabled,
             ActionDisabled,
             ActionDeleted,
+            ActionRunClaimed,
             AlertMeasured,
             AlertFired,
             AlertResolved,

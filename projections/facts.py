@@ -14,10 +14,20 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, action, action_run, alert, integration, observation, recording, scanner
+from domain import (
+    accounts,
+    action,
+    action_run,
+    alert,
+    integration,
+    observation,
+    recording,
+    run_deliveries,
+    scanner,
+)
 from domain.event import Event
 
-PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage", "run", "attempt"})
+PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage", "attempt"})
 """Fields that tell of something that happened rather than of a state: their `before` is always null."""
 
 Facts = dict[str, JsonValue]
@@ -82,11 +92,6 @@ def _reading(outcome: str) -> Callable[[Any], Facts]:
     return read
 
 
-def _fired(event: action.ActionFired) -> Facts:
-    run: Facts = {"id": str(event.run_id), "scheduled_at": _plain(event.scheduled_at)}
-    return {"run": run, "next_run_at": _plain(event.next_run_at), "last_run_at": _time(event.recorded_at)}
-
-
 def _run_ended(status: str) -> Callable[[Any], Facts]:
     def read(event: action_run.ActionRunFailed | action_run.ActionRunSkipped) -> Facts:
         return {"status": status, "error_reason": f"{event.reason}:{event.message}"}
@@ -94,7 +99,7 @@ def _run_ended(status: str) -> Callable[[Any], Facts]:
     return read
 
 
-def _attempted(event: action_run.DeliveryAttempted) -> Facts:
+def _attempted(event: run_deliveries.DeliveryAttempted) -> Facts:
     """Not what the target answered: it is private text."""
     named = ("delivery_id", "number", "at", "status_code", "duration_ms", "error", "retry_at")
     return {"attempt": {name: _plain(getattr(event, name)) for name in named}}
@@ -161,13 +166,12 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action.ActionRenamed: _named("name"),
     action.ActionReconfigured: _action_changes,
     action.ActionScheduled: _named("next_run_at"),
-    action.ActionFired: _fired,
     action.ActionEnabled: _named(enabled=True),
     action.ActionDisabled: _named(enabled=False),
     action.ActionDeleted: _named(deleted=True),
     action_run.ActionRunClaimed: _named(
-        "action_id", "scanner_id", "cause", "triggered_by_user", "scheduled_at", "window_start", "window_end",
-        "position", "action", status="running",
+        "action_id", "scanner_id", "cause", "triggered_by_user", "scheduled_at", "next_run_at", "window_start",
+        "window_end", "position", "action_version", "action", status="running",
     ),
     action_run.ActionRunStarted: _named("try_number", "window_start", "since"),
     action_run.ReportWritten: _named(
@@ -177,10 +181,10 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action_run.ActionRunCompleted: _named(status="completed"),
     action_run.ActionRunSkipped: _run_ended("skipped"),
     action_run.ActionRunFailed: _run_ended("failed"),
-    action_run.DeliveryAttempted: _attempted,
-    action_run.DeliverySucceeded: _delivery("succeeded"),
-    action_run.DeliveryAbandoned: _delivery("abandoned"),
-    action_run.RedeliveryRequested: _delivery("pending"),
+    run_deliveries.DeliveryAttempted: _attempted,
+    run_deliveries.DeliverySucceeded: _delivery("succeeded"),
+    run_deliveries.DeliveryAbandoned: _delivery("abandoned"),
+    run_deliveries.RedeliveryRequested: _delivery("pending"),
     alert.AlertMeasured: _reading("measured"),
     alert.AlertFired: _reading("fired"),
     alert.AlertResolved: _reading("resolved"),

@@ -45,6 +45,11 @@ def integrations_of(environment_id: int, kind: str) -> str:
     return f"integration:{environment_id}:{kind}"
 
 
+def webhook_secrets_of(environment_id: int) -> str:
+    """Claim scope of an environment's webhook secrets that are alive. The key is the secret's number."""
+    return f"webhook_secret:{environment_id}"
+
+
 def erase(reference: UUID) -> Guard:
     """Removes a private text and its salt."""
     return {"op": "erase", "id": str(reference)}

@@ -18,6 +18,9 @@ CREATE TABLE action (
     alert            json,
     next_run_at      timestamptz,
     last_run_at      timestamptz,
+    -- The version of the stream that last set when it is due, and the latest time that it was due and had its run.
+    schedule_version bigint      NOT NULL,
+    last_due_at      timestamptz,
     created_by       integer,
     created_at       timestamptz NOT NULL,
     updated_at       timestamptz NOT NULL,

@@ -186,7 +186,6 @@ def _runs(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
     assert due is not None
     late = replace(stamps.next(), recorded_at=due + timedelta(days=2))
     done = _run(late, action, run_id(action.id, due), due)
-    action.fire(late, done.id, due)
     done.start(stamps.next(), try_number=1, lease_token=WORKERS[0], window_start=due - timedelta(days=1), since=4)
     done.write_report(
         stamps.next(),
@@ -206,7 +205,6 @@ def _runs(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
     _deliver(stamps, done)
     yield done
     asked = _run(stamps.next(), action, uuid5(NAMES, "asked"), None)
-    action.fire(stamps.next(), asked.id, None)
     asked.skip(stamps.next(), lease_token=None, reason="skipped_empty", message="No observation matched.")
     yield asked
     failed = _run(stamps.next(), action, uuid5(NAMES, "failed"), None)
@@ -250,9 +248,11 @@ def _run(stamp: Stamp, action: Action, run: UUID, due: datetime | None) -> Actio
         scanner_id=SCANNER,
         cause="manual" if due is None else "schedule",
         scheduled_at=due or stamp.recorded_at,
+        next_run_at=due and due + timedelta(days=3),
         window_start=None if due else stamp.recorded_at - timedelta(days=1),
         window_end=due or stamp.recorded_at,
         position=42,
+        action_version=action.version,
         action={**action.snapshot(), "delivery_config": [*action.delivery_config, webhook]},
     )
 

@@ -46,7 +46,6 @@ EVENTS = {
     "ActionRenamed": "An action got another name.",
     "ActionReconfigured": "What an action gathers, when, how it writes or where it delivers was changed.",
     "ActionScheduled": "An action is due at another time, since its rule, its time zone or its trigger was changed.",
-    "ActionFired": "A run of an action was claimed, by the schedule or for somebody who asked.",
     "ActionEnabled": "An action runs on its schedule again.",
     "ActionDisabled": "An action no longer runs on its schedule.",
     "ActionDeleted": "An action ended for good, by itself or with its scanner.",
@@ -129,12 +128,13 @@ FIELDS = {
     "synthesis_config": "`prompt_guide`: what its owner asks of the report.",
     "delivery_config": "Where the report goes, each item by its `type`: `slack`, `webhook` or `email`.",
     "next_run_at": "When it runs next; null for never by itself.",
-    "run_id": "The run: the id of its stream.",
-    "ActionFired.scheduled_at": "When the action was due; null where somebody asked for the run.",
     "action_id": "The action that the run belongs to.",
     "ActionRunClaimed.scanner_id": "The scanner that the action is bound to.",
     "cause": "What set the run off: `schedule`, or `manual` for somebody who asked.",
     "ActionRunClaimed.triggered_by_user": "The user who asked; null for the schedule.",
+    "ActionRunClaimed.next_run_at": "When the action is due after this run, by `action_version`; null for never, and "
+    "where somebody asked for the run.",
+    "action_version": "The version of the action's stream that `action` is as of.",
     "scheduled_at": "When the run was due, or when it was asked for.",
     "ActionRunClaimed.window_start": "Where the run's window begins; null for where the last completed run of the "
     "schedule ended, which is known when the run starts.",

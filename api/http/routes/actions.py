@@ -154,7 +154,7 @@ def _own(call: Call, action: Action) -> dict[str, Any]:
         "alert_config": action.alert_config,
         "delivery_config": action.delivery_config,
         "next_run_at": action.next_run_at,
-        "last_run_at": action.last_run_at,
+        "last_run_at": None,
         "alert_state": {"state": "clear", "since": action.armed_at, "last_value": None} if armed else None,
         "hog_flow_id": None,
         "created_at": action.created_on,
