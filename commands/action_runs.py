@@ -16,8 +16,9 @@ from commands.store.application import Store
 from commands.store.guards import ALIVE_ACTION, Guard, absent, at_most, claim, release, require, runs_of
 from commands.store.private_text import private_text
 from commands.store.recorder import Refused
-from domain.action import Action
+from domain.action import ALERT, Action
 from domain.action_run import ActionRun, Cited
+from domain.alert import Measured
 from domain.errors import Conflict, LeaseLost, NotFound
 from domain.ids import run_id as scheduled_run_id
 
@@ -132,11 +133,18 @@ class ActionRuns:
             context, lease.run_id, lambda run: run.start(context.stamp(), lease_token=lease.token, **begun)
         )
 
-    def write_report(self, context: Context, lease: RunLease, report: WrittenReport) -> ActionRun:
-        """Ends the run with its report. Raises LeaseLost, NotFound, EventTooLarge."""
+    def write_report(
+        self, context: Context, lease: RunLease, report: WrittenReport, measured: Measured | None = None
+    ) -> ActionRun:
+        """Ends the run with its report, and with what it has measured if it is an alert's.
+
+        Raises LeaseLost, NotFound, EventTooLarge.
+        """
 
         def decide(run: ActionRun) -> list[Guard]:
             reference, row = private_text(run.environment_id, None, {"markdown": report.markdown})
+            if measured is not None:
+                run.measure(context.stamp(), measured)
             run.write_report(
                 context.stamp(),
                 lease_token=lease.token,
@@ -156,10 +164,14 @@ class ActionRuns:
 
         return self._change(context, lease.run_id, decide)
 
-    def skip(self, context: Context, lease: RunLease, *, reason: str, message: str) -> ActionRun:
-        """Ends the run because there is nothing to do. Raises LeaseLost, NotFound."""
+    def skip(
+        self, context: Context, lease: RunLease, *, reason: str, message: str, measured: Measured | None = None
+    ) -> ActionRun:
+        """Ends the run because there is nothing to do; `measured` as for a report. Raises LeaseLost, NotFound."""
 
         def decide(run: ActionRun) -> list[Guard]:
+            if measured is not None:
+                run.measure(context.stamp(), measured)
             run.skip(context.stamp(), lease_token=lease.token, reason=reason, message=message)
             return [_over(run)]
 
@@ -245,7 +257,7 @@ class ActionRuns:
         """`due` None: somebody asks. Rolling windows end when it was due, or now if later times were missed too."""
         missed = due is None or ((after := action.due_after(due)) is not None and after <= context.now)
         end = context.now if due is None or missed else due
-        days = window_days(action.selection)
+        days = _rolling_days(action)
         return ActionRun.claim(
             run_id,
             context.stamp(),
@@ -292,6 +304,13 @@ def window_days(selection: Mapping[str, JsonValue]) -> int | None:
     if not isinstance(days, int) or isinstance(days, bool) or days <= 0:
         return None
     return min(days, LONGEST_WINDOW_DAYS)
+
+
+def _rolling_days(action: Action) -> int | None:
+    """As `window_days`. An alert has its own window; on every match it goes on from the last one (engine 7.6)."""
+    if action.mode != ALERT:
+        return window_days(action.selection)
+    return None if action.alert_config["frequency"] == "every_match" else window_days(action.alert_config)
 
 
 def _claiming(run: ActionRun) -> list[Guard]:

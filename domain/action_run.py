@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from domain.alert import Measuring
 from domain.errors import LeaseLost
 from domain.event import Event, FirstEvent, Stamp, TextRef, stored
 from domain.run_deliveries import Deliveries, Delivering, Objects, delivery_items, numbered
@@ -22,7 +23,7 @@ Cause = Literal["schedule", "manual"]
 Status = Literal["running", "completed", "failed", "skipped"]
 
 DEFINITION = (
-    "name", "mode", "timezone", "selection", "synthesis_config", "delivery_config",
+    "name", "mode", "timezone", "selection", "synthesis_config", "alert_config", "condition", "delivery_config",
 )  # fmt: skip
 """Keys of a run's frozen copy of its action. Each delivery item has an `id` of its own besides."""
 
@@ -157,7 +158,7 @@ class ActionRunFailed(_Ending):
 
 
 @stored
-class ActionRun(Deliveries):
+class ActionRun(Deliveries, Measuring):
     TOPIC = "action_run"
 
     def __init__(self) -> None:

@@ -14,7 +14,17 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, action, action_run, integration, observation, recording, run_deliveries, scanner
+from domain import (
+    accounts,
+    action,
+    action_run,
+    alert,
+    integration,
+    observation,
+    recording,
+    run_deliveries,
+    scanner,
+)
 from domain.event import Event
 
 PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage", "attempt"})
@@ -70,6 +80,16 @@ def _test_accounts(event: accounts.EnvironmentTestAccountsSet) -> Facts:
 
 def _action_changes(event: action.ActionReconfigured) -> Facts:
     return dict(event.changes)
+
+
+def _reading(outcome: str) -> Callable[[Any], Facts]:
+    """What a run measured, as one field: it tells of the run and not of a state that an earlier event began."""
+
+    def read(event: alert.Reading) -> Facts:
+        told: Facts = {"told": event.told} if isinstance(event, alert.AlertFired | alert.AlertResolved) else {}
+        return {"alert": {"outcome": outcome, "value": event.value, **told}}
+
+    return read
 
 
 def _run_ended(status: str) -> Callable[[Any], Facts]:
@@ -165,6 +185,9 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     run_deliveries.DeliverySucceeded: _delivery("succeeded"),
     run_deliveries.DeliveryAbandoned: _delivery("abandoned"),
     run_deliveries.RedeliveryRequested: _delivery("pending"),
+    alert.AlertMeasured: _reading("measured"),
+    alert.AlertFired: _reading("fired"),
+    alert.AlertResolved: _reading("resolved"),
     integration.IntegrationCreated: _named("integration_id", "kind"),
     integration.IntegrationDeleted: _named(deleted=True),
     recording.SessionDeleted: _named("session_id", deleted=True),

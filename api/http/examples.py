@@ -217,6 +217,7 @@ CREATE_ACTION: dict[str, Any] = {
     },
     "selection": {"tags": ["card refused"], "window_days": 1},
     "synthesis_config": {"prompt_guide": "Begin with what has changed since yesterday."},
+    "alert_config": {},
     "delivery_config": [
         {"type": "slack", "integration_id": 3, "channel": "#payments"},
         {"type": "webhook", "url": "https://hooks.shop.example/replay-vision"},
@@ -230,6 +231,7 @@ ACTION: dict[str, Any] = {
     **CREATE_ACTION,
     "next_run_at": "2026-07-23T06:30:00Z",
     "last_run_at": None,
+    "alert_state": None,
     "hog_flow_id": None,
     "created_at": "2026-07-22T15:04:05.500000Z",
     "created_by": USER,

@@ -30,6 +30,7 @@ from commands.store.mapper import EventMapper
 from domain.accounts import ApiKey, Environment, Organization, User
 from domain.action import Action
 from domain.action_run import ActionRun, Cited
+from domain.alert import Change, Measured
 from domain.event import Actor, Aggregate, Event, Stamp, TextRef
 from domain.ids import gap_id, run_id
 from domain.integration import Integration
@@ -176,6 +177,7 @@ def _actions(stamps: Stamps) -> Iterator[Aggregate]:
     integration = Integration.create(1, stamps.next(), kind="slack", token=text("token"))
     integration.delete(stamps.next())
     yield integration
+    yield from _checks(stamps)
 
 
 def _runs(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
@@ -209,6 +211,32 @@ def _runs(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
     failed.start(stamps.next(), try_number=1, lease_token=WORKERS[1], window_start=BEGAN, since=None)
     failed.fail(stamps.next(), lease_token=WORKERS[1], reason="provider_rejected", message="HTTP 400")
     yield failed
+
+
+def _checks(stamps: Stamps) -> Iterator[Aggregate]:
+    """An alert that had nothing to measure, fired and resolved."""
+    watched: dict[str, Any] = {"metric": "tag_share", "tag": "a", "threshold": 0.5}
+    action = Action.create(
+        uuid5(NAMES, "alert"), stamps.next(), name="Half of them", scanner=SCANNER, mode="alert", alert_config=watched
+    )
+    yield action
+    readings: list[tuple[float | None, Change | None]] = [(None, None), (0.75, "fired"), (0.25, "resolved")]
+    for number, (value, change) in enumerate(readings):
+        run = _run(stamps.next(), action, uuid5(NAMES, f"check {number}"), None)
+        measured = Measured(
+            action_id=action.id,
+            condition=action.condition,
+            cause="manual",
+            window_start=BEGAN - timedelta(days=1),
+            window_end=BEGAN,
+            position=42 + number,
+            value=value,
+            change=change,
+            told=False,
+        )
+        run.measure(stamps.next(), measured)
+        run.skip(stamps.next(), lease_token=None, reason="cooldown", message="It is within the cooldown.")
+        yield run
 
 
 def _run(stamp: Stamp, action: Action, run: UUID, due: datetime | None) -> ActionRun:
