@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, action, integration, observation, recording, scanner
+from domain import accounts, action, endpoint, integration, observation, recording, scanner, webhook_secret
 from domain.event import Event
 
 PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage"})
@@ -131,6 +131,11 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action.ActionDeleted: _named(deleted=True),
     integration.IntegrationCreated: _named("integration_id", "kind"),
     integration.IntegrationDeleted: _named(deleted=True),
+    webhook_secret.WebhookSecretCreated: _named("secret_id"),
+    webhook_secret.WebhookSecretRetired: _named(deleted=True),
+    endpoint.EndpointRegistered: _named("type"),
+    endpoint.EndpointDisabled: _named("reason", "failing_since", enabled=False),
+    endpoint.EndpointEnabled: _named(reason=None, failing_since=None, enabled=True),
     recording.SessionDeleted: _named("session_id", deleted=True),
     accounts.OrganizationCreated: _named("name", "monthly_quota"),
     accounts.QuotaSet: _named("monthly_quota"),
