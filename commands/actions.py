@@ -25,7 +25,8 @@ from commands.store.guards import (
     require,
 )
 from commands.store.recorder import Refused
-from domain.action import Action
+from domain.action import ALERT, WATCHED, Action
+from domain.alert_config import check_measurable
 from domain.errors import Invalid, NotFound, StaleVersion
 from domain.outbound import AllowedHosts, NotAllowed
 from domain.scanner import Scanner
@@ -66,9 +67,9 @@ class Actions:
         """Creates an action from the fields of `Action.create`.
 
         Raises Invalid: on `name` when it is taken, on `scanner` when there is none or it has MOST_ACTIONS, on
-        `delivery_config` for an integration that the environment does not have, on the `type` of an item for e-mail
-        that this installation cannot send, on the `url` of one for a webhook that it may not reach. Raises
-        EventTooLarge.
+        `alert_config__metric` when the scanner's observations have nothing to measure, on `delivery_config` for an
+        integration that the environment does not have, on the `type` of an item for e-mail that this installation
+        cannot send, on the `url` of one for a webhook that it may not reach. Raises EventTooLarge.
         """
         tenant = context.owned()
         self._check_scanner(context, fields["scanner"])
@@ -76,6 +77,7 @@ class Actions:
 
         def attempt() -> WrittenAction:
             action = Action.create(action_id, context.stamp(), **fields)
+            self._check_alert(action)
             self._check_targets(fields)
             guards = [
                 require(ALIVE_SCANNER, str(action.scanner)),
@@ -114,6 +116,8 @@ class Actions:
             _check_version(action, expected_versions)
             name, scanner = action.name, action.scanner
             action.edit(context.stamp(), dict(changes))
+            if WATCHED & changes.keys():
+                self._check_alert(action)
             self._check_targets(changes)
             guards = [require(ALIVE_ACTION, str(action_id)), *_integrations(environment_id, changes)]
             if action.scanner != scanner:
@@ -174,6 +178,11 @@ class Actions:
             raise unknown_scanner(scanner_id) from error
         if scanner.deleted or scanner.environment_id != context.owned().environment_id:
             raise unknown_scanner(scanner_id)
+
+    def _check_alert(self, action: Action) -> None:
+        """An alert over other scanners is taken as it is: which there will be is not known when it is saved."""
+        if action.mode == ALERT and not action.selection.get("scanner_ids"):
+            check_measurable(action.alert_config, self._store.load(Scanner, action.scanner).scanner_type)
 
     def _check_targets(self, fields: Mapping[str, Any]) -> None:
         """What this installation would not send to. Where a name leads is seen when something is sent."""

@@ -1,6 +1,7 @@
 """Every projection of this release."""
 
 from projections.accounts import ACCOUNTS
+from projections.action_runs import ACTION_RUNS
 from projections.actions import ACTIONS
 from projections.delivery import DELIVERY
 from projections.engine.projection import Projection
@@ -15,6 +16,7 @@ PROJECTIONS: tuple[Projection, ...] = (
     SCANNERS,
     OBSERVATIONS,
     ACTIONS,
+    ACTION_RUNS,
     QUOTA,
     RECORDINGS,
     ACCOUNTS,

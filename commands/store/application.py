@@ -170,6 +170,12 @@ class Store:
             ).fetchone()
         return row["position"] if row else None
 
+    def head(self) -> int:
+        """The position of the log's last event, 0 without any."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute("SELECT max(notification_id) AS position FROM store.events").fetchone()
+        return (row["position"] or 0) if row else 0
+
     def close(self) -> None:
         self._datastore.close()
 
