@@ -54,6 +54,9 @@ class AlertFired(Reading):
     TOPIC = "AlertFired"
     told: bool
 
+    def apply(self, aggregate: Measuring) -> None:
+        aggregate.change = "fired"
+
 
 @stored
 class AlertResolved(Reading):
@@ -61,6 +64,9 @@ class AlertResolved(Reading):
 
     TOPIC = "AlertResolved"
     told: bool
+
+    def apply(self, aggregate: Measuring) -> None:
+        aggregate.change = "resolved"
 
 
 # --- state ----------------------------------------------------------------------------------------------------------
@@ -144,7 +150,9 @@ class Measured:
 
 
 class Measuring(Aggregate):
-    """An aggregate whose stream holds readings: a run."""
+    """An aggregate whose stream holds readings: a run. `change` is what its reading came to, for its message."""
+
+    change: Change | None = None
 
     def measure(self, stamp: Stamp, measured: Measured) -> None:
         """Records a reading. Whoever calls this ends the run in the same append."""
