@@ -22,6 +22,7 @@ from api.credentials import Credentials
 from api.failures import Failure
 from api.settings import PREFIX, Settings
 from commands.accounts import Accounts, FirstAccounts, new_key, new_token
+from commands.action_runs import ActionRuns
 from commands.actions import Actions
 from commands.context import Context
 from commands.endpoints import Endpoints
@@ -87,6 +88,7 @@ class Runtime:
     secret: bytes
     scanners: Scanners
     actions: Actions
+    action_runs: ActionRuns
     integrations: Integrations
     webhook_secrets: WebhookSecrets
     endpoints: Endpoints
@@ -146,6 +148,7 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
             secret=secret,
             scanners=Scanners(store, models.ids),
             actions=Actions(store, mail=settings.mail, allowed_hosts=settings.allowed_hosts),
+            action_runs=ActionRuns(store),
             integrations=Integrations(store, Seal(secret)),
             webhook_secrets=WebhookSecrets(store, Seal(secret)),
             endpoints=Endpoints(store),

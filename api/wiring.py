@@ -54,6 +54,7 @@ def services_for(running: Runtime) -> Services:
         pool=running.pool,
         scanners=running.scanners,
         actions=running.actions,
+        action_runs=running.action_runs,
         observations=running.observations,
         recordings=running.recordings,
         timelines=timelines,

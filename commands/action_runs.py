@@ -26,6 +26,10 @@ LONGEST_WINDOW_DAYS = 36_500
 """A century: longer windows are as good as none, and the calendar ends somewhere."""
 
 
+MOST_MISSED = 1_000
+"""Missed times that are counted: some days of the most frequent rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunLease:
     """Which run a worker holds, and the token that proves it."""
@@ -36,10 +40,15 @@ class RunLease:
 
 @dataclass(frozen=True, slots=True)
 class WrittenRun:
-    """The run as it now stands and the log position of the write, None when nothing changed."""
+    """The run as it now stands and the log position of the write, None when nothing changed.
+
+    `missed`: later times that the action was due before now, which a claimed run stands for as well; MOST_MISSED at
+    most are counted.
+    """
 
     run: ActionRun
     position: int | None
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +64,7 @@ class WrittenReport:
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal
-    prompt_digest: str
-    answer_digest: str
+    digests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +101,11 @@ class ActionRuns:
         action = self._action(context, action_id)
         if action.schedule_version != schedule_version or not action.runs_at(due, context.now):
             return None
-        following = action.due_after(max(context.now, due))
-        run = self._claimed(context, action, scheduled_run_id(action_id, due), due, following)
+        missed = _missed(action, due, context.now)
+        end = context.now if missed else due
+        run = self._claimed(context, action, scheduled_run_id(action_id, due), due, end)
         try:
-            return WrittenRun(run, self._store.save(run, guards=_claiming(run), once=context.once))
+            return WrittenRun(run, self._store.save(run, guards=_claiming(run), once=context.once), missed)
         except Refused as refused:
             if refused.refusal in ("exists", "version") or refused.refusal.startswith("full:"):
                 return None
@@ -118,7 +127,7 @@ class ActionRuns:
 
         Raises NotFound, Conflict while a run of the action is in progress.
         """
-        run = self._claimed(context, self._action(context, action_id), self._new_id(), None, None)
+        run = self._claimed(context, self._action(context, action_id), self._new_id(), None, context.now)
         try:
             return WrittenRun(run, self._store.save(run, guards=_claiming(run), once=context.once))
         except Refused as refused:
@@ -157,8 +166,7 @@ class ActionRuns:
                 input_tokens=report.input_tokens,
                 output_tokens=report.output_tokens,
                 cost_usd=report.cost_usd,
-                prompt_digest=report.prompt_digest,
-                answer_digest=report.answer_digest,
+                digests=report.digests,
             )
             return [row, _over(run)]
 
@@ -247,16 +255,18 @@ class ActionRuns:
             raise NotFound
         return run
 
+    def is_enabled(self, context: Context, action_id: UUID) -> bool:
+        """Whether the action still runs on its schedule. Raises NotFound when it is deleted."""
+        return self._action(context, action_id).enabled
+
     def private(self, reference: UUID) -> dict[str, Any] | None:
         """A report's text (`markdown`); None when it was erased."""
         return self._store.private(reference)
 
     def _claimed(
-        self, context: Context, action: Action, run_id: UUID, due: datetime | None, following: datetime | None
+        self, context: Context, action: Action, run_id: UUID, due: datetime | None, end: datetime
     ) -> ActionRun:
-        """`due` None: somebody asks. Rolling windows end when it was due, or now if later times were missed too."""
-        missed = due is None or ((after := action.due_after(due)) is not None and after <= context.now)
-        end = context.now if due is None or missed else due
+        """`due` None: somebody asks. `end`: of a rolling window."""
         days = _rolling_days(action)
         return ActionRun.claim(
             run_id,
@@ -265,7 +275,7 @@ class ActionRuns:
             scanner_id=action.scanner,
             cause="manual" if due is None else "schedule",
             scheduled_at=due or context.now,
-            next_run_at=following,
+            next_run_at=None if due is None else action.due_after(max(context.now, due)),
             window_start=None if days is None else end - timedelta(days=days),
             window_end=context.now if days is None else end,
             position=self._store.head(),
@@ -296,6 +306,13 @@ class ActionRuns:
                 message = "The action was deleted."
                 raise LeaseLost(message) from refused
             raise
+
+
+def _missed(action: Action, due: datetime, now: datetime) -> int:
+    missed, after = 0, action.due_after(due)
+    while after is not None and after <= now and missed < MOST_MISSED:
+        missed, after = missed + 1, action.due_after(after)
+    return missed
 
 
 def window_days(selection: Mapping[str, JsonValue]) -> int | None:

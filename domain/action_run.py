@@ -7,7 +7,7 @@ which every edit reads whole.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, Self
 from uuid import UUID
@@ -26,6 +26,9 @@ DEFINITION = (
     "name", "mode", "timezone", "selection", "synthesis_config", "alert_config", "condition", "delivery_config",
 )  # fmt: skip
 """Keys of a run's frozen copy of its action. Each delivery item has an `id` of its own besides."""
+
+
+_UNSET = datetime.min.replace(tzinfo=UTC)
 
 
 class Cited(BaseModel):
@@ -92,7 +95,10 @@ class ActionRunStarted(Event):
 
 @stored
 class ReportWritten(Event):
-    """`report` refers to the text. `observation_count` of the `matched` ones were read for it, `observations` cited."""
+    """`report` refers to the text. `observation_count` of the `matched` ones were read for it, `observations` cited.
+
+    `digests`: parts of a large set that were digested first, each by a call of the model.
+    """
 
     TOPIC = "ReportWritten"
     lease_token: UUID
@@ -105,8 +111,7 @@ class ReportWritten(Event):
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal
-    prompt_digest: str
-    answer_digest: str
+    digests: int
 
     def apply(self, aggregate: ActionRun) -> None:
         aggregate.report_id = self.report.id
@@ -166,9 +171,9 @@ class ActionRun(Deliveries, Measuring):
         self.action_id = UUID(int=0)
         self.scanner_id = UUID(int=0)
         self.cause: Cause = "schedule"
-        self.scheduled_at: datetime | None = None
+        self.scheduled_at = _UNSET
         self.window_start: datetime | None = None
-        self.window_end: datetime | None = None
+        self.window_end = _UNSET
         self.position = 0
         self.action_version = 0
         self.since: int | None = None

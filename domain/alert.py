@@ -150,9 +150,10 @@ class Measured:
 
 
 class Measuring(Aggregate):
-    """An aggregate whose stream holds readings: a run. `change` is what its reading came to, for its message."""
+    """An aggregate whose stream holds readings: a run. `change`: what its reading led to, for its message."""
 
-    change: Change | None = None
+    def __init__(self) -> None:
+        self.change: Change | None = None
 
     def measure(self, stamp: Stamp, measured: Measured) -> None:
         """Records a reading. Whoever calls this ends the run in the same append."""

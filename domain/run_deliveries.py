@@ -93,6 +93,7 @@ class Deliveries(Aggregate):
     """The part of a run that knows its deliveries, by their ids."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.deliveries: dict[str, Delivering] = {}
 
     @property

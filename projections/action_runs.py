@@ -56,6 +56,7 @@ class RunRow:
     observation_count: int | None
     matched: int | None
     report_id: UUID | None
+    reported_at: datetime | None
     observations: str
     deliveries: str
     created_at: datetime
@@ -85,6 +86,7 @@ _RUN = Table(
         "observation_count": "integer",
         "matched": "integer",
         "report_id": "uuid",
+        "reported_at": "timestamptz",
         "observations": "json",
         "deliveries": "json",
         "created_at": "timestamptz",
@@ -169,6 +171,7 @@ def _claimed(event: ActionRunClaimed) -> RunRow:
         observation_count=None,
         matched=None,
         report_id=None,
+        reported_at=None,
         observations="[]",
         deliveries=_json(deliveries),
         created_at=event.recorded_at,
@@ -184,7 +187,7 @@ def _change(row: RunRow, event: Event) -> None:
         case ActionRunStarted():
             row.window_start = event.window_start
         case ReportWritten():
-            row.report_id = event.report.id
+            row.report_id, row.reported_at = event.report.id, event.recorded_at
             row.observation_count, row.matched = event.observation_count, event.matched
             row.observations = _json([cited.model_dump(mode="json") for cited in event.observations])
         case ActionRunCompleted():

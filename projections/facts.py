@@ -176,7 +176,7 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action_run.ActionRunStarted: _named("try_number", "window_start", "since"),
     action_run.ReportWritten: _named(
         "observation_count", "matched", "provider", "model", "input_tokens", "output_tokens", "cost_usd",
-        "prompt_digest", "answer_digest",
+        "digests",
     ),
     action_run.ActionRunCompleted: _named(status="completed"),
     action_run.ActionRunSkipped: _run_ended("skipped"),

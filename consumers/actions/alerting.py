@@ -48,15 +48,6 @@ class Outcome:
     reason: str
 
 
-def beginning(connection: Connection, tenant: Tenant, run: ActionRun) -> tuple[datetime, int] | None:
-    """Where the window of a run begins that goes on from the one before: the time and the place in the log.
-
-    None when the alert is none any more. Asked when the projections have passed the run's position.
-    """
-    state = alert_state(connection, tenant, run.action_id)
-    return (state.measured_until, state.measured_to) if state else None
-
-
 def evaluate(connection: Connection, tenant: Tenant, run: ActionRun, scanner_name: str, now: datetime) -> Outcome:
     """What the alert of a started run comes to at `now` (UTC).
 
@@ -89,7 +80,7 @@ def evaluate(connection: Connection, tenant: Tenant, run: ActionRun, scanner_nam
 
 
 def _window(run: ActionRun) -> Window:
-    if run.window_start is None or run.window_end is None:
+    if run.window_start is None:
         message = f"run {run.id} was not started"
         raise ValueError(message)
     return Window(run.window_start, run.window_end, run.since, run.position)
@@ -122,6 +113,4 @@ def _report(text: str, cited: list[Cited], metric: Metric) -> WrittenReport:
         input_tokens=0,
         output_tokens=0,
         cost_usd=Decimal(0),
-        prompt_digest="",
-        answer_digest="",
     )

@@ -82,7 +82,7 @@ UPDATE actions.job SET state = 'queued', available_at = {when}, lease_token = NU
 WHERE {which}
 """
 _AFTER = "clock_timestamp() + make_interval(secs => %s)"
-_RETRY = _QUEUE_AGAIN.format(when=f"{_AFTER}, failures = failures + 1", which=_HELD)
+_RETRY = _QUEUE_AGAIN.format(when=f"{_AFTER}, failures = failures + %s", which=_HELD)
 _GIVE_BACK = _QUEUE_AGAIN.format(when=f"{_AFTER}, try_number = try_number - 1", which=_HELD)
 _REQUEUE = _QUEUE_AGAIN.format(
     when="clock_timestamp(), expiries = expiries + 1", which=f"{_HELD} AND lease_expires_at <= clock_timestamp()"
@@ -191,9 +191,12 @@ def renew(conn: psycopg.Connection, job: Job, *, seconds: float = LEASE_SECONDS)
     return conn.execute(_RENEW, (seconds, *_proof(job))).rowcount == 1
 
 
-def retry(conn: psycopg.Connection, job: Job, after: timedelta) -> bool:
-    """Gives the job back after a failed try, to be leased again then. False when it is no longer this lease's."""
-    return conn.execute(_RETRY, (after.total_seconds(), *_proof(job))).rowcount == 1
+def retry(conn: psycopg.Connection, job: Job, after: timedelta, *, failed: bool = True) -> bool:
+    """Gives the job back after a try, to be leased again then. False when it is no longer this lease's.
+
+    `failed`: whether the try counts among the job's failures; one whose worker was stopped does not.
+    """
+    return conn.execute(_RETRY, (after.total_seconds(), int(failed), *_proof(job))).rowcount == 1
 
 
 def give_back(conn: psycopg.Connection, job: Job, after: timedelta) -> bool:

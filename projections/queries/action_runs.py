@@ -47,6 +47,10 @@ SELECT r.position, r.window_end FROM read_action_runs.run r
 WHERE r.environment_id = %s AND r.action_id = %s AND r.tiling AND r.status = 'completed' AND r.position < %s
 ORDER BY r.position DESC LIMIT 1
 """
+_WRITTEN = """
+SELECT r.observation_count, r.reported_at FROM read_action_runs.run r
+WHERE r.environment_id = %s AND r.id = %s AND r.reported_at IS NOT NULL
+"""
 _SHOWN = "SELECT EXISTS (SELECT FROM read_action_runs.run r WHERE r.environment_id = %s AND r.id = %s)"
 
 
@@ -87,6 +91,12 @@ def anchor(connection: Connection, tenant: Tenant, action_id: UUID, position: in
     """The last completed run of the schedule before a log position, among those that begin where another ended."""
     row = connection.execute(_ANCHOR, (tenant.environment_id, action_id, position)).fetchone()
     return Anchor(*row) if row else None
+
+
+def written(connection: Connection, tenant: Tenant, run_id: UUID) -> tuple[int, datetime] | None:
+    """Of how many observations the run's report was written, and when; None while there is none."""
+    row = connection.execute(_WRITTEN, (tenant.environment_id, run_id)).fetchone()
+    return (row[0], row[1]) if row else None
 
 
 def is_shown(connection: Connection, tenant: Tenant, run_id: UUID) -> bool:

@@ -19,6 +19,7 @@ CREATE TABLE run (
     observation_count integer,
     matched           integer,
     report_id         uuid,
+    reported_at       timestamptz,
     -- What the report cites: index, id, session_id.
     observations      json        NOT NULL,
     -- Each with id, item (as saved), status, round and attempts; an attempt has the id of its private answer.

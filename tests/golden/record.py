@@ -199,8 +199,7 @@ def _runs(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
         input_tokens=0,
         output_tokens=0,
         cost_usd=Decimal(0),
-        prompt_digest="p" * 64,
-        answer_digest="a" * 64,
+        digests=0,
     )
     _deliver(stamps, done)
     yield done

@@ -150,6 +150,7 @@ FIELDS = {
     "ReportWritten.observations": "What the report refers to, in the order of its first mention.",
     "observation_count": "How many observations were read for the report.",
     "matched": "How many observations there were to read. Above 100, 100 evenly spaced ones are read.",
+    "digests": "How many parts of a large set were digested first, each by a call of the model.",
     "ReportWritten.cost_usd": "What the report cost, in US dollars: a decimal number as text, maybe with an exponent.",
     "Cited.index": "The number by which the report refers to it, `[obs 3]`. Numbers may be missing.",
     "Cited.id": "The observation.",

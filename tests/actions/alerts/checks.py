@@ -10,9 +10,11 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 
 from commands.action_runs import ActionRuns, RunLease
-from consumers.actions.alerting import SKIPPED, Outcome, beginning, evaluate
+from consumers.actions.alerting import SKIPPED, Outcome, evaluate
+from consumers.actions.window import window_of
 from domain.action_run import ActionRun
 from projections.queries import actions
+from projections.queries.actions import alert_state
 from tests.projections.world import World, catch_up
 
 RULE = {"rrule": "FREQ=HOURLY", "timezone": "Europe/Prague"}
@@ -69,13 +71,11 @@ class Checks:
     def start(self, run: ActionRun) -> tuple[ActionRun, RunLease]:
         catch_up(self.connection)
         lease = RunLease(run.id, uuid4())
-        start, since = run.window_start, None
-        if start is None:
-            begun = beginning(self.connection, self.world.tenant, run)
-            assert begun is not None
-            start, since = begun
+        window = window_of(
+            self.connection, self.world.tenant, run, alert_state(self.connection, self.world.tenant, self.action_id)
+        )
         context = self.world.context(None, None)
-        return self.runs.start(context, lease, try_number=1, window_start=start, since=since), lease
+        return self.runs.start(context, lease, try_number=1, window_start=window.start, since=window.since), lease
 
     def evaluate(self, run: ActionRun) -> Outcome:
         return evaluate(self.connection, self.world.tenant, run, "Checkout", self.world.clock())
