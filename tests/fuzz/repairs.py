@@ -19,6 +19,7 @@ NAMING = ("/scanners/", "/scanners/{id}/", "/actions/", "/actions/{id}/")
 
 NAME_LENGTH = 255
 ADDRESS = re.compile(r"[A-Za-z0-9.+_-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+KNOWN_PORTS = (None, 80, 443, 8443)
 VISIBLE = re.compile(r"[!-\[\]-~]+")
 
 RULES = (
@@ -124,10 +125,13 @@ def _deliver(target: dict[str, Any], kept: Kept) -> None:
 def _reachable(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        plain = parts.hostname and parts.port != 0 and parts.username is None and parts.password is None
+        plain = parts.hostname and parts.username is None and parts.password is None
+        # Without an allow-list (operator interface): TLS, known ports, and no address inside.
+        public = parts.scheme == "https" and parts.port in KNOWN_PORTS and parts.hostname not in (None, "localhost")
+        public = public and not re.fullmatch(r"[0-9.]+|.*:.*", parts.hostname or "")
     except ValueError:
         return False
-    return bool(plain and VISIBLE.fullmatch(url))
+    return bool(plain and public and VISIBLE.fullmatch(url))
 
 
 def _drawn(choices: Sequence[Item], value: str) -> Item:
