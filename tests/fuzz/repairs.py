@@ -64,6 +64,7 @@ def repair(method: str, path: str, body: Any, kept: Kept) -> None:
             body[name] = _drawn(kept.scanners, body[name])
     if "/actions/" in path:
         _schedule(body.get("trigger_config"))
+        _watch(method, body)
         for target in body.get("delivery_config", ()):
             _deliver(target, kept)
 
@@ -107,6 +108,19 @@ def _schedule(trigger: Any) -> None:
     for name, choices in (("rrule", RULES), ("timezone", ZONES)):
         if isinstance(trigger, dict) and isinstance(trigger.get(name), str):
             trigger[name] = _drawn(choices, trigger[name])
+
+
+def _watch(method: str, action: dict[str, Any]) -> None:
+    """An alert has a config, whose metric any scanner answers for (extensions "Mode alert").
+
+    The other metrics are for scanners of one type. Which scanner an edited action has is not in the request, nor
+    whether it is an alert; a new one that is none may have any.
+    """
+    config, alert = action.get("alert_config"), action.get("mode") == "alert"
+    if config and (alert or method == "PATCH"):
+        action["alert_config"] = {**config, "metric": "count", "threshold": abs(config["threshold"])}
+    elif not config and (alert or (method == "PATCH" and "alert_config" in action)):
+        action["alert_config"] = {"metric": "count", "threshold": 1}
 
 
 def _deliver(target: dict[str, Any], kept: Kept) -> None:
