@@ -32,6 +32,7 @@ FIELDS: dict[str, Any] = {
     "trigger_config": RULE,
     "selection": {"window_days": 1},
     "synthesis_config": {},
+    "alert_config": {},
     "delivery_config": [],
 }
 CREATED = fact(ActionCreated, **FIELDS, next_run_at=TOMORROW, created_by=17)
