@@ -19,11 +19,13 @@ from domain import (
     action,
     action_run,
     alert,
+    endpoint,
     integration,
     observation,
     recording,
     run_deliveries,
     scanner,
+    webhook_secret,
 )
 from domain.event import Event
 
@@ -190,6 +192,11 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     alert.AlertResolved: _reading("resolved"),
     integration.IntegrationCreated: _named("integration_id", "kind"),
     integration.IntegrationDeleted: _named(deleted=True),
+    webhook_secret.WebhookSecretCreated: _named("secret_id"),
+    webhook_secret.WebhookSecretRetired: _named(deleted=True),
+    endpoint.EndpointRegistered: _named("type"),
+    endpoint.EndpointDisabled: _named("reason", "failing_since", enabled=False),
+    endpoint.EndpointEnabled: _named(reason=None, failing_since=None, enabled=True),
     recording.SessionDeleted: _named("session_id", deleted=True),
     accounts.OrganizationCreated: _named("name", "monthly_quota"),
     accounts.QuotaSet: _named("monthly_quota"),

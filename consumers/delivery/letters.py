@@ -37,9 +37,10 @@ def letter(message: Message, to: str, sender: str) -> EmailMessage:
     title = title_of(message)
     mail["From"] = _address(sender)
     mail["To"] = _address(to)
-    mail["Subject"] = one_line(title)[:SUBJECT_LENGTH] or "Report"
+    mail["Subject"] = one_line(title)[:SUBJECT_LENGTH]
     mail["Date"] = message.at.astimezone(UTC)
     mail["Message-ID"] = message_id(message, to, sender)
+    mail["X-Replay-Vision-Run"] = str(message.id)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     mail.set_content(_text(message, title), cte="quoted-printable")
@@ -50,7 +51,8 @@ def letter(message: Message, to: str, sender: str) -> EmailMessage:
 def message_id(message: Message, to: str, sender: str) -> str:
     """The same for every attempt of a run at one address, and another for every other address."""
     domain = sender.rpartition("@")[2]
-    return f"<{message.id}.{uuid5(NAMESPACE, f'letter/{message.id}/{to}').hex[:12]}@{domain}>"
+    # Short enough for one line with most domains: some readers do not unfold it.
+    return f"<{uuid5(NAMESPACE, f'letter/{message.id}/{to}').hex}@{domain}>"
 
 
 def _address(text: str) -> Address:

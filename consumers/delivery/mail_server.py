@@ -43,6 +43,9 @@ class MailServer:
         try:
             parts = urlsplit(url)
             port = parts.port
+            user, password = (
+                unquote(part, errors="strict") if part else None for part in (parts.username, parts.password)
+            )
         except ValueError:
             raise refused from None
         host = parts.hostname or ""
@@ -50,7 +53,6 @@ class MailServer:
         if parts.scheme not in SCHEMES or not _HOST.fullmatch(host) or port == 0 or rest:
             raise refused
         security, usual = SCHEMES[parts.scheme]
-        user, password = (unquote(part, errors="strict") if part else None for part in (parts.username, parts.password))
         if (user is None) != (password is None):
             message = "a user needs a password, and the other way round; write @ in either as %40"
             raise ValueError(message)

@@ -114,7 +114,7 @@ def _units(unit: str, limit: int) -> Iterator[str]:
 
 
 def _plain(message: Message) -> dict[str, Any]:
-    return {"type": "plain_text", "text": one_line(title_of(message))[:HEADER_LENGTH] or "Report", "emoji": False}
+    return {"type": "plain_text", "text": one_line(title_of(message))[:HEADER_LENGTH], "emoji": False}
 
 
 def _section(text: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import orjson
@@ -15,6 +15,7 @@ from consumers.delivery.port import Attempt, Message, Verdict, WebhookTarget
 from consumers.delivery.retries import SLOW_DOWN_SECONDS, asked_pause
 from consumers.delivery.signing import signature_headers
 from domain.outbound import NotAllowed
+from domain.webhook_secret import PREFIX
 
 GONE = 410
 SLOW_DOWN = frozenset({429, 502, 504})
@@ -42,7 +43,7 @@ class Webhooks:
             return Attempt(None, self._since(began), str(error), "", "abandon")
         except Unanswered as error:
             return Attempt(None, self._since(began), str(error), "", "again")
-        kept = excerpt(answer.body, (*target.secrets, signed.get("webhook-signature", "")))
+        kept = excerpt(answer.body, _told(target, signed))
         error = None if _succeeded(answer) else _why(answer)
         retry_after = _pause(answer, now)
         return Attempt(answer.status, self._since(began), error, kept, _verdict(answer), retry_after)
@@ -55,6 +56,13 @@ def body_of(message: Message) -> bytes:
     """The body of extensions "Actions", the same bytes in every attempt."""
     at = message.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     return orjson.dumps({"id": str(message.id), "type": message.kind, "timestamp": at, "data": dict(message.data)})
+
+
+def _told(target: WebhookTarget, signed: Mapping[str, str]) -> list[str]:
+    """What an echo must not put into the history: the secrets and what was made of them."""
+    bare = [secret.removeprefix(PREFIX) for secret in target.secrets]
+    signatures = [found.partition(",")[2] for found in signed.get("webhook-signature", "").split()]
+    return [*target.secrets, *bare, *signatures]
 
 
 def _verdict(answer: Answered) -> Verdict:

@@ -13,7 +13,7 @@ NAME_LENGTH = 120
 def title_of(message: Message) -> str:
     """One line of plain text, such as `Morning digest: Checkout`. Names are strangers' text: escape it."""
     action, scanner = (_named(message, name) for name in ("action_name", "scanner_name"))
-    named = f"{action}: {scanner}" if scanner else action
+    named = ": ".join(name for name in (action, scanner) if name) or "Report"
     match message.kind:
         case "replay_vision.alert_fired":
             return f"Alert: {named}"

@@ -19,6 +19,7 @@ NAMING = ("/scanners/", "/scanners/{id}/", "/actions/", "/actions/{id}/")
 
 NAME_LENGTH = 255
 ADDRESS = re.compile(r"[A-Za-z0-9.+_-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+KNOWN_PORTS = (None, 80, 443, 8443)
 VISIBLE = re.compile(r"[!-\[\]-~]+")
 
 RULES = (
@@ -63,6 +64,7 @@ def repair(method: str, path: str, body: Any, kept: Kept) -> None:
             body[name] = _drawn(kept.scanners, body[name])
     if "/actions/" in path:
         _schedule(body.get("trigger_config"))
+        _watch(method, body)
         for target in body.get("delivery_config", ()):
             _deliver(target, kept)
 
@@ -108,6 +110,19 @@ def _schedule(trigger: Any) -> None:
             trigger[name] = _drawn(choices, trigger[name])
 
 
+def _watch(method: str, action: dict[str, Any]) -> None:
+    """An alert has a config, whose metric any scanner answers for (extensions "Mode alert").
+
+    The other metrics are for scanners of one type. Which scanner an edited action has is not in the request, nor
+    whether it is an alert; a new one that is none may have any.
+    """
+    config, alert = action.get("alert_config"), action.get("mode") == "alert"
+    if config and (alert or method == "PATCH"):
+        action["alert_config"] = {**config, "metric": "count", "threshold": abs(config["threshold"])}
+    elif not config and (alert or (method == "PATCH" and "alert_config" in action)):
+        action["alert_config"] = {"metric": "count", "threshold": 1}
+
+
 def _deliver(target: dict[str, Any], kept: Kept) -> None:
     """An integration of this project, an address with a host and without a user, plain e-mail addresses."""
     match target["type"]:
@@ -124,10 +139,13 @@ def _deliver(target: dict[str, Any], kept: Kept) -> None:
 def _reachable(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        plain = parts.hostname and parts.port != 0 and parts.username is None and parts.password is None
+        plain = parts.hostname and parts.username is None and parts.password is None
+        # Without an allow-list (operator interface): TLS, known ports, and no address inside.
+        public = parts.scheme == "https" and parts.port in KNOWN_PORTS and parts.hostname not in (None, "localhost")
+        public = public and not re.fullmatch(r"[0-9.]+|.*:.*", parts.hostname or "")
     except ValueError:
         return False
-    return bool(plain and VISIBLE.fullmatch(url))
+    return bool(plain and public and VISIBLE.fullmatch(url))
 
 
 def _drawn(choices: Sequence[Item], value: str) -> Item:

@@ -31,12 +31,14 @@ from domain.accounts import ApiKey, Environment, Organization, User
 from domain.action import Action
 from domain.action_run import ActionRun, Cited
 from domain.alert import Change, Measured
+from domain.endpoint import Endpoint
 from domain.event import Actor, Aggregate, Event, Stamp, TextRef
 from domain.ids import gap_id, run_id
 from domain.integration import Integration
 from domain.observation import Observation, Usage
 from domain.recording import Recording
 from domain.scanner import Scanner
+from domain.webhook_secret import WebhookSecret
 
 FOLDER = Path(__file__).parent
 BEGAN = datetime(2026, 11, 23, 9, 30, 0, 123456, tzinfo=UTC)
@@ -177,7 +179,19 @@ def _actions(stamps: Stamps) -> Iterator[Aggregate]:
     integration = Integration.create(1, stamps.next(), kind="slack", token=text("token"))
     integration.delete(stamps.next())
     yield integration
+    yield from _ways_out(stamps)
     yield from _checks(stamps)
+
+
+def _ways_out(stamps: Stamps) -> Iterator[Aggregate]:
+    secret = WebhookSecret.create(3, stamps.next(), secret=text("webhook secret"))
+    secret.retire(stamps.next())
+    yield secret
+    item: dict[str, Any] = {"type": "webhook", "url": "https://hooks.example.org/x"}
+    endpoint = Endpoint.register(7, item, stamps.next(), target=text("endpoint"))
+    endpoint.disable(stamps.next(), reason="The endpoint is gone (410).", failing_since=BEGAN)
+    endpoint.enable(stamps.next())
+    yield endpoint
 
 
 def _runs(stamps: Stamps, action: Action) -> Iterator[ActionRun]:
