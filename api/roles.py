@@ -18,6 +18,7 @@ from consumers import rate_limits
 from consumers.actions import due
 from consumers.actions.delivering import Delivering
 from consumers.actions.due import DueActions
+from consumers.actions.report import digests
 from consumers.actions.report.writer import ReportWriter
 from consumers.actions.requests import GROUP as ACTIONS_GROUP
 from consumers.actions.requests import JobMaker as ActionJobMaker
@@ -249,6 +250,7 @@ def _scheduler(running: Runtime) -> Iterator[Loop]:
         "keys of repeated requests": once.forget,
         "rates of requests": rate_limits.forget,
         "answers of models": answers.forget,
+        "notes of reports": digests.forget,
     }
     yield "expiry", Expiry(running.pool, expired, running.clock).run
     refresh = Refresh(running.pool, Estimates(running.pool, settings.eligibility, running.clock))
