@@ -22,8 +22,10 @@ from api.credentials import Credentials
 from api.failures import Failure
 from api.settings import PREFIX, Settings
 from commands.accounts import Accounts, FirstAccounts, new_key, new_token
+from commands.action_runs import ActionRuns
 from commands.actions import Actions
 from commands.context import Context
+from commands.endpoints import Endpoints
 from commands.integrations import Integrations
 from commands.observations import Observations
 from commands.recordings import Recordings
@@ -32,6 +34,7 @@ from commands.sealing import Seal
 from commands.store.application import STORE_OUTAGES, Store
 from commands.store.event_log import EventLog
 from commands.store.migrations import Migration, Migrations
+from commands.webhook_secrets import WebhookSecrets
 from consumers.capture.messages.held import Holding
 from consumers.capture.store.blobs import Blobs, FolderBlobs
 from consumers.scanning.providers.models.catalogue import BadCatalogue, Catalogue
@@ -85,7 +88,10 @@ class Runtime:
     secret: bytes
     scanners: Scanners
     actions: Actions
+    action_runs: ActionRuns
     integrations: Integrations
+    webhook_secrets: WebhookSecrets
+    endpoints: Endpoints
     observations: Observations
     recordings: Recordings
     accounts: Accounts
@@ -141,8 +147,11 @@ def runtime(settings: Settings, database_url: str, secret: bytes, connections: i
             blobs=blobs,
             secret=secret,
             scanners=Scanners(store, models.ids),
-            actions=Actions(store, mail=settings.mail),
+            actions=Actions(store, mail=settings.mail, allowed_hosts=settings.allowed_hosts),
+            action_runs=ActionRuns(store),
             integrations=Integrations(store, Seal(secret)),
+            webhook_secrets=WebhookSecrets(store, Seal(secret)),
+            endpoints=Endpoints(store),
             observations=Observations(store, settings.observation_limits),
             recordings=Recordings(store),
             accounts=Accounts(store, secret),

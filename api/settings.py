@@ -13,15 +13,14 @@ from urllib.parse import urlsplit
 from pydantic import AnyHttpUrl, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.delivery_settings import OutwardSettings
 from api.vendor_settings import VendorSettings
 from commands.observations import ObservationLimits
 from consumers.capture.digest.limits import GENEROUS, CaptureLimits
 from consumers.capture.store.s3_place import SCHEME, S3Place
 from consumers.transports.settings import KafkaSettings
 from domain.accounts import LONGEST_RETENTION_DAYS
-from domain.delivery import check_address
 from domain.eligibility import EligibilityLimits
-from domain.errors import Invalid
 
 PREFIX = "REPLAY_VISION_"
 
@@ -36,7 +35,7 @@ _Limit = Annotated[int, Field(ge=1, le=2**60)]
 _Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
-class Settings(VendorSettings, BaseSettings):
+class Settings(VendorSettings, OutwardSettings, BaseSettings):
     """The settings of one process. Names are the operator interface's, without the prefix.
 
     Raises pydantic's ValidationError for a value that makes no sense; the CLI prints it as one line a setting.
@@ -73,8 +72,6 @@ class Settings(VendorSettings, BaseSettings):
     monthly_quota: _Count = 3000
     scheduled_scans_per_day: _Count = 5000
     on_exhausted: Literal["wait", "skip"] = "wait"
-    smtp_url: SecretStr | None = None
-    mail_from: Annotated[str, Field(max_length=254)] | None = None
     rate_limit: Literal["off", "upstream"] = "off"
     masking: Literal["on", "off"] = "on"
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
@@ -207,47 +204,6 @@ class Settings(VendorSettings, BaseSettings):
             message = "it is not of the form http://host or https://host:port, with a host that there can be"
             raise ValueError(message)
         return value
-
-    @field_validator("smtp_url")
-    @classmethod
-    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
-        """It holds a password, so the text of a refusal never repeats it."""
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value.get_secret_value())
-            usable = (
-                parts.scheme in ("smtp", "smtps") and bool(_HOST.fullmatch(parts.hostname or "")) and parts.port != 0
-            )
-        except ValueError:
-            usable = False
-        if not usable:
-            message = "it is not of the form smtp://host, or smtps://user:password@host:port"
-            raise ValueError(message)
-        return value
-
-    @field_validator("mail_from")
-    @classmethod
-    def _address_of_sender(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                check_address(value)
-            except Invalid:
-                message = "it is not one e-mail address, such as reports@example.org"
-                raise ValueError(message) from None
-        return value
-
-    @model_validator(mode="after")
-    def _mail_is_whole(self) -> Self:
-        if (self.smtp_url is None) != (self.mail_from is None):
-            message = f"{PREFIX}SMTP_URL and {PREFIX}MAIL_FROM must be set together"
-            raise ValueError(message)
-        return self
-
-    @property
-    def mail(self) -> bool:
-        """Whether reports can go out by e-mail."""
-        return self.smtp_url is not None
 
     @field_validator("secret_key")
     @classmethod

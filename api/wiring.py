@@ -24,6 +24,7 @@ from consumers.transports.installation import may_publish_to_kafka
 from consumers.transports.port import Unavailable
 from projections.engine.parking import lag
 from projections.engine.waiting import wait_for
+from projections.queries.delivery import count_disabled_endpoints
 
 WAIT_SECONDS = 2.0
 """How long a write waits for the read side (architecture 6)."""
@@ -53,6 +54,7 @@ def services_for(running: Runtime) -> Services:
         pool=running.pool,
         scanners=running.scanners,
         actions=running.actions,
+        action_runs=running.action_runs,
         observations=running.observations,
         recordings=running.recordings,
         timelines=timelines,
@@ -102,6 +104,9 @@ def _look_at_log(running: Runtime, reasons: list[str], warnings: list[str]) -> N
     with running.pool.connection(timeout=2) as connection:
         relay = Relay(running.database_url, EventLog(), running.transport).lag(connection)
         projections = lag(connection, EventLog())
+        switched_off = count_disabled_endpoints(connection)
+    if switched_off:
+        warnings.append(f"deliveries to {switched_off} endpoints are switched off: replay-vision admin endpoint list")
     if relay.seconds > RELAY_SECONDS:
         reasons.append(f"the relay is {relay.seconds:.0f} s behind")
     for projection in projections:

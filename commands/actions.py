@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from pydantic import JsonValue
 
 from commands.context import Context, decide_again
+from commands.endpoints import enabled
 from commands.store.application import Store
 from commands.store.guards import (
     ALIVE_ACTION,
@@ -24,8 +25,10 @@ from commands.store.guards import (
     require,
 )
 from commands.store.recorder import Refused
-from domain.action import Action
+from domain.action import ALERT, WATCHED, Action
+from domain.alert_config import check_measurable
 from domain.errors import Invalid, NotFound, StaleVersion
+from domain.outbound import AllowedHosts, NotAllowed
 from domain.scanner import Scanner
 
 MOST_ACTIONS = 200
@@ -43,35 +46,54 @@ class WrittenAction:
 class Actions:
     """Command service. Every method takes a Context with a tenant; actions of other tenants raise NotFound."""
 
-    def __init__(self, store: Store, *, mail: bool, new_id: Callable[[], UUID] = uuid4) -> None:
-        """`mail`: whether this installation can send e-mail (operator interface, REPLAY_VISION_SMTP_URL)."""
+    def __init__(
+        self,
+        store: Store,
+        *,
+        mail: bool,
+        allowed_hosts: AllowedHosts | None = None,
+        new_id: Callable[[], UUID] = uuid4,
+    ) -> None:
+        """`mail`: whether this installation can send e-mail (operator interface, REPLAY_VISION_SMTP_URL).
+
+        `allowed_hosts`: the internal hosts that webhooks may reach (REPLAY_VISION_WEBHOOK_ALLOWED_HOSTS).
+        """
         self._store = store
         self._mail = mail
+        self._allowed_hosts = allowed_hosts or AllowedHosts()
         self._new_id = new_id
 
     def create(self, context: Context, **fields: Any) -> WrittenAction:
         """Creates an action from the fields of `Action.create`.
 
         Raises Invalid: on `name` when it is taken, on `scanner` when there is none or it has MOST_ACTIONS, on
-        `delivery_config` for an integration that the environment does not have, on the `type` of an item for e-mail
-        that this installation cannot send. Raises EventTooLarge.
+        `alert_config__metric` when the scanner's observations have nothing to measure, on `delivery_config` for an
+        integration that the environment does not have, on the `type` of an item for e-mail that this installation
+        cannot send, on the `url` of one for a webhook that it may not reach. Raises EventTooLarge.
         """
         tenant = context.owned()
         self._check_scanner(context, fields["scanner"])
-        action = Action.create(self._new_id(), context.stamp(), **fields)
-        self._check_mail(fields)
-        guards = [
-            require(ALIVE_SCANNER, str(action.scanner)),
-            claim(action_name(tenant.environment_id), action.name, action.id),
-            *_integrations(tenant.environment_id, fields),
-            claim(ALIVE_ACTION, str(action.id), action.id),
-            at_most(actions_of(action.scanner), MOST_ACTIONS - 1),
-            claim(actions_of(action.scanner), str(action.id), action.id),
-        ]
+        action_id = self._new_id()
+
+        def attempt() -> WrittenAction:
+            action = Action.create(action_id, context.stamp(), **fields)
+            self._check_alert(action)
+            self._check_targets(fields)
+            guards = [
+                require(ALIVE_SCANNER, str(action.scanner)),
+                claim(action_name(tenant.environment_id), action.name, action_id),
+                *_integrations(tenant.environment_id, fields),
+                claim(ALIVE_ACTION, str(action_id), action_id),
+                at_most(actions_of(action.scanner), MOST_ACTIONS - 1),
+                claim(actions_of(action.scanner), str(action_id), action_id),
+            ]
+            endpoints = enabled(self._store, context.stamp(), tenant.environment_id, _items(fields))
+            return WrittenAction(action, self._store.save(action, *endpoints, guards=guards, once=context.once))
+
         try:
-            return WrittenAction(action, self._store.save(action, guards=guards, once=context.once))
+            return decide_again(action_id, attempt)
         except Refused as refused:
-            raise _refusal(refused, action.scanner) from refused
+            raise _refusal(refused, fields["scanner"]) from refused
 
     def edit(
         self,
@@ -94,7 +116,9 @@ class Actions:
             _check_version(action, expected_versions)
             name, scanner = action.name, action.scanner
             action.edit(context.stamp(), dict(changes))
-            self._check_mail(changes)
+            if WATCHED & changes.keys():
+                self._check_alert(action)
+            self._check_targets(changes)
             guards = [require(ALIVE_ACTION, str(action_id)), *_integrations(environment_id, changes)]
             if action.scanner != scanner:
                 guards += [
@@ -106,7 +130,8 @@ class Actions:
             if action.name != name:
                 scope = action_name(environment_id)
                 guards += [release(scope, name, action_id), claim(scope, action.name, action_id)]
-            return WrittenAction(action, self._store.save(action, guards=guards, once=context.once))
+            endpoints = enabled(self._store, context.stamp(), environment_id, _items(changes))
+            return WrittenAction(action, self._store.save(action, *endpoints, guards=guards, once=context.once))
 
         try:
             return decide_again(action_id, attempt)
@@ -154,13 +179,24 @@ class Actions:
         if scanner.deleted or scanner.environment_id != context.owned().environment_id:
             raise unknown_scanner(scanner_id)
 
-    def _check_mail(self, fields: Mapping[str, Any]) -> None:
+    def _check_alert(self, action: Action) -> None:
+        """An alert over other scanners is taken as it is: which there will be is not known when it is saved."""
+        if action.mode == ALERT and not action.selection.get("scanner_ids"):
+            check_measurable(action.alert_config, self._store.load(Scanner, action.scanner).scanner_type)
+
+    def _check_targets(self, fields: Mapping[str, Any]) -> None:
+        """What this installation would not send to. Where a name leads is seen when something is sent."""
         for number, item in enumerate(_items(fields)):
             if item.get("type") == "email" and not self._mail:
                 message = (
                     "This server cannot send e-mail: REPLAY_VISION_SMTP_URL and REPLAY_VISION_MAIL_FROM are unset."
                 )
                 raise Invalid(f"delivery_config__{number}__type", "invalid_input", message)
+            if item.get("type") == "webhook":
+                try:
+                    self._allowed_hosts.check_url(str(item.get("url")))
+                except NotAllowed as error:
+                    raise Invalid(f"delivery_config__{number}__url", "invalid_input", str(error)) from error
 
 
 def ending(action: Action) -> list[Guard]:

@@ -1,7 +1,9 @@
 """Every projection of this release."""
 
 from projections.accounts import ACCOUNTS
+from projections.action_runs import ACTION_RUNS
 from projections.actions import ACTIONS
+from projections.delivery import DELIVERY
 from projections.engine.projection import Projection
 from projections.history import HISTORY
 from projections.integrations import INTEGRATIONS
@@ -14,10 +16,12 @@ PROJECTIONS: tuple[Projection, ...] = (
     SCANNERS,
     OBSERVATIONS,
     ACTIONS,
+    ACTION_RUNS,
     QUOTA,
     RECORDINGS,
     ACCOUNTS,
     INTEGRATIONS,
+    DELIVERY,
     HISTORY,
 )
 """In the order in which a page is fed to them: first those that writers wait for."""

@@ -14,10 +14,22 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain import accounts, action, integration, observation, recording, scanner
+from domain import (
+    accounts,
+    action,
+    action_run,
+    alert,
+    endpoint,
+    integration,
+    observation,
+    recording,
+    run_deliveries,
+    scanner,
+    webhook_secret,
+)
 from domain.event import Event
 
-PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage"})
+PASSING = frozenset({"grant", "gap", "gap_redriven", "try_failure", "usage", "attempt"})
 """Fields that tell of something that happened rather than of a state: their `before` is always null."""
 
 Facts = dict[str, JsonValue]
@@ -70,6 +82,36 @@ def _test_accounts(event: accounts.EnvironmentTestAccountsSet) -> Facts:
 
 def _action_changes(event: action.ActionReconfigured) -> Facts:
     return dict(event.changes)
+
+
+def _reading(outcome: str) -> Callable[[Any], Facts]:
+    """What a run measured, as one field: it tells of the run and not of a state that an earlier event began."""
+
+    def read(event: alert.Reading) -> Facts:
+        told: Facts = {"told": event.told} if isinstance(event, alert.AlertFired | alert.AlertResolved) else {}
+        return {"alert": {"outcome": outcome, "value": event.value, **told}}
+
+    return read
+
+
+def _run_ended(status: str) -> Callable[[Any], Facts]:
+    def read(event: action_run.ActionRunFailed | action_run.ActionRunSkipped) -> Facts:
+        return {"status": status, "error_reason": f"{event.reason}:{event.message}"}
+
+    return read
+
+
+def _attempted(event: run_deliveries.DeliveryAttempted) -> Facts:
+    """Not what the target answered: it is private text."""
+    named = ("delivery_id", "number", "at", "status_code", "duration_ms", "error", "retry_at")
+    return {"attempt": {name: _plain(getattr(event, name)) for name in named}}
+
+
+def _delivery(status: str) -> Callable[[Any], Facts]:
+    def read(event: Any) -> Facts:
+        return {f"delivery {event.delivery_id}": status}
+
+    return read
 
 
 def _requested(event: observation.ObservationRequested) -> Facts:
@@ -129,8 +171,32 @@ _FACTS: dict[type[Event], Callable[[Any], Facts]] = {
     action.ActionEnabled: _named(enabled=True),
     action.ActionDisabled: _named(enabled=False),
     action.ActionDeleted: _named(deleted=True),
+    action_run.ActionRunClaimed: _named(
+        "action_id", "scanner_id", "cause", "triggered_by_user", "scheduled_at", "next_run_at", "window_start",
+        "window_end", "position", "action_version", "action", status="running",
+    ),
+    action_run.ActionRunStarted: _named("try_number", "window_start", "since"),
+    action_run.ReportWritten: _named(
+        "observation_count", "matched", "provider", "model", "input_tokens", "output_tokens", "cost_usd",
+        "digests",
+    ),
+    action_run.ActionRunCompleted: _named(status="completed"),
+    action_run.ActionRunSkipped: _run_ended("skipped"),
+    action_run.ActionRunFailed: _run_ended("failed"),
+    run_deliveries.DeliveryAttempted: _attempted,
+    run_deliveries.DeliverySucceeded: _delivery("succeeded"),
+    run_deliveries.DeliveryAbandoned: _delivery("abandoned"),
+    run_deliveries.RedeliveryRequested: _delivery("pending"),
+    alert.AlertMeasured: _reading("measured"),
+    alert.AlertFired: _reading("fired"),
+    alert.AlertResolved: _reading("resolved"),
     integration.IntegrationCreated: _named("integration_id", "kind"),
     integration.IntegrationDeleted: _named(deleted=True),
+    webhook_secret.WebhookSecretCreated: _named("secret_id"),
+    webhook_secret.WebhookSecretRetired: _named(deleted=True),
+    endpoint.EndpointRegistered: _named("type"),
+    endpoint.EndpointDisabled: _named("reason", "failing_since", enabled=False),
+    endpoint.EndpointEnabled: _named(reason=None, failing_since=None, enabled=True),
     recording.SessionDeleted: _named("session_id", deleted=True),
     accounts.OrganizationCreated: _named("name", "monthly_quota"),
     accounts.QuotaSet: _named("monthly_quota"),

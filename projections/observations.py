@@ -44,6 +44,7 @@ class ObservationRow:
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
+    completed_position: int | None
     scanner_version: int | None
     verdict: str | None
     tags: list[str] | None
@@ -79,6 +80,7 @@ _OBSERVATION = Table(
         "created_at": "timestamptz",
         "started_at": "timestamptz",
         "completed_at": "timestamptz",
+        "completed_position": "bigint",
         "scanner_version": "integer",
         "verdict": "text",
         "tags": "text[]",
@@ -119,15 +121,16 @@ _CLEANED = "DELETE FROM cleanup"
 
 
 def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
-    events = [item.event for item in recorded if not isinstance(item.event, ScannerDeleted)]
+    changes = [item for item in recorded if not isinstance(item.event, ScannerDeleted)]
     buried = [item.event.originator_id for item in recorded if isinstance(item.event, ScannerDeleted)]
-    known = {event.originator_id for event in events if not isinstance(event, ObservationRequested)}
+    known = {item.event.originator_id for item in changes if not isinstance(item.event, ObservationRequested)}
     rows = {row.id: row for row in _OBSERVATION.load(connection, "id", known)} if known else {}
-    for event in events:
+    for item in changes:
+        event = item.event
         if isinstance(event, ObservationRequested):
             rows[event.originator_id] = _requested(event)
         else:
-            _change(rows[event.originator_id], event)
+            _change(rows[event.originator_id], event, item.position)
     _OBSERVATION.put(connection, list(rows.values()))
     if buried:
         connection.execute(_BURY, (buried,))
@@ -159,6 +162,7 @@ def _requested(event: ObservationRequested) -> ObservationRow:
         created_at=event.recorded_at,
         started_at=None,
         completed_at=None,
+        completed_position=None,
         scanner_version=_whole(event.scanner_snapshot.get("scanner_version")),
         verdict=None,
         tags=None,
@@ -178,7 +182,7 @@ def _requested(event: ObservationRequested) -> ObservationRow:
     )
 
 
-def _change(row: ObservationRow, event: Event) -> None:
+def _change(row: ObservationRow, event: Event, position: int) -> None:
     row.version = event.originator_version
     match event:
         case ScanStarted():
@@ -186,15 +190,16 @@ def _change(row: ObservationRow, event: Event) -> None:
             row.started_at = row.started_at or event.recorded_at  # a second try does not move the start of the run
             row.subject_id = event.subject.id if event.subject else row.subject_id
         case ObservationSucceeded():
-            row.status, row.completed_at = "succeeded", event.recorded_at
+            row.status = "succeeded"
+            row.completed_at, row.completed_position = event.recorded_at, position
             _answer(row, event)
         case ObservationFailed() | ObservationIneligible():
             row.status = "failed" if isinstance(event, ObservationFailed) else "ineligible"
-            row.completed_at = event.recorded_at
+            row.completed_at, row.completed_position = event.recorded_at, position
             row.error_reason = text(f"{event.kind}:{event.message}")
         case ObservationRetried():
             row.status, row.run, row.error_reason = "pending", event.run, ""
-            row.started_at = row.completed_at = None
+            row.started_at = row.completed_at = row.completed_position = None
             row.triggered_by, row.triggered_by_user = "on_demand", event.triggered_by_user
         case TryFailed():
             pass  # the run goes on by itself

@@ -12,7 +12,7 @@ import typer
 
 from api import bootstrap
 from api.bootstrap import Runtime, choose_transport, prepare, runtime
-from api.cli import definitions, integrations
+from api.cli import definitions, delivery_endpoints, integrations, webhook_secrets
 from api.cli.leaving import leave_kafka_command
 from api.cli.opening import AsJson, Home, database, opened, settings_for
 from commands.context import Context
@@ -31,6 +31,8 @@ app.add_typer(environment, name="environment")
 app.add_typer(user, name="user")
 app.add_typer(key, name="key")
 app.add_typer(integrations.app, name="integration")
+app.add_typer(webhook_secrets.app, name="webhook-secret")
+app.add_typer(delivery_endpoints.app, name="endpoint")
 
 app.command("leave-kafka")(leave_kafka_command)
 environment.command("set-test-accounts")(definitions.set_test_accounts)

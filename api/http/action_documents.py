@@ -54,6 +54,32 @@ class SynthesisConfig(Saved):
     prompt_guide: str | None = None
 
 
+class AlertConfig(Saved):
+    """What an alert watches; empty for an action that is none and never was."""
+
+    metric: Literal["count", "verdict_share", "tag_share", "avg_score"] | None = None
+    verdict: Literal["yes", "no", "inconclusive"] | None = None
+    """Of `verdict_share`: whose share of the verdicts."""
+    tag: str | None = None
+    """Of `tag_share`: whose share of the tagged observations, of either kind of tags."""
+    threshold: float | None = None
+    direction: Literal["above", "below"] | None = None
+    window_days: Literal[1, 3, 7, 14, 30] | None = None
+    frequency: Literal["on_breach", "every_match"] | None = None
+    cooldown_minutes: int | None = None
+
+
+class AlertStateDocument(Document):
+    """How an alert stands."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    state: Literal["clear", "firing"]
+    since: datetime
+    last_value: float | None
+    """Of the last run. Null: none has measured yet, or there was nothing to make an average or a share of."""
+
+
 class SlackTarget(Document):
     """A channel, by an integration of the environment."""
 
@@ -85,14 +111,17 @@ class ActionDocument(Document):
     scanner: UUID
     enabled: bool
     trigger_type: Literal["schedule", "threshold"]
-    mode: Literal["group_summary", "per_observation"]
+    mode: Literal["group_summary", "per_observation", "alert"]
     trigger_config: TriggerConfig
     selection: Selection
     synthesis_config: SynthesisConfig
+    alert_config: AlertConfig
     delivery_config: list[SlackTarget | WebhookTarget | EmailTarget]
     next_run_at: datetime | None
     """Null: never by itself."""
     last_run_at: datetime | None
+    alert_state: AlertStateDocument | None
+    """Null for an action that is no alert."""
     hog_flow_id: JsonValue
     """Always null."""
     created_at: datetime

@@ -20,6 +20,7 @@ from api.http.entrance import Entrance, visit
 from api.http.errors import Refusal, envelope
 from api.http.mounting import mount
 from api.http.routes import (
+    action_runs,
     actions,
     capture,
     estimate,
@@ -49,6 +50,7 @@ NOUNS = (
     stats,
     quota,
     actions,
+    action_runs,
     history,
     session_recordings,
 )

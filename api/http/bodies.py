@@ -2,10 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from api.http.fields import (
@@ -15,6 +23,7 @@ from api.http.fields import (
     choice,
     integer,
     number,
+    one_of,
     problem,
     several,
     text,
@@ -22,6 +31,18 @@ from api.http.fields import (
 )
 from api.http.identifiers import reference
 from domain.action import MODES, REFUSED, TRIGGER_TYPES
+from domain.alert_config import (
+    DIRECTIONS,
+    FREQUENCIES,
+    METRICS,
+    MOST_COOLDOWN_MINUTES,
+    NEEDED,
+    SHARES,
+    TAG_LENGTH,
+    VERDICTS,
+    WINDOW_DAYS,
+    whole,
+)
 from domain.delivery import (
     ADDRESS_LENGTH,
     CHANNEL_LENGTH,
@@ -31,6 +52,7 @@ from domain.delivery import (
     check_address,
     check_webhook_url,
 )
+from domain.errors import Invalid
 from domain.names import NAME_LENGTH
 from domain.schedule import RULE_LENGTH, check_timezone
 
@@ -83,15 +105,16 @@ class SynthesisBody(Body):
 
 @dataclass(frozen=True, slots=True)
 class OnlyFor:
-    """Metadata of a field of items of one type: required there, dropped elsewhere. `type` must be declared before."""
+    """Metadata of a field of items of one kind: required there, dropped elsewhere. `by` must be declared before it."""
 
     kind: str
+    by: str = "type"
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_wrap_validator_function(self._check, handler(source))
 
     def _check(self, value: object, handler: Callable[[object], object], info: ValidationInfo) -> object:
-        if info.data.get("type") != self.kind:
+        if info.data.get(self.by) != self.kind:
             return ABSENT
         if value is ABSENT:
             raise problem("required", "This field is required.")
@@ -144,6 +167,82 @@ class TargetBody(Body):
         return {"oneOf": [_described(kind, needed) for kind, needed in _NEEDED.items()]}
 
 
+_OF_SHARE: dict[str, dict[str, Any]] = {
+    "verdict": {"type": "string", "enum": list(VERDICTS)},
+    "tag": {"type": "string", "minLength": 1, "maxLength": TAG_LENGTH, "pattern": NOT_BLANK},
+}
+
+
+_OPTIONAL: dict[str, dict[str, Any]] = {
+    "direction": {
+        "type": "string",
+        "enum": list(DIRECTIONS),
+        "description": "The threshold itself counts as reached, from either side. `above` when left out.",
+    },
+    "window_days": {
+        "type": "integer",
+        "enum": list(WINDOW_DAYS),
+        "description": "Days before the run that are measured, 1 when left out. With `every_match` a run measures "
+        "what came since the one before.",
+    },
+    "frequency": {
+        "type": "string",
+        "enum": list(FREQUENCIES),
+        "description": "`on_breach`, when left out: a message when the threshold is reached and one when it no longer "
+        "is. `every_match`: a message for each run that finds it reached.",
+    },
+    "cooldown_minutes": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": MOST_COOLDOWN_MINUTES,
+        "description": "For so long after a message that it fires no other one is sent. 0 when left out.",
+    },
+}
+
+
+def _watching(metric: str) -> dict[str, Any]:
+    """An alert on one metric, in the words of the document."""
+    shares = metric in SHARES
+    limits = {**({} if metric == "avg_score" else {"minimum": 0}), **({"maximum": 1} if shares else {})}
+    named = {NEEDED[metric]: _OF_SHARE[NEEDED[metric]]} if shares else {}
+    required = {"metric": {"type": "string", "const": metric}, **named, "threshold": {"type": "number", **limits}}
+    return {"type": "object", "properties": {**required, **_OPTIONAL}, "required": list(required)}
+
+
+class AlertBody(Body):
+    """What an alert watches. An empty one: nothing (extensions "Mode alert")."""
+
+    metric: Annotated[str, choice(*METRICS)]
+    verdict: Annotated[str, choice(*VERDICTS), OnlyFor("verdict_share", by="metric")] = _absent()
+    tag: Annotated[str, text(TAG_LENGTH), OnlyFor("tag_share", by="metric")] = _absent()
+    threshold: Annotated[float, number()]
+    direction: Annotated[str, choice(*DIRECTIONS)] = "above"
+    window_days: Annotated[int, one_of(*WINDOW_DAYS)] = 1
+    frequency: Annotated[str, choice(*FREQUENCIES)] = "on_breach"
+    cooldown_minutes: Annotated[int, integer(0, MOST_COOLDOWN_MINUTES)] = 0
+
+    def given(self) -> dict[str, Any]:
+        """The fields of its metric."""
+        return {name: value for name, value in super().given().items() if value is not ABSENT}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _or_nothing(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return cls.model_construct(_fields_set=set()) if value == {} else handler(value)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        try:
+            whole(self.given())
+        except Invalid as error:
+            raise problem(error.code, error.message, (error.field or "").removeprefix("alert_config__")) from None
+        return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"oneOf": [*map(_watching, METRICS), {"type": "object", "maxProperties": 0}]}
+
+
 def _refused_words(schema: dict[str, Any]) -> None:
     """They are named in prose; `choice` does not offer them."""
     for name, word in REFUSED.items():
@@ -152,8 +251,9 @@ def _refused_words(schema: dict[str, Any]) -> None:
 
 def _new(schema: dict[str, Any]) -> None:
     _refused_words(schema)
-    for name, value in (("trigger_config", {}), ("selection", {"window_days": 1}), ("synthesis_config", {})):
-        schema["properties"][name]["default"] = value
+    for name in ("trigger_config", "synthesis_config", "alert_config"):
+        schema["properties"][name]["default"] = {}
+    schema["properties"]["selection"]["default"] = {"window_days": 1}
 
 
 def _edited(schema: dict[str, Any]) -> None:
@@ -174,6 +274,7 @@ class CreateAction(Body):
     trigger_config: TriggerBody = TriggerBody()
     selection: SelectionBody = SelectionBody()
     synthesis_config: SynthesisBody = SynthesisBody()
+    alert_config: AlertBody = Field(default_factory=lambda: AlertBody.model_construct(_fields_set=set()))
     delivery_config: Annotated[list[TargetBody], several(MOST_TARGETS, least=0)] = Field(default=[])
 
 

@@ -217,6 +217,7 @@ CREATE_ACTION: dict[str, Any] = {
     },
     "selection": {"tags": ["card refused"], "window_days": 1},
     "synthesis_config": {"prompt_guide": "Begin with what has changed since yesterday."},
+    "alert_config": {},
     "delivery_config": [
         {"type": "slack", "integration_id": 3, "channel": "#payments"},
         {"type": "webhook", "url": "https://hooks.shop.example/replay-vision"},
@@ -230,6 +231,7 @@ ACTION: dict[str, Any] = {
     **CREATE_ACTION,
     "next_run_at": "2026-07-23T06:30:00Z",
     "last_run_at": None,
+    "alert_state": None,
     "hog_flow_id": None,
     "created_at": "2026-07-22T15:04:05.500000Z",
     "created_by": USER,
@@ -237,6 +239,52 @@ ACTION: dict[str, Any] = {
 }
 EDIT_ACTION: dict[str, Any] = {"enabled": False, "selection": {}}
 EDITED_ACTION: dict[str, Any] = {**ACTION, **EDIT_ACTION, "updated_at": "2026-07-24T09:00:00Z"}
+
+RUN_ID = "01984c07-9b1e-7d52-8a6f-3e1c5b7a9d24"
+DELIVERY_ID = "5b0c8f6e-2f3d-5c1a-9e47-7d8b1a6c4f02"
+RUN_STARTED: dict[str, Any] = {"run_id": RUN_ID}
+RUN: dict[str, Any] = {
+    "id": RUN_ID,
+    "status": "completed",
+    "scheduled_at": "2026-07-23T06:30:00Z",
+    "window_start": "2026-07-22T06:30:00Z",
+    "window_end": "2026-07-23T06:30:00Z",
+    "observation_count": 4,
+    "error_reason": "",
+    "created_at": "2026-07-23T06:30:03.120000Z",
+    "updated_at": "2026-07-23T06:30:05.870000Z",
+}
+RUN_DETAIL: dict[str, Any] = {
+    **RUN,
+    "synthesized_markdown": "**Four visitors had their card refused.**\n\n- Two of them gave up [obs 1].\n",
+    "observations": [
+        {
+            "index": 1,
+            "id": OBSERVATION_ID,
+            "session_id": SESSION_ID,
+            "title": "",
+            "created_at": "2026-07-22T15:12:44.031000Z",
+        }
+    ],
+    "deliveries": [
+        {
+            "id": DELIVERY_ID,
+            "type": "webhook",
+            "target": "https://hooks.shop.example/replay-vision",
+            "status": "succeeded",
+            "attempts": [
+                {
+                    "at": "2026-07-23T06:30:04.010000Z",
+                    "status_code": 204,
+                    "duration_ms": 87,
+                    "error": None,
+                    "response_excerpt": "",
+                }
+            ],
+        }
+    ],
+}
+REDELIVERED: dict[str, Any] = {"id": DELIVERY_ID, "status": "pending"}
 
 QUOTA: dict[str, Any] = {
     "monthly_quota": 3000,

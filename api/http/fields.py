@@ -330,6 +330,18 @@ def integer(low: int, high: int) -> Rule:
     return Rule(alone(check), {"minimum": low, "maximum": high})
 
 
+def one_of(*values: int) -> Rule:
+    """One of a closed set of whole numbers, read as `integer` does."""
+
+    def check(value: object) -> int:
+        taken = _as_integer(value)
+        if taken not in values:
+            raise problem("invalid_choice", f'"{short(taken)}" is not a valid choice.')
+        return taken
+
+    return Rule(alone(check), {"enum": list(values)})
+
+
 _TRUE = {"t", "T", "y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON", "1"}
 _FALSE = {"f", "F", "n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF", "0"}
 

@@ -56,9 +56,16 @@ def of_action(action_id: str) -> tuple[Link, ...]:
     return (
         Link("actions_retrieve", one),
         Link("actions_partial_update", one),
+        Link("actions_run_create", one),
+        Link("actions_runs_list", {"action_id": action_id}),
         Link("actions_history_list", one),
         Link("actions_destroy", one),
     )
+
+
+def of_run(run_id: str, action_id: str) -> tuple[Link, ...]:
+    """What is done with one run of an action; both ids are expressions."""
+    return (Link("actions_runs_retrieve", {"action_id": action_id, "id": run_id}),)
 
 
 def of_observation(observation_id: str, scanner_id: str) -> tuple[Link, ...]:

@@ -68,3 +68,5 @@ CAPPED = Refusal(429, "throttled_error", "throttled", "Too many observations of 
 IN_FLIGHT = Refusal(409, "invalid_request", "conflict", "The observation is still in flight.")
 IF_MATCH = invalid(None, "invalid_input", "If-Match must be * or a list of entity tags.")
 CHANGED = Refusal(409, "invalid_request", "conflict", "Too many others are changing this at the same time.")
+RUNNING = Refusal(409, "invalid_request", "conflict", "A run of this action is in progress.")
+DELIVERING = Refusal(409, "invalid_request", "conflict", "This delivery is still in progress.")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from starlette.requests import Request
 
 from api.http.tokens import Tokens
+from commands.action_runs import ActionRuns
 from commands.actions import Actions
 from commands.observations import ObservationLimits, Observations
 from commands.recordings import Recordings
@@ -62,6 +63,7 @@ class Services:
     pool: Connections
     scanners: Scanners
     actions: Actions
+    action_runs: ActionRuns
     observations: Observations
     recordings: Recordings
     timelines: Timelines

@@ -117,7 +117,7 @@ class Store:
         return [Outcome(None, TOO_LARGE) if group is None else Outcome(*next(answers)) for group in collected]
 
     def next_number(self, sequence: str) -> int:
-        """The next integer id of `environment_number`, `user_number` or `integration_number`; some may be skipped."""
+        """The next integer id of `environment_number`, `user_number` and the like; some may be skipped."""
         with self._datastore.get_connection() as connection:
             row = connection.execute("SELECT nextval(%s) AS n", (f"store.{sequence}",)).fetchone()
         return row["n"] if row else 0
@@ -169,6 +169,12 @@ class Store:
                 (list(stream_ids),),
             ).fetchone()
         return row["position"] if row else None
+
+    def head(self) -> int:
+        """The position of the log's last event, 0 without any."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute("SELECT max(notification_id) AS position FROM store.events").fetchone()
+        return (row["position"] or 0) if row else 0
 
     def close(self) -> None:
         self._datastore.close()

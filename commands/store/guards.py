@@ -35,9 +35,19 @@ def actions_of(scanner_id: UUID) -> str:
     return f"action_of:{scanner_id}"
 
 
+def runs_of(action_id: UUID) -> str:
+    """Claim scope of an action's runs that have not ended. Key and owner are the run's id."""
+    return f"run_of:{action_id}"
+
+
 def integrations_of(environment_id: int, kind: str) -> str:
     """Claim scope of an environment's integrations of one kind. The key is the integration's number."""
     return f"integration:{environment_id}:{kind}"
+
+
+def webhook_secrets_of(environment_id: int) -> str:
+    """Claim scope of an environment's webhook secrets that are alive. The key is the secret's number."""
+    return f"webhook_secret:{environment_id}"
 
 
 def erase(reference: UUID) -> Guard:

@@ -28,7 +28,13 @@ def _usage_not_recorded(unanswered: dict[str, Any]) -> None:
     unanswered.update(asdict(UNKNOWN))
 
 
+def _without_alert(created: dict[str, Any]) -> None:
+    """Before version 2 there were no alerts."""
+    created["alert_config"] = {}
+
+
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("ActionCreated", 1): _without_alert,
     ("ObservationSucceeded", 1): _paid_for_itself,
     ("TryFailed", 1): _usage_not_recorded,
     ("ObservationFailed", 1): _usage_not_recorded,

@@ -11,14 +11,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import Event, Thread, Timer
-from types import TracebackType
-from typing import NamedTuple, Self
+from threading import Event
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import TupleRow, class_row
 from psycopg_pool import ConnectionPool
+
+from consumers import lease_keeper
+from consumers.lease_keeper import STOP_SECONDS
 
 log = logging.getLogger("replay_vision.scanning")
 
@@ -28,7 +30,6 @@ CHANNEL = "scanning_job"
 LEASE_SECONDS = 60
 """How long a worker may be silent before its job goes to another (architecture 5, "Run and try")."""
 WAIT_SECONDS = 1.0
-STOP_SECONDS = 0.25
 CONSIDERED = 400
 """Jobs looked at for a fair choice: more than two scanners' in-flight caps, so that one cannot hide the rest."""
 
@@ -231,65 +232,12 @@ def wait_for_work(pool: Pool, stop: Event, *, seconds: float = WAIT_SECONDS) -> 
                 conn.execute(f"UNLISTEN {CHANNEL}")
 
 
-class LeaseKeeper:
-    """Renews a lease every third of its time, in a thread that does not depend on the work. A context manager.
-
-    ``lost`` is set when a renewal is refused, or when none has succeeded for the whole lease; it is never cleared. Work
-    that sees it stops without reporting.
-    """
+class LeaseKeeper(lease_keeper.LeaseKeeper):
+    """Holds the job's lease while it is worked on; see consumers/lease_keeper.py."""
 
     def __init__(self, pool: Pool, job: Job, *, seconds: float = LEASE_SECONDS) -> None:
-        self.lost = Event()
-        self._pool = pool
-        self._job = job
-        self._seconds = seconds
-        self._over = Event()
-        self._thread = Thread(target=self._keep, name=f"lease {job.observation_id}", daemon=True)
-        self._deadline = self._timer()
-
-    def __enter__(self) -> Self:
-        self._deadline.start()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over.set()
-        self._thread.join(STOP_SECONDS)  # one that hangs in a renewal can do no harm: the token is about to go
-        self._deadline.cancel()
-
-    def _timer(self) -> Timer:
-        """Runs apart, so that a renewal which hangs cannot hide that the time is over."""
-        timer = Timer(self._seconds, self.lost.set)
-        timer.daemon = True
-        return timer
-
-    def _keep(self) -> None:
-        pause = self._seconds / 3
-        while not self._over.wait(pause) and not self.lost.is_set():
-            fresh = self._timer()  # made before the renewal: the lease lasts at least as long
-            fresh.start()
-            held = self._renew()
-            if held:
-                self._deadline.cancel()
-                self._deadline = fresh
-                pause = self._seconds / 3
-                continue
-            fresh.cancel()
-            if held is False:
-                log.warning("lost the lease of %s run %d", self._job.observation_id, self._job.run)
-                self.lost.set()
-            pause = self._seconds / 12  # the database is away: hurry, there is time left
-
-    def _renew(self) -> bool | None:
-        """None when the database did not answer."""
-        try:
-            with self._pool.connection(timeout=self._seconds / 6) as conn:
-                return renew(conn, self._job, seconds=self._seconds)
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            log.warning("could not renew the lease of %s: %s", self._job.observation_id, error)
-            return None
+        name = f"{job.observation_id} run {job.run}"
+        super().__init__(pool, lambda conn: renew(conn, job, seconds=seconds), name=name, seconds=seconds, log=log)
 
 
 def _proof(job: Job) -> Sequence[object]:

@@ -12,9 +12,15 @@ CREATE TABLE action (
     trigger_config   json        NOT NULL,
     selection        json        NOT NULL,
     synthesis_config json        NOT NULL,
+    alert_config     json        NOT NULL,
     delivery_config  json        NOT NULL,
+    -- How an alert stands (domain.alert.AlertState); null in other modes.
+    alert            json,
     next_run_at      timestamptz,
     last_run_at      timestamptz,
+    -- The version of the stream that last set when it is due, and the latest time that it was due and had its run.
+    schedule_version bigint      NOT NULL,
+    last_due_at      timestamptz,
     created_by       integer,
     created_at       timestamptz NOT NULL,
     updated_at       timestamptz NOT NULL,

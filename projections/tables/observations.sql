@@ -13,6 +13,8 @@ CREATE TABLE observation (
     created_at        timestamptz NOT NULL,
     started_at        timestamptz,
     completed_at      timestamptz,
+    -- Of the event that ended it, in the log.
+    completed_position bigint,
     -- Of the snapshot and of the answer, for filters and orders.
     scanner_version   integer,
     verdict           text,

@@ -13,6 +13,7 @@ from psycopg import Connection
 from commands.accounts import Accounts, FirstAccounts
 from commands.actions import Actions
 from commands.context import Context
+from commands.endpoints import Endpoints
 from commands.integrations import Integrations
 from commands.observations import Lease, ObservationLimits, Observations, Success
 from commands.recordings import Recordings
@@ -20,6 +21,7 @@ from commands.scanners import Scanners
 from commands.sealing import Seal
 from commands.store.application import Store
 from commands.store.event_log import EventLog
+from commands.webhook_secrets import WebhookSecrets
 from domain.event import Actor
 from domain.tenant import Tenant
 from projections.catalogue import PROJECTIONS
@@ -66,6 +68,8 @@ class World:
     accounts: Accounts
     actions: Actions
     integrations: Integrations
+    webhook_secrets: WebhookSecrets
+    endpoints: Endpoints
     recordings: Recordings
 
     @classmethod
@@ -82,6 +86,8 @@ class World:
             accounts,
             Actions(store, mail=True),
             Integrations(store, Seal(b"secret")),
+            WebhookSecrets(store, Seal(b"secret")),
+            Endpoints(store),
             Recordings(store),
         )
         first = _first(tenant.organization_id)

@@ -15,6 +15,7 @@ from psycopg import Connection, sql
 from commands.observations import Lease, ObservationLimits
 from commands.store.application import Store
 from commands.store.event_log import EventLog
+from domain.endpoint import endpoint_id
 from domain.errors import VisionError
 from domain.ids import gap_id
 from projections.catalogue import PROJECTIONS
@@ -71,6 +72,7 @@ class Play:
         self.scanners: list[tuple[UUID, str]] = []
         self.actions: list[UUID] = []
         self.integrations: list[int] = []
+        self.secrets: list[int] = []
         self.observations: list[tuple[UUID, str]] = []
         self.leases: dict[UUID, Lease] = {}
         self.tries: dict[UUID, int] = {}
@@ -102,10 +104,15 @@ class Play:
 
     def connect(self, _: int, __: int) -> None:
         self.integrations.append(self.world.integrations.create(self.world.admin(), 1, "slack", "xoxb-1")[0])
+        self.world.endpoints.disable(self.world.context(), HOOK, reason="Gone.", failing_since=self.world.clock())
+        self.secrets.append(self.world.webhook_secrets.create(self.world.admin(), 1).number)
 
     def disconnect(self, _: int, __: int) -> None:
         if self.integrations:
             self.world.integrations.delete(self.world.admin(), self.integrations.pop())
+            self.world.endpoints.enable(self.world.admin(), endpoint_id(1, HOOK))
+        if self.secrets:
+            self.world.webhook_secrets.retire(self.world.admin(), self.secrets.pop())
 
     def observe(self, which: int, sessions: list[str]) -> None:
         if self.scanners:
@@ -221,6 +228,7 @@ COUNTED = "SELECT scanner_id, period, count(*) FROM read_quota.charge WHERE in_f
 TABLES = {
     "accounts": "member",
     "actions": "action",
+    "delivery": "endpoint",
     "integrations": "integration",
     "history": "entry",
     "observations": "observation",
@@ -228,6 +236,7 @@ TABLES = {
     "recordings": "deleted_session",
     "scanners": "scanner",
 }
+HOOK = {"type": "webhook", "url": "https://hooks.example.org/x"}
 HELD = "SELECT scanner_id, period, count FROM store.in_flight ORDER BY 1, 2"
 
 
@@ -242,6 +251,7 @@ def test_the_comparison_would_notice(fast_server: Server, projection: Any) -> No
             world.observe(world.scanner(), "s1")
             world.action(world.scanner("Other"))
             world.integrations.create(world.admin(), 1, "slack", "xoxb-1")
+            world.endpoints.disable(world.context(), HOOK, reason="It is gone.", failing_since=world.clock())
             world.recordings.delete(world.context(), "s1")
         finally:
             store.close()

@@ -22,6 +22,7 @@ from commands.store.guards import (
     actions_of,
     integrations_of,
     scanner_name,
+    webhook_secrets_of,
 )
 from domain.accounts import ApiKeyIssued, EnvironmentCreated, OrganizationCreated, QuotaGranted, QuotaSet, UserCreated
 from domain.action import ActionCreated, ActionDeleted, ActionReconfigured, ActionRenamed
@@ -36,6 +37,7 @@ from domain.observation import (
     ObservationSucceeded,
 )
 from domain.scanner import ScannerCreated, ScannerDeleted, ScannerRenamed
+from domain.webhook_secret import WebhookSecretCreated, WebhookSecretRetired
 
 Claim = tuple[str, str, UUID]
 Charge = tuple[UUID, str]
@@ -143,13 +145,22 @@ class _Fold:
                 row = self._connection.execute(body, (event.profile.id,)).fetchone()
                 assert row is not None, "the profile was erased"
                 self.rows.claims.add(("user_email", email_key(row[0]), stream))
+            case ApiKeyIssued():
+                self.rows.claims.add(("api_key", event.prefix, stream))
+            case _:
+                self._ways_out(event)
+
+    def _ways_out(self, event: Event) -> None:
+        stream = event.originator_id
+        match event:
             case IntegrationCreated():
                 scope = integrations_of(event.environment_id or 0, event.kind)
                 self.rows.claims.add((scope, str(event.integration_id), stream))
-            case IntegrationDeleted():
+            case WebhookSecretCreated():
+                scope = webhook_secrets_of(event.environment_id or 0)
+                self.rows.claims.add((scope, str(event.secret_id), stream))
+            case IntegrationDeleted() | WebhookSecretRetired():
                 self.rows.claims = {claim for claim in self.rows.claims if claim[2] != stream}
-            case ApiKeyIssued():
-                self.rows.claims.add(("api_key", event.prefix, stream))
             case _:
                 pass
 

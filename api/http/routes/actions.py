@@ -19,7 +19,7 @@ from api.http.preconditions import IF_MATCH, expected_versions, tag
 from api.http.refusals import CHANGED
 from api.http.writes import done, written
 from commands.store.once import Kept
-from domain.action import Action
+from domain.action import ALERT, Action
 from domain.errors import NotFound
 from projections.queries import accounts, actions
 
@@ -140,6 +140,7 @@ def _own(call: Call, action: Action) -> dict[str, Any]:
     if action.created_by is not None:
         with suppress(*call.services.outages), call.services.pool.connection() as conn:
             user = accounts.user(conn, action.created_by)
+    armed = action.mode == ALERT
     return {
         "id": action.id,
         "name": action.name,
@@ -150,9 +151,11 @@ def _own(call: Call, action: Action) -> dict[str, Any]:
         "trigger_config": action.trigger_config,
         "selection": action.selection,
         "synthesis_config": action.synthesis_config,
+        "alert_config": action.alert_config,
         "delivery_config": action.delivery_config,
         "next_run_at": action.next_run_at,
         "last_run_at": None,
+        "alert_state": {"state": "clear", "since": action.armed_at, "last_value": None} if armed else None,
         "hog_flow_id": None,
         "created_at": action.created_on,
         "created_by": user,
