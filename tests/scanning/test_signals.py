@@ -125,7 +125,7 @@ def test_unsure_wordless_and_forgotten_findings_are_left_out_and_hold_up_none(pu
     publishing.relay()
     with publishing.pool.connection() as connection:
         connection.execute(
-            "DELETE FROM store.private_text WHERE id = (SELECT text_id FROM read_observations.observation WHERE id = %s)",
+            "DELETE FROM store.private_text t USING read_observations.observation o WHERE t.id = o.text_id AND o.id = %s",
             (erased,),
         )
     last = publishing.observe("s-4", [FOUND], [TEXT])
