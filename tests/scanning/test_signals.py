@@ -125,7 +125,8 @@ def test_unsure_wordless_and_forgotten_findings_are_left_out_and_hold_up_none(pu
     publishing.relay()
     with publishing.pool.connection() as connection:
         connection.execute(
-            "DELETE FROM store.private_text t USING read_observations.observation o WHERE t.id = o.text_id AND o.id = %s",
+            "DELETE FROM store.private_text USING read_observations.observation o"
+            " WHERE private_text.id = o.text_id AND o.id = %s",
             (erased,),
         )
     last = publishing.observe("s-4", [FOUND], [TEXT])
