@@ -45,6 +45,10 @@ class Kept:
     gap: str
     judged: str
     """An observation of the same scanner that rests on evidence."""
+    action: str
+    run: str
+    delivery: str
+    """An action of that scanner with a report, whose delivery ends at once."""
     sessions: tuple[str, ...]
     doomed: tuple[str, ...]
     """Recorded sessions that stay, and such that may be deleted, each once."""
@@ -76,6 +80,12 @@ def repair_place(method: str, path: str, parameters: dict[str, Any], kept: Kept)
     """
     if "/session_recordings/{id}" in path:
         parameters["id"] = _drawn(kept.doomed if method == "DELETE" else kept.sessions, str(parameters["id"]))
+    elif "/actions/{action_id}/runs/" in path:
+        known = {"action_id": kept.action, "run_id": kept.run}
+        known["id"] = kept.delivery if path.endswith("/redeliver/") else kept.run
+        parameters.update({name: known[name] for name in parameters if name in known})
+    elif path.endswith("/actions/{id}/run/"):
+        parameters["id"] = kept.action
     elif path.endswith("/redrive/"):
         parameters.update(scanner_id=kept.gap_scanner, id=kept.gap)
     elif path.endswith("/evidence/"):
@@ -86,7 +96,7 @@ def repair_place(method: str, path: str, parameters: dict[str, Any], kept: Kept)
 
 def spare(method: str, parameters: dict[str, Any], kept: Kept) -> None:
     """What is to stay is not deleted: another id, which nothing has, takes its place."""
-    if method == "DELETE" and str(parameters.get("id")).lower() in {*kept.scanners, *kept.sessions}:
+    if method == "DELETE" and str(parameters.get("id")).lower() in {*kept.scanners, *kept.sessions, kept.action}:
         parameters["id"] = str(uuid4())
 
 

@@ -55,6 +55,15 @@ def body(material: Material) -> str:
     return "\n\n".join([*told, *_to_watch(parts, material)])
 
 
+def figures_of(material: Material) -> str:
+    """The counted figures alone, each with the observations that it is from."""
+    parts = _parts(material)
+    if len(parts) == 1:
+        return "\n\n".join(_figures(parts[0], "## Figures", material))
+    told = [section for part in parts for section in _figures(part, f"### {name(part.name)}", material)]
+    return "\n\n".join(["## Figures", *told])
+
+
 def _parts(material: Material) -> list[_Part]:
     """By scanner, the one with most observations first. Figures are of all that matched, where they are known."""
     now = material.current or figures((one.scanner, one.model_output) for one in material.observations)

@@ -37,11 +37,11 @@ def safe(text: str, hosts: Collection[str] = (), highest: int = HEADING) -> str:
     return written(blocks(text, hosts, highest))
 
 
-def shortened(text: str, limit: int, hosts: Collection[str] = ()) -> str:
+def shortened(text: str, limit: int, hosts: Collection[str] = (), highest: int = HEADING) -> str:
     """`safe`, of at most `limit` characters: whole blocks of it, with three dots where the others were."""
     kept: list[Block] = []
     left = limit - len("\n\n...")
-    for block in blocks(text, hosts):
+    for block in blocks(text, hosts, highest):
         left -= len(_line(block)) + 2
         if left < 0:
             return safe(f"{written(kept)}\n\n...", hosts)
@@ -56,7 +56,7 @@ def blocks(text: str, hosts: Collection[str] = (), highest: int = HEADING) -> li
 
 def escaped(text: str) -> str:
     """Plain text on one line, such as a name, so that it stands in Markdown as it is and is read as nothing else."""
-    return "".join(map(_span, plain(one_line(text).replace("[obs ", "(obs "))))
+    return _inner(plain(one_line(text).replace("[obs ", "(obs ")))
 
 
 def coded(text: str) -> str:

@@ -15,7 +15,8 @@ NAME_CHARS: Final = 120
 """Of a name in a header: the rest of a longer one says nothing more."""
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MARKUP: Final = re.compile(r"[\[\]<>*_`~#|\\!(){}]")
+_MARKS: Final = re.compile(r"[*_`~#\\]")
+_BRACKETS: Final = re.compile(r"!?[\[\]<>|(){}]+!?")
 
 
 def header(material: Material) -> str:
@@ -28,7 +29,7 @@ def header(material: Material) -> str:
 
 def name(text: str) -> str:
     """A name of the operator's, without mark-up, on one line."""
-    plain = one_line(_MARKUP.sub(" ", text))
+    plain = one_line(_BRACKETS.sub(" ", _MARKS.sub("", text)))
     return escaped(plain if len(plain) <= NAME_CHARS else f"{plain[:NAME_CHARS].rstrip()}...") or "Scanner"
 
 
