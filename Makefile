@@ -2,6 +2,7 @@
 # make test   the test suite on the embedded PostgreSQL; says at the end what it could not run
 # make lint   ruff, pyright, import-linter
 # make faults kill -9 and worse at random moments, of everything together and of each part, 20 rounds (FAULT_ROUNDS=n)
+# make year   a simulated year of 100 schedules: each occurrence exactly once (YEAR=n for other dice)
 # make readme the README's commands, as printed
 # make bench  the measurements of benchmarks/
 # make topics the schemas of docs/topics, anew from the code
@@ -15,13 +16,14 @@ TESTS ?= tests
 # One more than there are processors, as every test waits now and then for another process.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 FAULT_ROUNDS ?= 20
+YEAR ?= 1
 FUZZ_CASES ?= 10000
 FUZZ_SEED ?= $(shell date +%s)
 FUZZ ?= --examples 50 --scenarios 60 --every-link
 # Tools that meet the API as strangers do; their pins fight those of the development environment.
 TOOLS ?= .venv-schema
 
-.PHONY: run test lint faults readme bench topics schema client fuzz install install-dev schema-tools
+.PHONY: run test lint faults year readme bench topics schema client fuzz install install-dev schema-tools
 
 run: install
 	@exec $(VENV)/bin/replay-vision up $(ARGS)
@@ -37,6 +39,9 @@ lint: install-dev
 
 faults: install-dev
 	REPLAY_VISION_FAULT_ROUNDS=$(FAULT_ROUNDS) $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --timeout 3600 tests/faults
+
+year: install-dev
+	REPLAY_VISION_YEAR=$(YEAR) $(VENV)/bin/python -m pytest -q --durations 1 tests/actions/test_year.py
 
 readme: install-dev
 	$(VENV)/bin/python tests/readme/execute.py

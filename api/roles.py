@@ -15,6 +15,16 @@ from commands.store import once
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
 from consumers import rate_limits
+from consumers.actions import due
+from consumers.actions.delivering import Delivering
+from consumers.actions.due import DueActions
+from consumers.actions.report import digests
+from consumers.actions.report.writer import ReportWriter
+from consumers.actions.requests import GROUP as ACTIONS_GROUP
+from consumers.actions.requests import JobMaker as ActionJobMaker
+from consumers.actions.running import Running
+from consumers.actions.worker import Reaper as ActionReaper
+from consumers.actions.worker import Worker as ActionWorker
 from consumers.capture.analytics.handler import GROUP as ANALYTICS_GROUP
 from consumers.capture.analytics.handler import AnalyticsHandler
 from consumers.capture.digest.deletions import GROUP as ERASER_GROUP
@@ -27,6 +37,8 @@ from consumers.capture.ending.settler import GROUP as SETTLER_GROUP
 from consumers.capture.ending.settler import SettleHandler, capture_lag
 from consumers.capture.messages.existing_topic import GROUP as EXISTING_GROUP
 from consumers.capture.messages.existing_topic import ExistingTopicHandler
+from consumers.delivery.sending import Sending
+from consumers.delivery.targets import Targets
 from consumers.expiry import Expiry
 from consumers.on_tick import OnTick
 from consumers.relay import Relay
@@ -61,6 +73,7 @@ BEAT_SECONDS = 1.0
 
 REAPER_GROUP = "reaper"
 SWEEPER_GROUP = "sweeper"
+ACTION_REAPER_GROUP = "action-reaper"
 
 TOPIC_OF = {
     CAPTURE_GROUP: "snapshots",
@@ -73,12 +86,20 @@ TOPIC_OF = {
     SELECTION_GROUP: "events",
     SWEEPER_GROUP: "ticks",
     ESTIMATOR_GROUP: "ticks",
+    ACTIONS_GROUP: "events",
+    due.GROUP: "ticks",
+    ACTION_REAPER_GROUP: "ticks",
 }
 """Every consumer group of the product, and what it consumes. A topic of others has a group of its own besides."""
 
 SCAN_WORKERS = 4
 """Scans at a time in one process: model calls mostly wait, the built-in analyser is bound by one core anyway."""
 
+RUN_WORKERS = 2
+DELIVERY_WORKERS = 4
+"""Reports and deliveries at a time in one process: both mostly wait for others."""
+
+ACTIONS_TICK_SECONDS = 10.0
 SETTLE_TICK_SECONDS = 30.0
 REAP_TICK_SECONDS = 15.0
 ESTIMATE_TICK_SECONDS = 900.0
@@ -91,6 +112,7 @@ def ticks(settle_seconds: float, sweep_seconds: float) -> dict[str, float]:
         "settle": max(1.0, min(SETTLE_TICK_SECONDS, settle_seconds / 4, sweep_seconds)),
         "sweep": max(1.0, sweep_seconds),
         "reap": REAP_TICK_SECONDS,
+        due.TICK: min(ACTIONS_TICK_SECONDS, max(1.0, sweep_seconds)),
         "retention": RETENTION_TICK_SECONDS,
         "estimate": max(1.0, min(ESTIMATE_TICK_SECONDS, 3 * sweep_seconds)),
     }
@@ -180,6 +202,39 @@ def _answers(running: Runtime) -> Answers | None:
     return Answers(running.pool, Seal(running.secret), running.clock, servers=servers)
 
 
+def _actions(running: Runtime) -> Iterator[Loop]:
+    yield "action jobs", _consume(running, ACTIONS_GROUP, ActionJobMaker().handle, park_keys=True)
+    claiming = OnTick(due.TICK, DueActions(running.pool, running.action_runs, running.clock).run)
+    yield "action ticks", _consume(running, due.GROUP, claiming.handle)
+    yield "due actions", claiming.run
+    settings = running.settings
+    writer = ReportWriter(
+        running.models, settings.vendors, running.pool, Seal(running.secret), running.clock, settings.links
+    )
+    work = Running(running.pool, running.action_runs, writer, running.clock).work
+    for number in range(RUN_WORKERS):
+        name = f"run worker {number}"
+        yield name, ActionWorker(running.pool, "run", work, name).run
+    reap = OnTick("reap", ActionReaper(running.pool, running.action_runs, running.clock).run)
+    yield "action reap ticks", _consume(running, ACTION_REAPER_GROUP, reap.handle)
+    yield "action reaper", reap.run
+
+
+def _delivery(running: Runtime) -> Iterator[Loop]:
+    delivering = Delivering(
+        running.pool,
+        running.action_runs,
+        Targets(running.integrations, running.webhook_secrets, running.endpoints),
+        running.endpoints,
+        Sending(running.settings.delivery),
+        running.clock,
+        public_url=running.settings.links,
+    )
+    for number in range(DELIVERY_WORKERS):
+        name = f"delivery worker {number}"
+        yield name, ActionWorker(running.pool, "delivery", delivering.work, name).run
+
+
 def _scheduler(running: Runtime) -> Iterator[Loop]:
     settings = running.settings
     lengths = ticks(settings.settle_seconds, settings.sweep_seconds)
@@ -195,6 +250,7 @@ def _scheduler(running: Runtime) -> Iterator[Loop]:
         "keys of repeated requests": once.forget,
         "rates of requests": rate_limits.forget,
         "answers of models": answers.forget,
+        "notes of reports": digests.forget,
     }
     yield "expiry", Expiry(running.pool, expired, running.clock).run
     refresh = Refresh(running.pool, Estimates(running.pool, settings.eligibility, running.clock))
@@ -208,6 +264,8 @@ ROLES: dict[str, Callable[[Runtime], Iterator[Loop]]] = {
     "projections": _projections,
     "capture": _capture,
     "scanning": _scanning,
+    "actions": _actions,
+    "delivery": _delivery,
     "scheduler": _scheduler,
 }
 

@@ -150,7 +150,7 @@ class Measured:
 
 
 class Measuring(Aggregate):
-    """An aggregate whose stream holds readings: a run. `change`: what its reading led to."""
+    """An aggregate whose stream holds readings: a run. `change`: what its reading led to, for its message."""
 
     def __init__(self) -> None:
         self.change: Change | None = None

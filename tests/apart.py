@@ -11,7 +11,7 @@ from typing import Self
 
 from tests.live import ROOT, Answered, Installation, bare_environment, free_port, request, wait_until
 
-ROLES = ("relay", "projections", "capture", "scanning", "scheduler")
+ROLES = ("relay", "projections", "capture", "scanning", "actions", "delivery", "scheduler")
 SERVE = "serve"
 START_SECONDS = 120
 STOP_SECONDS = 15

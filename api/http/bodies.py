@@ -30,7 +30,7 @@ from api.http.fields import (
     without_defaults,
 )
 from api.http.identifiers import reference
-from domain.action import ALERT, MODES, REFUSED, TRIGGER_TYPES
+from domain.action import MODES, REFUSED, TRIGGER_TYPES
 from domain.alert_config import (
     DIRECTIONS,
     FREQUENCIES,
@@ -64,9 +64,6 @@ GUIDE_LENGTH = 500
 ZONE_LENGTH = 100
 LARGEST_ID = 2**31 - 1
 LARGEST_NUMBER = 2**63 - 1
-
-NOT_YET = (ALERT,)
-"""Modes that nothing runs yet."""
 
 ABSENT: Any = object()
 """The value of a field that an item of another type does not have."""
@@ -273,7 +270,7 @@ class CreateAction(Body):
     scanner: Annotated[UUID, reference("scanner")]
     enabled: Flag = True
     trigger_type: Annotated[str, choice(*TRIGGER_TYPES, refused=REFUSED.values())] = "schedule"
-    mode: Annotated[str, choice(*MODES, refused=(*REFUSED.values(), *NOT_YET))] = "group_summary"
+    mode: Annotated[str, choice(*MODES, refused=REFUSED.values())] = "group_summary"
     trigger_config: TriggerBody = TriggerBody()
     selection: SelectionBody = SelectionBody()
     synthesis_config: SynthesisBody = SynthesisBody()

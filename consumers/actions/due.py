@@ -23,7 +23,7 @@ from domain.tenant import Tenant
 
 log = logging.getLogger("replay_vision.actions")
 
-GROUP = "due actions"
+GROUP = "due"
 TICK = "actions"
 
 PAGE = 500

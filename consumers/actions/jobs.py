@@ -7,7 +7,6 @@ its token. Losing it is noticed by the worker (``LeaseKeeper``), by this table, 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +18,7 @@ import psycopg
 from psycopg.rows import TupleRow, class_row
 from psycopg_pool import ConnectionPool
 
-from consumers.lease_keeper import STOP_SECONDS, LeaseKeeper
+from consumers.lease_keeper import LeaseKeeper
 
 log = logging.getLogger("replay_vision.actions")
 
@@ -153,22 +152,18 @@ class Waiting(NamedTuple):
 
 
 def enqueue(conn: psycopg.Connection, job: NewJob, *, waiting: bool = False) -> bool:
-    """Adds the job in the caller's transaction, and wakes the workers when it commits. False when it is there.
+    """Adds the job in the caller's transaction. False when it is there.
 
     `waiting`: a delivery that cannot begin before `deliver`.
     """
     values = (job.run_id, job.kind, job.delivery_id, job.round, job.environment_id, job.organization_id)
     values += (job.position, job.correlation_id, "waiting" if waiting else "queued")
-    added = conn.execute(_ENQUEUE, values).rowcount == 1
-    if added and not waiting:
-        _ring(conn, job.kind)
-    return added
+    return conn.execute(_ENQUEUE, values).rowcount == 1
 
 
 def deliver(conn: psycopg.Connection, run_id: UUID) -> None:
     """The run has its report: its deliveries may begin."""
-    if conn.execute(_DELIVER, (run_id,)).rowcount:
-        _ring(conn, "delivery")
+    conn.execute(_DELIVER, (run_id,))
 
 
 def drop_deliveries(conn: psycopg.Connection, run_id: UUID) -> None:
@@ -217,10 +212,7 @@ def expired(conn: psycopg.Connection, limit: int) -> list[Job]:
 
 def requeue(conn: psycopg.Connection, job: Job) -> bool:
     """Makes an expired job due again. False when somebody did already, or its worker ended it after all."""
-    changed = conn.execute(_REQUEUE, _proof(job)).rowcount == 1
-    if changed:
-        _ring(conn, job.kind)
-    return changed
+    return conn.execute(_REQUEUE, _proof(job)).rowcount == 1
 
 
 def clear(conn: psycopg.Connection, *, older_than: timedelta, limit: int = 1_000) -> int:
@@ -234,22 +226,15 @@ def waiting(conn: psycopg.Connection) -> list[Waiting]:
 
 
 def wait_for_work(pool: Pool, kind: Kind, stop: Event, *, seconds: float = WAIT_SECONDS) -> None:
-    """Returns when a job may be due, after so many seconds at the latest, and soon after the stop.
+    """Returns when a job may be due, or soon after the stop.
 
-    Uses a connection of the pool all the while, so a pool needs one for each waiting worker.
+    Looks every so many seconds and keeps no connection meanwhile: nobody misses a second of a report, and the workers
+    are as many as the connections of a process.
     """
-    with pool.connection() as conn:
-        conn.execute(f"LISTEN {_channel(kind)}".encode())
-        try:
+    while not stop.wait(seconds):
+        with pool.connection() as conn:
             if conn.execute(_DUE, (kind,)).fetchone() == (True,):
                 return
-            until = time.monotonic() + seconds
-            while not stop.is_set() and (left := until - time.monotonic()) > 0:
-                if list(conn.notifies(timeout=min(left, STOP_SECONDS), stop_after=1)):
-                    return
-        finally:
-            if not conn.closed:
-                conn.execute(f"UNLISTEN {_channel(kind)}".encode())
 
 
 def keeper(pool: Pool, job: Job, *, seconds: float = LEASE_SECONDS) -> LeaseKeeper:
@@ -260,11 +245,3 @@ def keeper(pool: Pool, job: Job, *, seconds: float = LEASE_SECONDS) -> LeaseKeep
 
 def _proof(job: Job) -> Sequence[object]:
     return job.run_id, job.delivery_id, job.round, job.lease_token
-
-
-def _ring(conn: psycopg.Connection, kind: Kind) -> None:
-    conn.execute("SELECT pg_notify(%s, '')", (_channel(kind),))
-
-
-def _channel(kind: Kind) -> str:
-    return f"actions_{kind}_job"

@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool
 
 from commands.action_runs import ActionRuns, RunLease, WrittenReport
 from commands.context import Context
+from consumers.actions.alerting import SKIPPED, evaluate
 from consumers.actions.jobs import Job
 from consumers.actions.outages import OUTAGES
 from consumers.actions.report.port import Material, NothingToSay, Report, Writer
@@ -26,12 +27,13 @@ from consumers.actions.worker import Again
 from consumers.scanning.pauses import MAX_TRIES, pause
 from consumers.scanning.providers.calls import GivenUp, until
 from consumers.scanning.providers.port import ProviderError
+from domain.action import ALERT
 from domain.action_run import ActionRun, Cited
 from domain.errors import LeaseLost, NotFound
 from domain.event import Actor
 from domain.tenant import Tenant
 from projections.engine.waiting import wait_for
-from projections.queries import scanners
+from projections.queries import actions, scanners
 from projections.queries.selected import Selected, Window
 
 log = logging.getLogger("replay_vision.actions")
@@ -108,11 +110,14 @@ class Running:
     ) -> Again | None:
         context = self._context(job, tenant)
         with self._pool.connection() as connection:
-            window = window_of(connection, tenant, run, None)
+            alert = actions.alert_state(connection, tenant, run.action_id) if run.action["mode"] == ALERT else None
+            window = window_of(connection, tenant, run, alert)
             scanner = scanners.scanner(connection, tenant, run.scanner_id)
         run = self._runs.start(context, lease, try_number=job.try_number, window_start=window.start, since=window.since)
         try:
             self._check_alive(context, run, scanner)
+            if run.action["mode"] == ALERT:
+                return self._measure(job, tenant, run, lease, scanner or {})
             return self._report(job, tenant, run, lease, _Reading(window, scanner or {}), unwanted)
         except Ended as ended:
             self._runs.skip(self._context(job, tenant), lease, reason=ended.reason, message=ended.message)
@@ -135,6 +140,17 @@ class Running:
             return self._failed(job, tenant, lease, error)
         self._runs.write_report(self._context(job, tenant), lease, _recorded(report, gathered))
         return None
+
+    def _measure(self, job: Job, tenant: Tenant, run: ActionRun, lease: RunLease, scanner: Mapping[str, Any]) -> None:
+        """Raises LeaseLost."""
+        with self._pool.connection() as connection:
+            found = evaluate(connection, tenant, run, str(scanner["name"]), self._clock())
+        context = self._context(job, tenant)
+        if found.report is not None:
+            self._runs.write_report(context, lease, found.report, found.measured)
+        else:
+            message = SKIPPED[found.reason]
+            self._runs.skip(context, lease, reason=found.reason, message=message, measured=found.measured)
 
     def _check_alive(self, context: Context, run: ActionRun, scanner: Mapping[str, Any] | None) -> None:
         """Raises Ended. Who asks for a run of a disabled action gets it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ import psycopg
 
 from consumers.actions.report.figures import Figures, figures
 from consumers.actions.report.port import Noted
+from consumers.actions.report.quotes import title_of
 from consumers.actions.window import before
 from domain.scanner_types import join_private
 from domain.tenant import Tenant
@@ -29,8 +30,11 @@ SELECT s.id, s.session_id, s.created_at, s.output, t.body, s.scanner_id, s.scann
 FROM ({rows}) s LEFT JOIN store.private_text t ON t.id = s.text_id
 WHERE s.id = ANY(%(ids)s) ORDER BY s.created_at DESC, s.id
 """
+# Of the free text only what figures count.
 _OUTPUTS = """
-SELECT s.output, s.scanner_id, s.scanner_snapshot->>'name' FROM ({rows}) s
+SELECT s.output, s.scanner_id, s.scanner_snapshot->>'name',
+       jsonb_build_object('friction_points', t.body->'friction_points', 'tags_freeform', t.body->'tags_freeform')
+FROM ({rows}) s LEFT JOIN store.private_text t ON t.id = s.text_id
 ORDER BY s.created_at DESC, s.id LIMIT %(considered)s
 """
 
@@ -59,14 +63,16 @@ def gather(
     ids = spread([row[0] for row in found], CAP)
     noted = connection.execute(_NOTED.format(rows=sql).encode(), {**values, "ids": ids})
     observations = [
-        Noted(
-            index=index,
-            id=observation_id,
-            session_id=session_id,
-            created_at=created_at,
-            title=_title(output, text),
-            model_output=join_private(output, text),
-            scanner="" if scanner == scanner_id else str(name or ""),
+        _titled(
+            Noted(
+                index=index,
+                id=observation_id,
+                session_id=session_id,
+                created_at=created_at,
+                title="",
+                model_output=join_private(output, text),
+                scanner="" if scanner == scanner_id else str(name or ""),
+            )
         )
         for index, (observation_id, session_id, created_at, output, text, scanner, name) in enumerate(noted, start=1)
     ]
@@ -91,15 +97,15 @@ def _figures(
     found = connection.execute(_OUTPUTS.format(rows=sql).encode(), {**values, "considered": CONSIDERED})
 
     def outputs() -> Iterator[tuple[str, dict[str, Any]]]:
-        for output, scanner, name in found:
-            yield "" if scanner == scanner_id else str(name or ""), output
+        for output, scanner, name, text in found:
+            told = {key: value for key, value in text.items() if value is not None}
+            yield "" if scanner == scanner_id else str(name or ""), join_private(output, told)
 
     return figures(outputs())
 
 
-def _title(output: dict[str, Any], text: dict[str, Any] | None) -> str:
-    title = join_private(output, text).get("title")
-    return title if isinstance(title, str) else ""
+def _titled(noted: Noted) -> Noted:
+    return replace(noted, title=title_of(noted))
 
 
 def _one(connection: psycopg.Connection, statement: str, values: dict[str, Any]) -> int:

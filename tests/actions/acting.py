@@ -104,13 +104,13 @@ class Acting:
         assert found is not None
         return found
 
-    def end_all(self) -> None:
+    def end_all(self, projections: Sequence[Projection] = PROJECTIONS) -> None:
         """Ends every run that is in progress, without a worker."""
         with self.pool.connection() as connection:
             found = connection.execute("SELECT id FROM read_action_runs.run WHERE status = 'running'").fetchall()
         for (run_id,) in found:
             self.runs.abandon(self.world.context(), run_id, message="Ended by the test.")
-        self.catch_up()
+        self.catch_up(projections)
 
 
 def at(clock: Any, moment: datetime, **later: float) -> datetime:

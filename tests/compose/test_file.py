@@ -21,7 +21,7 @@ REQUIRED = {"REPLAY_VISION_SECRET_KEY", "POSTGRES_PASSWORD", "S3_ACCESS_KEY", "S
 GIVEN = dict.fromkeys(REQUIRED, "given")
 SERVICES: dict[str, dict[str, Any]] = written()["services"]
 OURS = {name: service for name, service in SERVICES.items() if is_ours(service)}
-MOUNTED = {"serve": {"/sdk", "/models"}, "scanning": {"/models"}}
+MOUNTED = {"serve": {"/sdk", "/models"}, "scanning": {"/models"}, "actions": {"/models"}}
 """Folders of the operator's."""
 THEIRS = {name: service for name, service in SERVICES.items() if not is_ours(service)}
 
@@ -89,7 +89,7 @@ def test_a_catalogue_of_models_is_where_those_look_for_it_who_are_told_of_it() -
     services = reading.services(GIVEN | {"MODELS_FOLDER": "./own", f"{PREFIX}MODELS_FILE": "/models/own.toml"})
     told = {name for name in OURS if services[name]["environment"].get(f"{PREFIX}MODELS_FILE")}
     assert told == {name for name in OURS if "./own:/models:ro" in services[name].get("volumes", [])}
-    assert told == {"serve", "scanning"}
+    assert told == {"serve", "scanning", "actions"}
     assert "models" in written()["volumes"]
 
 

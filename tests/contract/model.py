@@ -135,8 +135,10 @@ class Acting:
             "trigger_type": "schedule",
             "mode": "group_summary",
             "synthesis_config": {},
+            "alert_config": {},
             "delivery_config": [],
             "last_run_at": None,
+            "alert_state": None,
             "hog_flow_id": None,
             "created_by": self.user.id,
         }

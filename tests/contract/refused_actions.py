@@ -3,6 +3,7 @@
 from typing import Any
 
 LONG = "x" * 256
+COUNT = {"metric": "count", "threshold": 1}
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"name": None}, "null", "name"),
     ({"name": " "}, "blank", "name"),
@@ -39,6 +40,40 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"selection": {"min_score": True}}, "invalid_input", "selection__min_score"),
     ({"synthesis_config": None}, "null", "synthesis_config"),
     ({"synthesis_config": {"prompt_guide": "x" * 501}}, "max_length", "synthesis_config__prompt_guide"),
+    ({"mode": "alert"}, "required", "alert_config"),
+    ({"mode": "alert", "alert_config": {}}, "required", "alert_config"),
+    ({"alert_config": None}, "null", "alert_config"),
+    ({"alert_config": []}, "invalid_input", "alert_config__non_field_errors"),
+    ({"alert_config": {"threshold": 1}}, "required", "alert_config__metric"),
+    ({"alert_config": {"metric": "p95"}}, "invalid_choice", "alert_config__metric"),
+    ({"alert_config": {"metric": "count"}}, "required", "alert_config__threshold"),
+    ({"alert_config": {"metric": "count", "threshold": None}}, "null", "alert_config__threshold"),
+    ({"alert_config": {"metric": "count", "threshold": True}}, "invalid_input", "alert_config__threshold"),
+    ({"alert_config": {"metric": "count", "threshold": -1}}, "min_value", "alert_config__threshold"),
+    ({"alert_config": {"metric": "verdict_share", "threshold": 0.5}}, "required", "alert_config__verdict"),
+    (
+        {"alert_config": {"metric": "verdict_share", "verdict": "maybe", "threshold": 0.5}},
+        "invalid_choice",
+        "alert_config__verdict",
+    ),
+    (
+        {"alert_config": {"metric": "verdict_share", "verdict": "yes", "threshold": 50}},
+        "max_value",
+        "alert_config__threshold",
+    ),
+    ({"alert_config": {"metric": "tag_share", "threshold": 0.5}}, "required", "alert_config__tag"),
+    ({"alert_config": {"metric": "tag_share", "tag": " ", "threshold": 0.5}}, "blank", "alert_config__tag"),
+    ({"alert_config": {**COUNT, "direction": "up"}}, "invalid_choice", "alert_config__direction"),
+    ({"alert_config": {**COUNT, "window_days": 2}}, "invalid_choice", "alert_config__window_days"),
+    ({"alert_config": {**COUNT, "window_days": 1.5}}, "invalid_input", "alert_config__window_days"),
+    ({"alert_config": {**COUNT, "frequency": "daily"}}, "invalid_choice", "alert_config__frequency"),
+    ({"alert_config": {**COUNT, "cooldown_minutes": 10_081}}, "max_value", "alert_config__cooldown_minutes"),
+    ({"alert_config": {**COUNT, "cooldown_minutes": -1}}, "min_value", "alert_config__cooldown_minutes"),
+    (
+        {"mode": "alert", "alert_config": {"metric": "avg_score", "threshold": 5}},
+        "invalid_input",
+        "alert_config__metric",
+    ),
     ({"delivery_config": None}, "null", "delivery_config"),
     ({"delivery_config": {}}, "not_a_list", "delivery_config"),
     ({"delivery_config": ["x"]}, "invalid_input", "delivery_config__0__non_field_errors"),

@@ -14,7 +14,8 @@ from tests.contract.site import Site, refusal, scanner
 RULE = {"rrule": "FREQ=DAILY;BYHOUR=8;BYMINUTE=0;BYSECOND=0", "timezone": "Europe/Prague"}
 KEYS = [
     "id", "name", "scanner", "enabled", "trigger_type", "mode", "trigger_config", "selection", "synthesis_config",
-    "delivery_config", "next_run_at", "last_run_at", "hog_flow_id", "created_at", "created_by", "updated_at",
+    "alert_config", "delivery_config", "next_run_at", "last_run_at", "alert_state", "hog_flow_id",
+    "created_at", "created_by", "updated_at",
 ]  # fmt: skip
 
 
@@ -81,9 +82,11 @@ def test_a_new_action_has_the_defaults(site: Site, api: httpx.Client, subject: s
         "trigger_config": {},
         "selection": {"window_days": 1},
         "synthesis_config": {},
+        "alert_config": {},
         "delivery_config": [],
         "next_run_at": None,
         "last_run_at": None,
+        "alert_state": None,
         "hog_flow_id": None,
         "created_at": "",
         "created_by": {},

@@ -81,6 +81,11 @@ def observation_is_in_flight(method: str, path: str, body: object, problem: Prob
     return path.endswith("/retry/") and problem["code"] == "conflict"
 
 
+def run_is_in_progress(method: str, path: str, body: object, problem: Problem) -> bool:
+    """Extensions, Actions: 409 while a run of the action, or a delivery of it, is in progress."""
+    return path.endswith(("/run/", "/redeliver/")) and problem["code"] == "conflict"
+
+
 def scanner_has_all_its_actions(method: str, path: str, body: object, problem: Problem) -> bool:
     """README, Administration: a scanner takes up to 200 actions."""
     return problem["attr"] == "scanner" and "at most" in problem["detail"] and "/actions/" in path
@@ -117,6 +122,7 @@ RULES: tuple[Rule, ...] = (
     cursor_is_not_from_a_page,
     observation_has_succeeded,
     observation_is_in_flight,
+    run_is_in_progress,
     scanner_has_all_its_actions,
     conditions_are_no_conditions,
 )

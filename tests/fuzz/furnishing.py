@@ -28,7 +28,7 @@ DOOMED = 100
 
 
 def furnish(live: Live) -> dict[str, Any]:
-    """One scanner of each type, one of which has a gap and observations, an integration, and sessions; their ids.
+    """One scanner of each type, one of which has a gap, observations and a report, an integration, and sessions; ids.
 
     The gap and the integration come from the services: no request makes either.
     """
@@ -38,6 +38,7 @@ def furnish(live: Live) -> dict[str, Any]:
     with opened(settings_for(live.home)) as running:
         context = running.context("fuzz")
         integration, _ = running.integrations.create(context, 1, "slack", "xoxb-not-one")
+        doomed_integration, _ = running.integrations.create(context, 1, "slack", "xoxb-nor-this-one")
         owned = replace(context, tenant=Tenant(1, organization))
         running.scanners.skip_gap(owned, with_gap, 1, 1, "quota_exhausted")
         (imported,) = import_files(RECORDINGS[:1], running.sender, 1, running.clock(), ending=running.clock())
@@ -46,12 +47,14 @@ def furnish(live: Live) -> dict[str, Any]:
     wait_until(lambda: live.call("GET", f"scanners/{with_gap}/gaps/").body["count"], 30, "no gap")
     kept, doomed = ([f"{kind}-{n}" for n in range(most)] for kind, most in (("kept", SESSIONS), ("doomed", DOOMED)))
     _record(live, [*kept, *doomed])
+    judged = _judged(live, str(with_gap), imported.sessions[0].session_id)
     return {
+        **_reported(live, str(with_gap), doomed_integration),
         "sessions": kept,
         "doomed": doomed,
         "scanners": scanners,
         "integrations": [integration],
-        "judged": _judged(live, str(with_gap), imported.sessions[0].session_id),
+        "judged": judged,
         "gap_scanner": str(with_gap),
         "gap": str(gap_id(with_gap, 1)),
     }
@@ -83,6 +86,28 @@ def _judged(live: Live, scanner_id: str, session_id: str) -> str:
     ended = f"scanners/{scanner_id}/observations/{observation_id}/"
     wait_until(lambda: live.call("GET", ended).body["status"] == "succeeded", 60, "not judged")
     return observation_id
+
+
+def _reported(live: Live, scanner_id: str, integration: int) -> dict[str, str]:
+    """An action with a run whose delivery has ended, and ends at once whenever it is tried again."""
+    target = {"type": "slack", "integration_id": integration, "channel": "#kept"}
+    made = live.call("POST", "actions/", {"name": "Kept", "scanner": scanner_id, "delivery_config": [target]})
+    assert made.status == 201, made
+    action: str = made.body["id"]
+    with opened(settings_for(live.home)) as running:
+        running.integrations.delete(running.context("fuzz"), integration)
+    asked = live.call("POST", f"actions/{action}/run/", {})
+    assert asked.status == 202, asked
+    run: str = asked.body["run_id"]
+
+    def delivery() -> dict[str, Any] | None:
+        deliveries = live.call("GET", f"actions/{action}/runs/{run}/").body["deliveries"]
+        return next((one for one in deliveries if one["status"] == "abandoned"), None)
+
+    wait_until(lambda: delivery() is not None, 60, "no report was delivered, or failed to be")
+    found = delivery()
+    assert found is not None
+    return {"action": action, "run": run, "delivery": found["id"]}
 
 
 def _scanner(live: Live, kind: str, config: dict[str, Any]) -> str:

@@ -45,6 +45,10 @@ class Kept:
     gap: str
     judged: str
     """An observation of the same scanner that rests on evidence."""
+    action: str
+    run: str
+    delivery: str
+    """An action of that scanner with a report, whose delivery ends at once."""
     sessions: tuple[str, ...]
     doomed: tuple[str, ...]
     """Recorded sessions that stay, and such that may be deleted, each once."""
@@ -64,6 +68,7 @@ def repair(method: str, path: str, body: Any, kept: Kept) -> None:
             body[name] = _drawn(kept.scanners, body[name])
     if "/actions/" in path:
         _schedule(body.get("trigger_config"))
+        _watch(method, body)
         for target in body.get("delivery_config", ()):
             _deliver(target, kept)
 
@@ -75,6 +80,12 @@ def repair_place(method: str, path: str, parameters: dict[str, Any], kept: Kept)
     """
     if "/session_recordings/{id}" in path:
         parameters["id"] = _drawn(kept.doomed if method == "DELETE" else kept.sessions, str(parameters["id"]))
+    elif "/actions/{action_id}/runs/" in path:
+        known = {"action_id": kept.action, "run_id": kept.run}
+        known["id"] = kept.delivery if path.endswith("/redeliver/") else kept.run
+        parameters.update({name: known[name] for name in parameters if name in known})
+    elif path.endswith("/actions/{id}/run/"):
+        parameters["id"] = kept.action
     elif path.endswith("/redrive/"):
         parameters.update(scanner_id=kept.gap_scanner, id=kept.gap)
     elif path.endswith("/evidence/"):
@@ -85,7 +96,7 @@ def repair_place(method: str, path: str, parameters: dict[str, Any], kept: Kept)
 
 def spare(method: str, parameters: dict[str, Any], kept: Kept) -> None:
     """What is to stay is not deleted: another id, which nothing has, takes its place."""
-    if method == "DELETE" and str(parameters.get("id")).lower() in {*kept.scanners, *kept.sessions}:
+    if method == "DELETE" and str(parameters.get("id")).lower() in {*kept.scanners, *kept.sessions, kept.action}:
         parameters["id"] = str(uuid4())
 
 
@@ -107,6 +118,19 @@ def _schedule(trigger: Any) -> None:
     for name, choices in (("rrule", RULES), ("timezone", ZONES)):
         if isinstance(trigger, dict) and isinstance(trigger.get(name), str):
             trigger[name] = _drawn(choices, trigger[name])
+
+
+def _watch(method: str, action: dict[str, Any]) -> None:
+    """An alert has a config, whose metric any scanner answers for (extensions "Mode alert").
+
+    The other metrics are for scanners of one type. Which scanner an edited action has is not in the request, nor
+    whether it is an alert; a new one that is none may have any.
+    """
+    config, alert = action.get("alert_config"), action.get("mode") == "alert"
+    if config and (alert or method == "PATCH"):
+        action["alert_config"] = {**config, "metric": "count", "threshold": abs(config["threshold"])}
+    elif not config and (alert or (method == "PATCH" and "alert_config" in action)):
+        action["alert_config"] = {"metric": "count", "threshold": 1}
 
 
 def _deliver(target: dict[str, Any], kept: Kept) -> None:

@@ -76,6 +76,8 @@ def test_no_default_is_shared_between_actions() -> None:
         ({"trigger_type": "x"}, "trigger_type", "invalid_choice"),
         ({"mode": "per_observation"}, "mode", "invalid_input"),
         ({"mode": "x"}, "mode", "invalid_choice"),
+        ({"mode": "alert"}, "alert_config", "required"),
+        ({"alert_config": {"metric": "count"}}, "alert_config__threshold", "required"),
         ({"trigger_config": {"rrule": "FREQ=MINUTELY"}}, "trigger_config__rrule", "invalid_input"),
         ({"trigger_config": {"timezone": "x"}}, "trigger_config__timezone", "invalid_input"),
     ],
@@ -168,3 +170,41 @@ def test_who_read_the_clock_before_another_and_comes_after_it_does_not_set_the_t
     action.edit(replace(STAMP, recorded_at=NOW + timedelta(seconds=2)), {"enabled": False})
     action.edit(replace(STAMP, recorded_at=NOW + timedelta(seconds=1)), {"enabled": True})
     assert (action.enabled, action.updated_at) == (True, NOW + timedelta(seconds=2))
+
+
+ALERT: dict[str, Any] = {"metric": "count", "threshold": 3}
+WATCHED = {**ALERT, "direction": "above", "window_days": 1, "frequency": "on_breach", "cooldown_minutes": 0}
+
+
+def test_an_alert_stores_its_config_whole() -> None:
+    made = create(mode="alert", alert_config=ALERT, trigger_config=RULE).then(
+        fact(ActionCreated, **{**FIELDS, "mode": "alert", "alert_config": WATCHED}, next_run_at=TOMORROW, created_by=17)
+    )
+    assert (made.condition, made.armed_at) == (1, NOW)
+
+
+def test_a_config_is_replaced_whole_and_stays_when_the_mode_changes() -> None:
+    alert = fact(ActionCreated, **{**FIELDS, "mode": "alert", "alert_config": WATCHED}, next_run_at=None, created_by=17)
+    share = {"metric": "verdict_share", "verdict": "no", "threshold": 0.5}
+    given(Action, alert).when(lambda action: action.edit(STAMP, {"alert_config": share})).then(
+        fact(ActionReconfigured, changes={"alert_config": {**WATCHED, **share}})
+    )
+    given(Action, alert).when(lambda action: action.edit(STAMP, {"alert_config": ALERT})).then_nothing()
+    given(Action, alert).when(lambda action: action.edit(STAMP, {"alert_config": {}})).then_refused(
+        Invalid, field="alert_config", code="required"
+    )
+    digest = fact(ActionReconfigured, changes={"mode": "group_summary"})
+    changed = given(Action, alert).when(lambda action: action.edit(STAMP, {"mode": "group_summary"})).then(digest)
+    assert changed.alert_config == WATCHED
+    again = given(Action, alert, digest).when(lambda action: action.edit(STAMP, {"mode": "alert"}))
+    again.then(fact(ActionReconfigured, changes={"mode": "alert"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "condition"),
+    [({"selection": {}}, 2), ({"scanner": UUID(int=5)}, 2), ({"synthesis_config": {"prompt_guide": "x"}}, 1)],
+)
+def test_what_it_watches_has_the_version_of_its_last_change(changes: dict[str, Any], condition: int) -> None:
+    action = Action.create(STREAM, STAMP, name="Many", scanner=SCANNER, mode="alert", alert_config=ALERT)
+    action.edit(STAMP, changes)
+    assert (action.version, action.condition, action.snapshot()["condition"]) == (2, condition, condition)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from consumers.actions.report.inline import Block, Span
-from consumers.actions.report.parsing import parsed, plain
+from consumers.actions.report.parsing import HEADING, TAG, parsed, plain
 from domain.plain_text import one_line, plain_text
 
 MAX_CHARS: Final = 60_000
@@ -27,20 +27,21 @@ _OPENING: Final = re.compile(r"^(?:[-+=>#|:]|\d{1,9}(?=[.)]))")
 _NUMBER: Final = re.compile(r"\d{1,9}")
 
 
-def safe(text: str, hosts: Collection[str] = ()) -> str:
+def safe(text: str, hosts: Collection[str] = (), highest: int = HEADING) -> str:
     """The same text as Markdown without anything that fetches, leads astray or rings.
 
-    `hosts` (and what is below them) are those to which links may lead. A text longer than MAX_CHARS is cut off there.
+    `hosts` (and what is below them) are those to which links may lead; headings above the level `highest` become such
+    of that level, for a text that stands below a heading of ours. A text longer than MAX_CHARS is cut off there.
     Applying it again changes nothing. Takes time in proportion to the text, whatever is in it.
     """
-    return written(blocks(text, hosts))
+    return written(blocks(text, hosts, highest))
 
 
-def shortened(text: str, limit: int, hosts: Collection[str] = ()) -> str:
+def shortened(text: str, limit: int, hosts: Collection[str] = (), highest: int = HEADING) -> str:
     """`safe`, of at most `limit` characters: whole blocks of it, with three dots where the others were."""
     kept: list[Block] = []
     left = limit - len("\n\n...")
-    for block in blocks(text, hosts):
+    for block in blocks(text, hosts, highest):
         left -= len(_line(block)) + 2
         if left < 0:
             return safe(f"{written(kept)}\n\n...", hosts)
@@ -48,14 +49,19 @@ def shortened(text: str, limit: int, hosts: Collection[str] = ()) -> str:
     return written(kept)
 
 
-def blocks(text: str, hosts: Collection[str] = ()) -> list[Block]:
+def blocks(text: str, hosts: Collection[str] = (), highest: int = HEADING) -> list[Block]:
     """The blocks of the safe form of a text."""
-    return [_stable(block, hosts) for block in parsed(plain_text(text[:MAX_CHARS]), hosts)]
+    return [_stable(block, hosts) for block in parsed(plain_text(text[:MAX_CHARS]), hosts, highest)]
 
 
 def escaped(text: str) -> str:
     """Plain text on one line, such as a name, so that it stands in Markdown as it is and is read as nothing else."""
-    return "".join(map(_span, plain(one_line(text).replace("[obs ", "(obs "))))
+    return _inner(plain(one_line(text).replace("[obs ", "(obs ")))
+
+
+def coded(text: str) -> str:
+    """Plain text on one line, such as an id, as code."""
+    return _span(Span(TAG.sub("\u2039", one_line(text)), code=True))
 
 
 def written(found: list[Block]) -> str:
@@ -114,10 +120,9 @@ def _span(span: Span) -> str:
 
 def _stable(block: Block, hosts: Collection[str]) -> Block:
     """The block, less elaborate if it would not be read again as it is written."""
-    plain = tuple(replace(span, strong=False, emphasis=False) for span in block.spans)
-    bare = (Span("".join(span.text for span in block.spans)),)
-    for spans in (block.spans, plain, bare):
+    unstyled = tuple(replace(span, strong=False, emphasis=False) for span in block.spans)
+    for spans in (block.spans, unstyled, plain(block.text)):
         alone = replace(block, spans=spans, depth=0 if block.kind == "item" else block.depth)
         if parsed(written([alone]), hosts) == [alone]:
             return replace(block, spans=spans)
-    return Block("code", bare)
+    return Block("code", (Span(block.text),))

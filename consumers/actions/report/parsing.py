@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Final
@@ -13,16 +13,17 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from consumers.actions.report.inline import Block, Span
+from domain.plain_text import plain_text
 
-HEADING: Final = 2
-"""Level of the highest heading that a text may have: above it there is the report's own."""
+HEADING: Final = 1
 LOWEST: Final = 4
+"""Levels of headings; higher and lower ones become these."""
 MAX_DEPTH: Final = 3
 """Of list items below others."""
 MAX_NUMBER: Final = 99
 """Of a numbered item: what stands below a longer number would have to stand further in."""
 
-_TAG: Final = re.compile(r"<(?=[A-Za-z/!?@#])")
+TAG: Final = re.compile(r"<(?=[A-Za-z/!?@#])")
 """As in `domain.scanner_types.defang`: HTML, an auto-link, a mention of a chat program."""
 _BARE: Final = re.compile(
     r"""
@@ -31,7 +32,7 @@ _BARE: Final = re.compile(
     | \b(?:mailto|javascript|data|tel|vbscript):[^\s`]++
     | (?<![\w@.-])[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[^\W\d_]{2,24}[/:][^\s`]++   # a host with a path or a port
     | (?<![\w.+%-])[\w.+%-]{1,64}+@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}
-    | @(?:channel|everyone|here|all)\b
+    | @(?:channel|everyone|here|all)(?![^\W_])
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -42,14 +43,14 @@ _CITATION: Final = re.compile(r"obs \d{1,6}")
 _BLANKS: Final = re.compile(r"\s+")
 
 
-def parsed(text: str, hosts: Collection[str]) -> list[Block]:
-    """The blocks of a Markdown text; those without anything to read are left out."""
-    return [block for block in _Reader(hosts).blocks(_parser().parse(text)) if block.text.strip()]
+def parsed(text: str, hosts: Collection[str], highest: int = HEADING) -> list[Block]:
+    """The blocks of a Markdown text; those without anything to read are left out, headings above `highest` lowered."""
+    return [block for block in _Reader(hosts, highest).blocks(_parser().parse(text)) if block.text.strip()]
 
 
 def plain(text: str) -> tuple[Span, ...]:
     """Text without any Markdown in it, with bare addresses as code."""
-    return _tidy(list(_bare(_TAG.sub("\u2039", text), Span(""))))
+    return _tidy([Span(text)])
 
 
 def ours(address: str, hosts: Collection[str]) -> str:
@@ -89,8 +90,9 @@ def _as_it_is(address: str) -> str:
 class _Reader:
     """Of one text."""
 
-    def __init__(self, hosts: Collection[str]) -> None:
+    def __init__(self, hosts: Collection[str], highest: int) -> None:
         self._hosts = hosts
+        self._highest = highest
         self._markers: list[str] = []
         self._quoted = 0
         self._level = 0
@@ -107,7 +109,7 @@ class _Reader:
                 yield Block("item", _tidy(self._row or []), 0, "-")
                 self._row = None
             elif token.type in ("fence", "code_block"):
-                yield Block("code", (Span(_TAG.sub("\u2039", token.content.strip("\n"))),))
+                yield Block("code", (Span(_inert(token.content.strip("\n"))),))
 
     def _open_or_close(self, token: Token) -> None:
         if token.type == "list_item_open":
@@ -118,7 +120,7 @@ class _Reader:
         elif token.type in ("blockquote_open", "blockquote_close"):
             self._quoted += token.nesting
         elif token.type == "heading_open":
-            self._level = min(max(HEADING, int(token.tag[1:])), LOWEST)
+            self._level = min(max(self._highest, int(token.tag[1:])), LOWEST)
         elif token.type == "heading_close":
             self._level = 0
         elif token.type == "tr_open":
@@ -153,12 +155,15 @@ class _Reader:
     def _read(self, child: Token, style: Span, *, auto: bool, linked: bool) -> list[Span]:
         if child.type in ("softbreak", "hardbreak"):
             return [replace(style, text=" ")]
-        text = _TAG.sub("\u2039", child.content)
         if child.type == "code_inline" or auto:
-            return [Span(text, code=True)]
-        if linked and not style.link and _CITATION.fullmatch(text):
-            return [replace(style, text=f"[{text}]")]
-        return list(_bare(text, style))
+            return [Span(_inert(child.content), code=True)]
+        if linked and not style.link and _CITATION.fullmatch(child.content):
+            return [replace(style, text=f"[{child.content}]")]
+        return [replace(style, text=child.content)]
+
+
+def _inert(text: str) -> str:
+    return TAG.sub("\u2039", plain_text(text))
 
 
 def _bare(text: str, style: Span) -> Iterator[Span]:
@@ -173,25 +178,35 @@ def _bare(text: str, style: Span) -> Iterator[Span]:
 
 
 def _tidy(spans: list[Span]) -> tuple[Span, ...]:
-    """Spans of one style as one, blanks as one, none at the ends, code without blanks at its ends."""
-    joined: list[Span] = []
+    """Spans of one style as one, bare addresses as code, blanks as one, none at the ends or at the ends of code."""
+    # Joined before tags and addresses are looked for: half of one may have been the label of a link.
+    coded = [part for span in _joined(spans) for part in ([span] if span.code else _bare(_inert(span.text), span))]
+    parts = [replace(span, text=span.text.strip()) if span.code else span for span in coded]
+    found = [span for span in _joined(parts) if span.text]
+    while found and not found[0].code and not found[0].text.lstrip():
+        found.pop(0)
+    while found and not found[-1].code and not found[-1].text.rstrip():
+        found.pop()
+    if found and not found[0].code:
+        found[0] = replace(found[0], text=found[0].text.lstrip())
+    if found and not found[-1].code:
+        found[-1] = replace(found[-1], text=found[-1].text.rstrip())
+    return tuple(found)
+
+
+def _joined(spans: Iterable[Span]) -> list[Span]:
+    """Neighbours of one style as one; a blank between codes, whose marks would run into each other."""
+    found: list[Span] = []
+    texts: list[str] = []
     for span in spans:
-        text = _BLANKS.sub(" ", span.text)
-        text = text.strip() if span.code else text
-        if not text:
+        if not span.text:
             continue
-        if span.code and joined and joined[-1].code:
-            joined.append(Span(" "))
-        if joined and not span.code and replace(joined[-1], text="") == replace(span, text=""):
-            joined[-1] = replace(span, text=_BLANKS.sub(" ", joined[-1].text + text))
-        else:
-            joined.append(replace(span, text=text))
-    while joined and not joined[0].code and not joined[0].text.lstrip():
-        joined.pop(0)
-    while joined and not joined[-1].code and not joined[-1].text.rstrip():
-        joined.pop()
-    if joined and not joined[0].code:
-        joined[0] = replace(joined[0], text=joined[0].text.lstrip())
-    if joined and not joined[-1].code:
-        joined[-1] = replace(joined[-1], text=joined[-1].text.rstrip())
-    return tuple(joined)
+        if found and not span.code and replace(found[-1], text="") == replace(span, text=""):
+            texts[-1] += span.text
+            continue
+        if found and span.code and found[-1].code:
+            found.append(Span(" "))
+            texts.append(" ")
+        found.append(span)
+        texts.append(span.text)
+    return [replace(span, text=_BLANKS.sub(" ", text)) for span, text in zip(found, texts, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from html import escape
 from itertools import groupby
 from typing import Final
@@ -93,9 +94,11 @@ def _html_span(span: Span) -> str:
 
 def _mrkdwn(block: Block) -> str:
     if block.kind == "code":
-        return f"```\n{_slack(block.text).replace('```', chr(39) * 3)}\n```"
+        return f"```\n{_slack(block.text.replace('`', chr(39)))}\n```"
     if block.kind == "heading":
-        return f"*{_plain(_slack(block.text))}*"
+        # Bold as a whole. Code stays code, since it may be what must not ring.
+        bare = (replace(span, strong=False, emphasis=False) for span in block.spans)
+        return f"*{''.join(map(_mrkdwn_span, bare)).replace('*', '')}*"
     inner = "".join(map(_mrkdwn_span, block.spans))
     if block.kind == "quote":
         return f"> {inner}"
@@ -106,9 +109,10 @@ def _mrkdwn(block: Block) -> str:
 
 
 def _mrkdwn_span(span: Span) -> str:
-    inner = _slack(span.text)
+    # A backtick of the text would open code, or close ours.
+    inner = _slack(span.text.replace("`", "'"))
     if span.code:
-        return f"`{inner.replace('`', chr(39))}`"
+        return f"`{inner}`"
     if span.link:
         return f"<{_slack(span.link)}|{_plain(inner.replace('|', '/'))}>"
     # Slack reads a mark only between a blank and a letter.

@@ -30,6 +30,9 @@ TAKEN_APART = [
     ("see https://evil.example/a?b=c, or", "see `https://evil.example/a?b=c`, or"),
     ("see https://vision.example/", "see `https://vision.example/`"),
     ("<https://evil.example/>", "`https://evil.example/`"),
+    ("[ww](x)w.evil.example", "`www.evil.example`"),
+    ("[<](x)!channel>", "\u2039!channel>"),
+    ("[a](x)\u0301", "\u00e1"),
     ("www.evil.example", "`www.evil.example`"),
     ("evil.example/x and evil.example:80/", "`evil.example/x` and `evil.example:80/`"),
     ("mail me@evil.example now", "mail `me@evil.example` now"),
@@ -48,11 +51,11 @@ TAKEN_APART = [
     ("[a](https://evilvision.example/)", "a"),
     ("[a](//evil.example/)", "a"),
     ("[a](https://vision.example:bad/)", "a"),
-    ("# One\n###### Two", "## One\n\n#### Two"),
-    ("One\n===\n\nTwo\n---", "## One\n\n## Two"),
+    ("# One\n###### Two", "# One\n\n#### Two"),
+    ("One\n===\n\nTwo\n---", "# One\n\n## Two"),
     ("| a | b |\n|---|---|\n| 1 | <b> |", "- a \u00b7 b\n- 1 \u00b7 \u2039b>"),
     ("a\u200bb\u202ec", "abc"),
-    ("one\\\ntwo  \n2. three\n# four", "one two 2. three\n\n## four"),
+    ("one\\\ntwo  \n2. three\n# four", "one two 2. three\n\n# four"),
 ]
 
 HOSTILE = (
@@ -65,6 +68,12 @@ HOSTILE = (
 @pytest.mark.parametrize("text", READ_AS_IT_IS)
 def test_what_is_harmless_stays_as_it_is_written(text: str) -> None:
     assert safe(text, OURS) == text
+
+
+def test_a_heading_above_ours_is_lowered() -> None:
+    assert safe("# Other scanner\n\n9,999 observations\n\n### a", highest=2) == (
+        "## Other scanner\n\n9,999 observations\n\n### a"
+    )
 
 
 @pytest.mark.parametrize(("text", "expected"), TAKEN_APART)
@@ -123,7 +132,7 @@ def harmless(text: str) -> None:
             assert re.match(r"https?://(\w+\.)?vision\.example(/|$|\?|#)", str(token.attrs["href"]))
         elif token.type in ("text", "text_special"):
             assert not re.search(
-                r"https?://\w|www\.\w|\w@\w+\.\w|<[!@#/a-z]|@(here|channel)\b", token.content, re.IGNORECASE
+                r"https?://\w|(?<![\w.@-])www\.\w|\w@\w+\.\w|<[!@#/a-z]|@(here|channel)\b", token.content, re.IGNORECASE
             )
     assert not re.search(r"<[!@#/a-zA-Z]", text)
 

@@ -1,0 +1,3 @@
+from tests.projections.conftest import connection, store, world
+
+__all__ = ["connection", "store", "world"]
