@@ -27,7 +27,7 @@ from api.settings import PREFIX, Settings
 GROUPS = (
     ("serve",),
     ("worker", "--role", "relay", "--role", "projections", "--role", "capture", "--role", "scheduler"),
-    ("worker", "--role", "scanning"),
+    ("worker", "--role", "scanning", "--role", "actions", "--role", "delivery"),
 )
 """The processes of `up`: HTTP; the log's roles; the workers (architecture 3)."""
 
