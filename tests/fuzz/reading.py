@@ -35,12 +35,13 @@ def resolved(schema: Schema, components: Mapping[str, Schema]) -> Schema:
 
 
 def _of_its_type(value: object, schema: Schema) -> Schema:
-    """The one of several schemas whose `type` the value names."""
-    named = value.get("type") if isinstance(value, dict) else None
-    fitting = (
-        one for one in schema.get("oneOf", ()) if one.get("properties", {}).get("type", {}).get("const") == named
-    )
-    return next(fitting, schema)
+    """The one of several schemas whose `type`, or `metric` of an alert, the value names."""
+    for key in ("type", "metric"):
+        named = value.get(key) if isinstance(value, dict) else None
+        for one in schema.get("oneOf", ()):
+            if named is not None and one.get("properties", {}).get(key, {}).get("const") == named:
+                return one
+    return schema
 
 
 def _field(value: object, schema: Schema, components: Mapping[str, Schema]) -> object:
