@@ -114,7 +114,8 @@ class Poster:
                 await transport.aclose()
 
     def _timeouts(self) -> dict[str, float | None]:
-        return dict(httpx2.Timeout(self._seconds, connect=min(CONNECT_SECONDS, self._seconds)).as_dict())
+        # Shorter than the whole: a handshake that the library gives up itself is closed at once and not by and by.
+        return dict(httpx2.Timeout(self._seconds, connect=min(CONNECT_SECONDS, self._seconds / 2)).as_dict())
 
 
 async def _beginning(response: httpx2.Response) -> bytes:

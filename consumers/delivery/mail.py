@@ -18,6 +18,8 @@ from consumers.delivery.port import Attempt, EmailTarget, Message, Verdict
 
 SECONDS = 45.0
 """For a whole conversation; a single reply may take as long as that."""
+CONNECT_SECONDS = 15.0
+"""For each address of the server, its greeting included."""
 
 _OK = 250
 _PERMANENT = 500
@@ -103,6 +105,8 @@ class Mail:
         timer.start()
         try:
             _expect(*smtp.connect(self._server.host, self._server.port), step="the connection")
+            if smtp.sock is not None:
+                smtp.sock.settimeout(self._seconds)
             self._greet(smtp)
             yield smtp
             _leave(smtp)
@@ -112,11 +116,12 @@ class Mail:
 
     def _smtp(self) -> smtplib.SMTP:
         # Not the name of this machine, which concerns nobody.
+        first = min(CONNECT_SECONDS, self._seconds)
         named = self._sender.rpartition("@")[2] if self._sender.isascii() else "localhost"
         if self._server.security == "immediate":
-            smtp = smtplib.SMTP_SSL(local_hostname=named, timeout=self._seconds, context=self._authorities())
+            smtp = smtplib.SMTP_SSL(local_hostname=named, timeout=first, context=self._authorities())
         else:
-            smtp = smtplib.SMTP(local_hostname=named, timeout=self._seconds)
+            smtp = smtplib.SMTP(local_hostname=named, timeout=first)
         # What a certificate must name. Given to the constructor it would connect there, before it can be stopped.
         smtp._host = self._server.host  # noqa: SLF001 # pyright: ignore[reportAttributeAccessIssue]
         return smtp

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from consumers.delivery.guard import MOST_ADDRESSES, Guard
 from domain.outbound import AllowedHosts, NotAllowed, is_metadata, is_public
@@ -69,6 +71,32 @@ def test_an_internal_address_is_refused_however_it_is_come_to(address: str) -> N
     # One bad address among good ones is enough, wherever it stands.
     for several in (["8.8.8.8", address], [address, "8.8.8.8"]):
         assert refused(resolver(hook_example=several), "https://hook.example/")
+
+
+def wrapped(inner: int) -> list[IPv6Address]:
+    """Every form in which an IPv6 address stands for an IPv4 address or leads there."""
+    return [
+        IPv6Address(0xFFFF << 32 | inner),
+        IPv6Address(int(IPv6Address("64:ff9b::")) | inner),
+        IPv6Address(int(IPv6Address("2002::")) | inner << 80),
+        IPv6Address(int(IPv6Address("2001:0:808:808::")) | (inner ^ 0xFFFFFFFF)),
+        IPv6Address(int(IPv6Address("2606:4700::5efe:0:0")) | inner),
+    ]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_what_leads_to_an_internal_address_is_internal_itself(number: int) -> None:
+    inner = IPv4Address(number)
+    for outer in wrapped(number):
+        assert not is_public(outer) or is_public(inner)
+        assert not is_metadata(inner) or is_metadata(outer)
+
+
+@given(st.integers(0, 2**128 - 1))
+def test_every_address_is_judged(number: int) -> None:
+    address = IPv6Address(number)
+    assert is_public(address) in (True, False)
+    assert not (is_public(address) and is_metadata(address))
 
 
 @pytest.mark.parametrize("url", SPELLINGS)

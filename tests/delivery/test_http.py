@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consumers.delivery.guard import Guard
 from consumers.delivery.http import ANSWER_BYTES, Poster, Unanswered
+from domain.delivery import check_webhook_url
 from domain.outbound import AllowedHosts, NotAllowed
 from tests.delivery.conftest import HOST
 from tests.servers.vendors.server import Reply, VendorServer
@@ -111,6 +114,27 @@ def test_the_time_of_a_whole_request_is_bounded(reply: Reply) -> None:
         with pytest.raises(Unanswered, match=r"no whole answer within 0\.5 s"):
             poster(server, seconds=0.5).post(f"{server.url}/", {}, b"")
         assert time.monotonic() - began < 5
+
+
+def test_a_handshake_that_never_comes_is_bounded_too() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        guard = Guard(AllowedHosts.parse([f"127.0.0.1:{port}"]))
+        began = time.monotonic()
+        with pytest.raises(Unanswered):
+            Poster(guard, seconds=0.5).post(f"https://127.0.0.1:{port}/", {}, b"")
+        assert time.monotonic() - began < 5
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="\\"), max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_whatever_url_is_saved_can_be_asked_for_or_is_refused(rest: str) -> None:
+    """No URL that the API takes breaks the sending of it."""
+    url = f"https://hooks.example.org/{rest}"
+    check_webhook_url(url)
+    with pytest.raises(Unanswered, match="refused the connection"):
+        # Nothing listens there.
+        Poster(Guard(AllowedHosts.parse(["hooks.example.org"]), lambda _host, _port: ["127.0.0.2"])).post(url, {}, b"")
 
 
 def test_a_head_that_drips_is_bounded_too() -> None:

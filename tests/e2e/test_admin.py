@@ -116,6 +116,30 @@ def test_test_accounts_and_actions_of_an_environment(live: Live, tmp_path: Path)
     assert "Traceback" not in refused.stderr
 
 
+def test_webhook_secrets(live: Live) -> None:
+    organization = live.credentials["organization_id"]
+    made = printed(live, "admin", "environment", "create", "Signing", "--organization", organization)
+    of_it = ("--environment", str(made["id"]))
+    secrets = [printed(live, "admin", "webhook-secret", "create", *of_it) for _ in range(3)]
+    assert all(secret.keys() == {"id", "secret"} for secret in secrets)
+    assert all(secret["secret"].startswith("whsec_") for secret in secrets)
+    full = run(live, "admin", "webhook-secret", "create", *of_it)
+    assert (full.returncode, "retire one first" in full.stderr) == (1, True)
+    listed = run(live, "admin", "webhook-secret", "list", *of_it, "--json").stdout
+    assert [secret["id"] for secret in json.loads(listed)] == [secret["id"] for secret in secrets]
+    assert "whsec_" not in listed
+    retired = printed(live, "admin", "webhook-secret", "retire", str(secrets[0]["id"]))
+    assert retired == {"retired": secrets[0]["id"]}
+    assert run(live, "admin", "webhook-secret", "retire", str(secrets[0]["id"])).returncode == 1
+    assert printed(live, "admin", "webhook-secret", "create", *of_it)["id"] > secrets[2]["id"]
+
+
+def test_no_endpoint_is_switched_off_at_first(live: Live) -> None:
+    assert json.loads(run(live, "admin", "endpoint", "list", "--json").stdout) == []
+    unknown = run(live, "admin", "endpoint", "enable", "0197b2aa-9a01-7c44-b1d2-7e0e5a6b1c55")
+    assert (unknown.returncode, "There is no endpoint" in unknown.stderr) == (1, True)
+
+
 def test_a_rotated_token_stops_at_once(live: Live) -> None:
     organization = live.credentials["organization_id"]
     made = printed(live, "admin", "environment", "create", "Rotating", "--organization", organization)

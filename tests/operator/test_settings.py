@@ -108,3 +108,18 @@ def test_mail_needs_a_server_and_a_sender() -> None:
         assert "canary" not in told
     assert "canary" not in repr(Settings(smtp_url=SecretStr("smtp://u:canary@x"), mail_from="a@b.org"))
     assert refused(smtp_url="smtp://x", mail_from="Reports").startswith(f"{PREFIX}MAIL_FROM: it is not one e-mail")
+
+
+def test_where_reports_may_go() -> None:
+    assert Settings().delivery.slack_base_url == "https://slack.com/api"
+    given = Settings(
+        slack_base_url="http://127.0.0.1:9/api/", webhook_allowed_hosts=["hooks.internal:9000", "10.0.0.0/8"]
+    )
+    assert given.delivery.slack_base_url == "http://127.0.0.1:9/api"
+    assert given.delivery.allowed_hosts.check_url("http://hooks.internal:9000/x").path == "/x"
+    told = refused(webhook_allowed_hosts="10.0.0.1/8, x")
+    assert told.startswith(f"{PREFIX}WEBHOOK_ALLOWED_HOSTS: '10.0.0.1/8' is no name, address or CIDR")
+    for url in ("slack.com", "ftp://slack.com", "https://u:canary@slack.com/api", "https://slack.com/api?x=1"):
+        told = refused(slack_base_url=url)
+        assert told.startswith(f"{PREFIX}SLACK_BASE_URL: it is not of the form https://host")
+        assert "canary" not in told

@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection, sql
 
+from commands.action_runs import ActionRuns, RunLease
 from commands.observations import Lease, ObservationLimits
 from commands.store.application import Store
 from commands.store.event_log import EventLog
+from domain.alert import Change, Measured
 from domain.endpoint import endpoint_id
 from domain.errors import VisionError
 from domain.ids import gap_id
@@ -39,8 +41,10 @@ steps = st.lists(
         st.tuples(st.just("act"), name, small),
         st.tuples(st.just("redirect"), small, st.fixed_dictionaries({}, optional={
             "name": name, "enabled": st.booleans(), "trigger_config": st.sampled_from([{}, {"rrule": "FREQ=DAILY"}]),
-            "selection": st.sampled_from([{}, {"tags": ["x"]}]),
+            "selection": st.sampled_from([{}, {"tags": ["x"]}]), "mode": st.sampled_from(["alert", "group_summary"]),
+            "alert_config": st.sampled_from([{"metric": "count", "threshold": 1}]),
         })),
+        st.tuples(st.just("check"), small, small),
         st.tuples(st.sampled_from(["drop", "connect", "disconnect"]), small, small),
         st.tuples(st.sampled_from(["observe", "erase"]), small, sessions),
         st.tuples(st.just("start"), small, small),
@@ -97,6 +101,30 @@ class Play:
     def redirect(self, which: int, changes: dict[str, Any]) -> None:
         if self.actions:
             self.world.actions.edit(self.world.context(), self.actions[which % len(self.actions)], changes)
+
+    def check(self, which: int, outcome: int) -> None:
+        """A run that measures, before or after what it measures is changed."""
+        if not self.actions:
+            return
+        runs, context = ActionRuns(self.world.store), self.world.context()
+        run = runs.run_now(context, self.actions[which % len(self.actions)]).run
+        lease = RunLease(run.id, run.id)
+        runs.start(context, lease, try_number=1, window_start=run.window_end, since=None)
+        changes: tuple[Change | None, ...] = (None, "fired", "resolved", "fired")
+        measured = Measured(
+            action_id=run.action_id,
+            condition=int(str(run.action["condition"])),
+            cause="schedule",
+            window_start=run.window_end,
+            window_end=run.window_end,
+            position=run.position,
+            value=None if outcome == 0 else outcome / 2,
+            change=changes[outcome],
+            told=outcome == 1,
+        )
+        if outcome > 1:
+            self.step("redirect", which, {"selection": {"tags": [str(run.position)]}})
+        runs.skip(context, lease, reason="cooldown", message="m", measured=measured)
 
     def drop(self, which: int, _: int) -> None:
         if self.actions:
@@ -227,6 +255,7 @@ ENFORCED = "SELECT period, used FROM store.quota_usage WHERE used > 0 ORDER BY p
 COUNTED = "SELECT scanner_id, period, count(*) FROM read_quota.charge WHERE in_flight GROUP BY 1, 2 ORDER BY 1, 2"
 TABLES = {
     "accounts": "member",
+    "action_runs": "run",
     "actions": "action",
     "delivery": "endpoint",
     "integrations": "integration",
@@ -249,7 +278,7 @@ def test_the_comparison_would_notice(fast_server: Server, projection: Any) -> No
         try:
             world = World.create(store)
             world.observe(world.scanner(), "s1")
-            world.action(world.scanner("Other"))
+            ActionRuns(store).run_now(world.context(), world.action(world.scanner("Other")))
             world.integrations.create(world.admin(), 1, "slack", "xoxb-1")
             world.endpoints.disable(world.context(), HOOK, reason="It is gone.", failing_since=world.clock())
             world.recordings.delete(world.context(), "s1")

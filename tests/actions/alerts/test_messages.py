@@ -1,12 +1,21 @@
 """What an alert says: the same for the same figures, and what it quotes is text and no more (engine 7.5, 7.6)."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from psycopg import Connection
 
+from consumers.actions.alert_message import message
+from consumers.actions.report.markdown import safe
+from domain.alert_config import whole
+from projections.queries.alert_metrics import Metric, Telling
+from projections.queries.selected import Window
 from tests.actions.alerts.checks import Checks
-from tests.projections.world import World
+from tests.projections.world import START, World
 
 SHARE: dict[str, Any] = {"metric": "verdict_share", "verdict": "no", "threshold": 0.5}
 
@@ -116,3 +125,33 @@ def test_a_text_that_was_erased_leaves_its_outcome(world: World, connection: Con
     checks.shown()
     connection.execute("DELETE FROM store.private_text")
     assert "- [obs 1] 1 Nov 2026, 09:00, no\n" in f"{said(checks)}\n"
+
+
+HOSTILE = st.text(
+    st.one_of(st.sampled_from("<>[]()!@#|*_`~\\/:.-&\n "), st.characters(codec="utf-8")), min_size=1, max_size=60
+)
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_no_name_tag_or_text_changes_its_form(name: str, tag: str, reasoning: str) -> None:
+    """Whatever is in them: one heading, two paragraphs and one example, and the gate of reports changes nothing."""
+    output: dict[str, object] = {"scanner_type": "classifier", "tags": ["a"], "tags_freeform": [tag]}
+    output["reasoning"] = reasoning
+    text = message(
+        "fired",
+        action_name=name,
+        scanner_name=name,
+        timezone="UTC",
+        config=whole({"metric": "tag_share", "tag": tag if tag.strip() else "a", "threshold": 0.5}),
+        metric=Metric(matched=2, about=2, hits=1, value=0.5),
+        window=Window(START, START + timedelta(days=1), None, 0),
+        told=[Telling(UUID(int=1), "s1", START, output)],
+    )
+    assert safe(text) == text
+    heading, figure, about, example = text.split("\n\n")
+    assert heading.startswith("## Alert: ")
+    assert figure.startswith("The share of the tag ")
+    assert about.endswith("2 observations from 1 Nov 2026, 08:00 to 2 Nov 2026, 08:00 (UTC).")
+    assert example.startswith("- [obs 1] 1 Nov 2026, 08:00, a")
+    assert text.count("[obs ") == 1
+    assert "](" not in text.replace("\\](", "")
