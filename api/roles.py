@@ -57,6 +57,8 @@ from consumers.selection.estimate import Estimates, Refresh
 from consumers.selection.sweep import Sweep, SweepRules
 from consumers.selection.watermarks import GROUP as SELECTION_GROUP
 from consumers.selection.watermarks import WatermarkKeeper
+from consumers.signals import GROUP as SIGNALS_GROUP
+from consumers.signals import Signals
 from consumers.transports.port import MAX_BATCH_RECORDS
 from projections.catalogue import PROJECTIONS
 from projections.engine.runner import Runner
@@ -86,6 +88,7 @@ TOPIC_OF = {
     SELECTION_GROUP: "events",
     SWEEPER_GROUP: "ticks",
     ESTIMATOR_GROUP: "ticks",
+    SIGNALS_GROUP: "events",
     ACTIONS_GROUP: "events",
     due.GROUP: "ticks",
     ACTION_REAPER_GROUP: "ticks",
@@ -188,6 +191,8 @@ def _scanning(running: Runtime) -> Iterator[Loop]:
     for number in range(SCAN_WORKERS):
         name = f"scan worker {number}"
         yield name, ScanWorker(running.pool, scanning, name).run
+    signals = Signals(running.pool, running.transport, running.clock)
+    yield "signals", _consume(running, SIGNALS_GROUP, signals.handle)
     reaper = Reaper(running.pool, running.observations, running.clock)
     reap = OnTick("reap", reaper.run)
     yield "reap ticks", _consume(running, REAPER_GROUP, reap.handle)

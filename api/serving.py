@@ -49,8 +49,9 @@ def serve_http(running: Runtime) -> None:
     )
 
 
-NEW_OBJECTS = 20_000
-"""Before the cyclic collector comes: a few megabytes. Python's own 700 are those of three posts."""
+NEW_OBJECTS = 5_000
+"""Before the cyclic collector comes. Python's own 700 are those of three posts. Not more, because a request of the API
+that is refused leaves a hundred behind, and its body of up to a megabyte with them."""
 
 
 def spare_the_collector() -> None:

@@ -24,9 +24,15 @@ from domain.eligibility import EligibilityLimits
 
 PREFIX = "REPLAY_VISION_"
 
-RECORD_BYTES_OF = {"events": 1_000_000, "ticks": 100_000, "snapshots": 10_000_000, "analytics": 1_000_000}
+RECORD_BYTES_OF = {
+    "events": 1_000_000,
+    "ticks": 100_000,
+    "snapshots": 10_000_000,
+    "analytics": 1_000_000,
+    "signals": 100_000,
+}
 """Largest record of each topic on Kafka. An event has 256 KiB at most, a snapshot message 8 MiB, an analytics message
-half a megabyte; all have headers."""
+half a megabyte, a signal some 10 KiB; all have headers."""
 _Seconds = Annotated[float, Field(gt=0, le=30 * 86_400)]
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _LAST_PORT = 65_535

@@ -118,7 +118,8 @@ def take_key(query: bytes) -> tuple[bytes, str | None]:
     key = None
     for pair in query.split(b"&"):
         name, _, value = pair.partition(b"=")
-        if unquote_plus(name.decode("latin-1")).encode("utf-8", "replace") == _KEY:
+        # Names that are too short or too long to be it, with each character escaped or none, are not even decoded.
+        if len(_KEY) <= len(name) <= 3 * len(_KEY) and unquote_plus(name.decode("latin-1")).encode() == _KEY:
             key = unquote_plus(value.decode("latin-1"))
         else:
             kept.append(pair)

@@ -109,7 +109,7 @@ class Services:
         """
         environment_id = self.tokens.known(token)
         if environment_id is None or not self.allowance.sure(environment_id):
-            raise NotAtOnce
+            raise NotAtOnce(token)
         return environment_id
 
 

@@ -58,7 +58,10 @@ def nested(levels: int, times: int) -> bytes:
         packed([snapshot(ITEM)] * 11),
         packed(snapshot(*[ITEM] * 1_500)),
         packed(snapshot(ITEM, zlib.compress(json.dumps(ITEM).encode()).decode("latin-1"))),
+        packed(snapshot(ITEM, *[""] * 3_000)),
+        packed(snapshot(ITEM, *["x"] * 1_000)),
         nested(480, 60),
+        nested(480, 8),
         packed([snapshot(ITEM), snapshot(ITEM, session_id="../..")]),
         packed({**snapshot(ITEM), "properties": {}}),
         packed({"event": "$snapshot", "properties": {"token": "nobody's"}}),
@@ -78,11 +81,13 @@ def test_a_packing_that_takes_long_to_undo_is_left() -> None:
     assert read(packed(snapshot(ITEM)), {"compression": "lz64"}) is None
 
 
-def test_what_only_the_database_can_tell_is_left() -> None:
-    def asking(_: str) -> int | None:
-        raise NotAtOnce
+def test_what_only_the_database_can_tell_is_said() -> None:
+    def asking(token: str) -> int | None:
+        raise NotAtOnce(token)
 
-    assert read_at_once(accept, packed(snapshot(ITEM)), {}, {}, NOW, asking) is None
+    with pytest.raises(NotAtOnce) as unsure:
+        read_at_once(accept, packed(snapshot(ITEM)), {}, {}, NOW, asking)
+    assert unsure.value.token == KEY
 
 
 def test_common_bodies_are_common() -> None:

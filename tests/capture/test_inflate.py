@@ -1,13 +1,17 @@
 import gzip
 import json
+import time
 import zlib
+from datetime import UTC, datetime
 
 import pytest
 
+from consumers.capture.posting.posted import MAX_ITEMS, accept
 from consumers.capture.wire import inflate
 from consumers.capture.wire.encodings import Json
 from consumers.capture.wire.inflate import Room, inflate_event, unpack
-from consumers.capture.wire.refusals import CaptureRefused
+from consumers.capture.wire.readable import readable
+from consumers.capture.wire.refusals import CaptureRefused, TooLarge
 
 
 def packed(value: Json) -> str:
@@ -66,3 +70,29 @@ def test_pack_fn_makes_a_whole_event_a_string() -> None:
 def test_what_is_no_event_is_refused(item: Json) -> None:
     with pytest.raises(CaptureRefused):
         unpack(item)
+
+
+@pytest.mark.parametrize("level", [0, 1, 6, 9])
+@pytest.mark.parametrize("bits", range(9, 16))
+def test_events_packed_with_any_window_are_read(bits: int, level: int) -> None:
+    packing = zlib.compressobj(level, zlib.DEFLATED, bits)
+    text = packing.compress(b'{"timestamp":1}') + packing.flush()
+    assert readable(text.decode("latin-1")) == (1, {"timestamp": 1})
+    assert readable(gzip.compress(b'{"timestamp":1}', level).decode("latin-1")) == (1, {"timestamp": 1})
+
+
+def test_texts_that_are_nothing_are_told_at_a_glance() -> None:
+    """A body of 10 KB may have two million of them; trying to unpack each took seconds."""
+    began = time.process_time()
+    assert not any(readable(text) for text in ("", "y", "\x1f") for _ in range(MAX_ITEMS))
+    assert time.process_time() - began < 0.4
+
+
+def test_what_comes_when_the_room_is_used_up_is_not_tried() -> None:
+    items: list[Json] = ["x"] * MAX_ITEMS
+    said: Json = {"token": "t", "$session_id": "s", "$snapshot_data": items}
+    body = gzip.compress(json.dumps([{"event": "$snapshot", "properties": said}] * 10).encode(), 1)
+    began = time.process_time()
+    with pytest.raises(TooLarge):
+        accept(body, {}, {}, datetime(2026, 11, 1, tzinfo=UTC), lambda _: 1)
+    assert time.process_time() - began < 1.0

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -104,6 +105,21 @@ def test_refusals_that_wait_for_their_batch_hold_no_documents() -> None:
     outcomes = take(posted, Publisher())
     assert {type(outcome) for outcome in outcomes} == {Malformed}
     assert sum(len(each) == 1_000 for each in gc.get_objects() if type(each) is list) <= before + 1
+
+
+def test_where_an_unforeseen_fault_arose_is_told() -> None:
+    """It is logged elsewhere; refusals are not, and an error holds nothing of what it came out of."""
+
+    def broken(*_: object) -> Accepted:
+        raise ZeroDivisionError
+
+    fault, refusal = take(
+        [Post(broken, b"", {}, {}, NOW, lambda _: 1), Post(accepting, b"junk", {}, {}, NOW, lambda _: 1)], Publisher()
+    )
+    assert isinstance(fault, ZeroDivisionError)
+    assert ", in broken" in "".join(traceback.format_exception(fault))
+    assert isinstance(refusal, CaptureRefused)
+    assert (fault.__traceback__, refusal.__traceback__, getattr(refusal, "__notes__", None)) == (None, None, None)
 
 
 def test_after_a_while_the_rest_is_for_another_batch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -257,6 +257,13 @@ def test_blobs_that_are_away_make_the_browser_try_again(site: Site, tmp_path: Pa
         assert client.post("/s/", json=[snapshot(site.project_token)]).status_code == 200
 
 
+@pytest.mark.parametrize("others", [0, 15_000])
+def test_a_query_string_may_be_long(site: Site, bare: httpx.Client, others: int) -> None:
+    body = {"session_id": f"{uuid4()}", "events": [{"type": 4, "timestamp": 1760000000000, "data": {}}]}
+    assert bare.post(f"/rrweb?{'a=1&' * others}token={site.project_token}", json=body).status_code == 200
+    assert bare.post(f"/rrweb?{'a=1&' * others}token=another", json=body).status_code == 401
+
+
 def test_a_token_that_has_used_up_its_day_is_told_so(site: Site) -> None:
     """429: the browser drops what it has, as it should."""
     spent = Allowance(site.services.pool, 1, site.services.clock)

@@ -1,11 +1,14 @@
 """Capture while its transport is away: a crowd of browsers neither keeps readers waiting nor fills the memory."""
 
+import gc
 import gzip
 import http.client
 import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -19,8 +22,13 @@ from api.bootstrap import runtime
 from api.http.app import create_app
 from api.http.errors import RETRY_SECONDS
 from api.http.routes.capture import table
+from api.http.routes.capture.posting import SMALL_BYTES
+from api.http.tokens import Tokens
 from api.settings import Settings
 from api.wiring import services_for
+from consumers.capture.messages.snapshot import MAX_TEXT_BYTES
+from consumers.capture.posting.posts import Post
+from consumers.capture.store.blobs import FolderBlobs
 from tests.contract.site import CHEAP, Site, refusal, served, serving
 from tests.live import wait_until
 from tests.servers.fixtures import CutKafka
@@ -33,13 +41,26 @@ READ_SECONDS = 1.0
 """Far above what a read takes, far below what the transport's patience is."""
 
 
-def snapshot(site: Site) -> bytes:
+class Slow(FolderBlobs):
+    """A store that takes long, until it is told to go on."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def put(self, environment_id: int, session_id: str, data: bytes) -> str:
+        self.asked.set()
+        assert self.go_on.wait(60)
+        return super().put(environment_id, session_id, data)
+
+
+def snapshot(site: Site, token: str | None = None, href: str = "https://shop.example/") -> bytes:
     session_id = str(uuid4())
     known = {
-        "$snapshot_data": [{"type": 4, "timestamp": 1760000000000, "data": {"href": "https://shop.example/"}}],
+        "$snapshot_data": [{"type": 4, "timestamp": 1760000000000, "data": {"href": href}}],
         "$session_id": session_id,
         "$window_id": session_id,
-        "token": site.project_token,
+        "token": token or site.project_token,
         "distinct_id": "d",
     }
     return gzip.compress(json.dumps([{"event": "$snapshot", "properties": known}]).encode())
@@ -100,6 +121,45 @@ def test_reads_are_quick_while_a_crowd_waits_for_brokers_that_are_away(site: Sit
     assert {answer.headers["retry-after"] for answer in at_once} == {str(RETRY_SECONDS)}
 
 
+def test_common_posts_go_on_while_others_take_long(site: Site, tmp_path: Path) -> None:
+    """Also those whose token nobody has asked for yet, or not in the last second."""
+    made = site.accounts.create_environment(site.system, site.organization_id, "Beside")
+    site.caught_up(made.position)
+    store = Slow(tmp_path)
+    answers: list[httpx.Response] = []
+    with served(replace(site.services, blobs=store)) as client:
+        body = snapshot(site, href="x" * (MAX_TEXT_BYTES + 1))
+        assert len(body) < SMALL_BYTES
+        other = threading.Thread(target=lambda: answers.append(client.post("/s/", content=body)))
+        other.start()
+        try:
+            assert store.asked.wait(30)
+            assert client.post("/s/", content=snapshot(site, made.project_token), timeout=10).status_code == 200
+            assert not answers
+        finally:
+            store.go_on.set()
+            other.join()
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def test_a_crowd_of_sites_is_told_in_time_that_the_database_is_away(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose each token is would be asked one after the other, and each time it takes as long to find out."""
+    monkeypatch.setattr(table, "WAITING_SECONDS", WAITING_SECONDS)
+
+    class Away:
+        def connection(self) -> Any:
+            time.sleep(1)
+            raise site.services.outages[0]("secret address")
+
+    with served(replace(site.services, tokens=Tokens(Away()))) as client, ThreadPoolExecutor(BROWSERS // 4) as crowd:
+        began = time.monotonic()
+        posts = [crowd.submit(client.post, "/s/", content=snapshot(site, f"site {at}")) for at in range(BROWSERS // 4)]
+        assert {refusal(post.result())[0] for post in posts} == {503}
+        assert time.monotonic() - began < 3 * WAITING_SECONDS
+
+
 def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those that have not arrived whole: senders may be slow, and many."""
     monkeypatch.setattr(table, "BYTES_IN_HAND", 100_000)
@@ -124,6 +184,25 @@ def test_bodies_in_hand_are_bounded_together(site: Site, monkeypatch: pytest.Mon
         assert slow.getresponse().status == 400
         slow.close()
         assert client.post("/s/", content=b"y" * 90_000).status_code == 400, "the room is free again"
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000, 1_000_000])
+def test_what_is_refused_is_gone_without_the_cyclic_collector(site: Site, size: int) -> None:
+    """It comes seldom: forty of the largest bodies were a gigabyte until then."""
+
+    def kept() -> int:
+        return sum(type(one) is Post for one in gc.get_objects())
+
+    with served(site.services) as client:
+        gc.collect()
+        before = kept()
+        gc.disable()
+        try:
+            assert {client.post("/s/", content=b"\0" * size).status_code for _ in range(5)} == {400}
+            assert client.post("/s/", content=snapshot(site, "nobody's")).status_code == 401
+            wait_until(lambda: kept() <= before, 5, "what was posted is gone")
+        finally:
+            gc.enable()
 
 
 def test_a_sender_that_leaves_gives_its_room_back(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

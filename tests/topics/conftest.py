@@ -11,7 +11,7 @@ import pytest
 from consumers.scheduler import Ticker
 from consumers.transports.port import Record
 from tests.conftest import Server
-from tests.topics.messages import AT, captured, posted_events, relayed
+from tests.topics.messages import AT, captured, posted_events, relayed, signals
 from tests.topics.other_schemas import TICKS
 from tests.transports.brokers import PostgresBroker, consuming
 from tests.transports.ledger import wait_until
@@ -36,6 +36,7 @@ def _published(broker: PostgresBroker) -> Wire:
     transport.publish("events", events)
     transport.publish("snapshots", snapshots)
     transport.publish("analytics", analytics)
+    transport.publish("signals", list(signals()))
     ticker = Ticker(broker.database_url, transport, dict.fromkeys(TICKS, 60.0))
     for name in TICKS:
         ticker.tick(name, AT)
@@ -45,6 +46,7 @@ def _published(broker: PostgresBroker) -> Wire:
         "snapshots": len({message.event_id for message in snapshots}),
         "analytics": len({message.event_id for message in analytics}),
         "ticks": len(TICKS),
+        "signals": 2,
     }
     heard: list[Record] = []
     with consuming(transport, "reader", list(expected), lambda _, records: heard.extend(records)):

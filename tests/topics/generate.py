@@ -12,7 +12,7 @@ from pathlib import Path
 import tests.store.catalogue  # noqa: F401 - imports every event class
 from domain.event import EVENT_CLASSES
 from tests.topics.event_schemas import Schema, envelope, event_schema, file_of
-from tests.topics.other_schemas import analytics_schema, snapshot_schema, tick_schema
+from tests.topics.other_schemas import analytics_schema, signal_schema, snapshot_schema, tick_schema
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "topics"
 SUFFIX = ".schema.json"
@@ -32,6 +32,7 @@ def documents() -> dict[str, Schema]:
         f"ticks{SUFFIX}": tick_schema(),
         f"snapshots{SUFFIX}": snapshot_schema(),
         f"analytics{SUFFIX}": analytics_schema(),
+        f"signals{SUFFIX}": signal_schema(),
     }
 
 

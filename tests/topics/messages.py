@@ -18,7 +18,11 @@ from consumers.capture.analytics.event import to_message as to_event_message
 from consumers.capture.messages import snapshot as snapshots
 from consumers.capture.messages.snapshot import SPLIT_AT_BYTES, to_messages
 from consumers.relay import outgoing
+from consumers.signals import signal_of
 from consumers.transports.port import Outgoing, Record
+from domain.tenant import Tenant
+from projections.queries.findings import Reported
+from projections.queries.sessions import SessionRow, facts_of
 from tests.capture.traffic import click, posted, recorded, recorded_events, snapshot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +76,29 @@ def posted_events() -> Iterator[Outgoing]:
     sent: dict[str, Any] = {"event": "$identify", "properties": {"distinct_id": "d", "$set": {"plan": "pro"}}}
     yield to_event_message(replace(posted(sent), sent_at=AT))
     yield to_event_message(posted({"event": "e", "properties": {"$session_id": "s-1"}}))
+
+
+def signals() -> Iterator[Outgoing]:
+    """Findings of a session whose recording is there, and of one whose recording and visitor are gone."""
+    texts = {"headline": "The card form refuses cards", "description": "Two cards were declined."}
+    times = {"start_time": 40.0, "end_time": 48.5, "confidence": 0.9}
+    found = Reported(
+        scanner_id=UUID(int=5),
+        scanner_name="Checkout",
+        scanner_type="monitor",
+        session_id="s-1",
+        distinct_id="visitor-81",
+        completed_at=AT,
+        findings=[{"problem_type": kind, **times, **texts} for kind in ("bug", "ux_friction")],
+    )
+    counts = dict.fromkeys(SessionRow._fields, 0)
+    plain = {"first_timestamp": 1_795_459_675_000, "last_timestamp": 1_795_459_735_500, "active_milliseconds": 30_000}
+    lists = {"urls": [], "windows": [], "distinct_ids": []}
+    texts_of = {"session_id": "s-1", "start_url": "http://shop.test/", "snapshot_source": "web", "snapshot_library": ""}
+    row = SessionRow(**{**counts, **plain, **lists, **texts_of, "last_received_at": AT, "settled_at": AT})
+    facts = facts_of(row, AT)
+    yield signal_of(Tenant(1, UUID(int=7)), UUID(int=6), 0, found, facts)
+    yield signal_of(Tenant(1, UUID(int=7)), UUID(int=6), 1, replace(found, distinct_id=None), None)
 
 
 def value_of(record: Record | Outgoing) -> Any:

@@ -1,8 +1,8 @@
-"""JSON schemas of the topics `ticks`, `snapshots` and `analytics`. No class has their form: it is written down here."""
+"""JSON schemas of the topics `ticks`, `snapshots`, `analytics` and `signals`. No class has their form: it is here."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from api.roles import ticks
 from consumers.capture.analytics.bounds import MAX_PROPERTIES
@@ -17,6 +17,9 @@ from consumers.capture.messages.snapshot import (
     MAX_WINDOW_ID,
     SESSION_ID,
 )
+from consumers.signals import WEIGHT
+from domain.scanner_types import SCANNER_TYPES, ProblemType
+from domain.scanner_types.findings import FLOOR
 from tests.topics.event_schemas import DIALECT, Schema
 
 TICKS = tuple(ticks(settle_seconds=1, sweep_seconds=1))
@@ -101,6 +104,64 @@ def analytics_schema() -> Schema:
         "required": required,
         "$defs": {"data": _event()},
     }
+
+
+def signal_schema() -> Schema:
+    """The value of a record of `signals`."""
+    properties: dict[str, Any] = {
+        "source_product": {"const": "replay_vision", "description": "Who found it."},
+        "source_type": {"const": "scanner_finding", "description": "What it is."},
+        "source_id": {
+            "type": "string",
+            "pattern": "^observation:[0-9a-f-]{36}:[0-9]+$",
+            "description": "Unique and stable: the observation and the finding's place in it. Also `event_id`.",
+        },
+        "environment_id": {"type": "integer", "description": "Whose it is. Also the header `environment_id`."},
+        "at": _time("When the observation was made."),
+        "weight": {"const": WEIGHT, "description": "Of one finding; two that agree have 1.0 together."},
+        "headline": {"type": "string", "minLength": 1, "description": "The finding in at most eight words."},
+        "description": {"type": "string", "minLength": 1, "description": "The finding in some sentences."},
+        "extra": _extra(),
+    }
+    return {
+        "$schema": DIALECT,
+        "title": "A problem that a scanner found",
+        "description": "The value of a record of the topic `signals`.",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+
+
+def _extra() -> Schema:
+    seconds = {"type": "number", "minimum": 0}
+    properties: dict[str, Any] = {
+        "scanner_id": _uuid("The scanner."),
+        "scanner_name": {"type": "string", "description": "Its name when it was asked."},
+        "scanner_type": {"enum": list(SCANNER_TYPES), "description": "Its type."},
+        "observation_id": _uuid("The observation, to be looked up in the API."),
+        "session_id": {"type": "string", "description": "The recorded session. Also the key."},
+        "distinct_id": {"type": ["string", "null"], "description": "Who was recorded; null when unknown or erased."},
+        "problem_type": {"enum": list(get_args(ProblemType)), "description": "Also the header `problem_type`."},
+        "confidence": {"type": "number", "minimum": FLOOR, "maximum": 1, "description": "The model's own."},
+        "start_time": {**seconds, "description": "Seconds into the recording at which it begins."},
+        "end_time": {**seconds, "description": "Seconds into the recording at which it ends."},
+        "start_url": {"type": ["string", "null"], "description": "The session's first page; null when unknown."},
+        "recording_start": _or_null(_time("The recording's first moment; null when it is gone.")),
+        "recording_end": _or_null(_time("The recording's last moment; null when it is gone.")),
+        "recording_duration": _or_null({**seconds, "description": "Seconds; null when the recording is gone."}),
+        "active_seconds": _or_null({**seconds, "description": "Of activity; null when the recording is gone."}),
+    }
+    return {
+        "description": "What it was found in.",
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+    }
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
 
 
 def _event() -> Schema:

@@ -22,7 +22,7 @@ from tests.topics.messages import GZIP, value_of
 from tests.topics.other_schemas import TICKS
 from tests.topics.validating import committed, mutations, problems, validator
 
-TOPICS = ("events", "ticks", "snapshots", "analytics")
+TOPICS = ("events", "ticks", "snapshots", "analytics", "signals")
 
 
 @pytest.mark.parametrize("topic", TOPICS)
@@ -70,6 +70,12 @@ def test_headers_and_keys_say_what_the_value_says(wire: Wire) -> None:
         }
         assert record.event_id.startswith(f"{headers['environment_id']}/")
         assert record.event_id.endswith(f"/{value['uuid']}")
+    for record in wire["signals"]:
+        value = value_of(record)
+        assert record.event_id == value["source_id"]
+        assert record.key == value["extra"]["session_id"].encode()
+        assert record.headers["environment_id"] == str(value["environment_id"]).encode()
+        assert record.headers["problem_type"] == value["extra"]["problem_type"].encode()
     for record in wire["snapshots"]:
         value, headers = value_of(record), {name: each.decode() for name, each in record.headers.items()}
         held = BLOB in headers
@@ -93,6 +99,8 @@ def test_ticks_and_snapshots_with_something_wrong_are_refused(wire: Wire) -> Non
     assert small
     assert _accepted(small, _broken_snapshot) == []
     assert _accepted(wire["analytics"][:5], _broken_snapshot) == []
+    signals = committed(f"signals{SUFFIX}")
+    assert _accepted(wire["signals"], lambda value: mutations(signals, value, {})) == []
 
 
 @pytest.mark.parametrize(

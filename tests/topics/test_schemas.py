@@ -26,7 +26,7 @@ def test_the_committed_schemas_are_what_the_code_makes() -> None:
 
 def test_each_version_of_each_event_has_a_schema_and_there_is_no_other_file() -> None:
     """A schema of an earlier version is never removed: its events are in the log."""
-    topics = {f"{topic}{SUFFIX}" for topic in ("events", "ticks", "snapshots", "analytics")}
+    topics = {f"{topic}{SUFFIX}" for topic in ("events", "ticks", "snapshots", "analytics", "signals")}
     assert set(FILES) == topics | {file_of(*version) for version in versions()}, AGAIN
 
 

@@ -114,7 +114,9 @@ def _publish(
     try:
         publisher.publish(topic, [record for records in found.values() for record in records])
     except Exception as error:  # noqa: BLE001 - told to those whose it is
-        alone = len(found) == 1 or isinstance(error, Unavailable)
+        away = isinstance(error, Unavailable)
+        forget(error, told=away)  # by its message, which is all that there is to say
+        alone = len(found) == 1 or away
         for place, records in found.items():
             outcomes[place] = error if alone else _alone(topic, records, publisher) or outcomes[place]
 
@@ -123,5 +125,6 @@ def _alone(topic: str, records: Sequence[Outgoing], publisher: Publisher) -> Exc
     try:
         publisher.publish(topic, records)
     except Exception as error:  # noqa: BLE001 - the answer to this post
+        forget(error, told=isinstance(error, Unavailable))
         return error
     return None

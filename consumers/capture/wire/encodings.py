@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from urllib.parse import unquote_to_bytes
 
 import orjson
@@ -42,6 +42,7 @@ MAX_HALVES = 100_000
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP = 31
+_DAMAGED = cast("type[Exception]", isal_zlib.error)  # its stub takes the class for an instance
 _JSON_STARTS = (b"{", b"[")
 _LZ = frozenset({"lz64", "lz-string"})
 _BASE64_BLANK = b" \t\n\r\f\v="
@@ -164,7 +165,7 @@ def _inflate(data: bytes, window_bits: int, max_bytes: int) -> bytes:
             data = inflater.unused_data
             if not data.startswith(_GZIP_MAGIC):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
-    except isal_zlib.error as error:
+    except _DAMAGED as error:
         raise Undecodable("The compressed data is damaged.") from error
     raise TooLarge(f"Compressed data may have {MAX_MEMBERS} members.")
 

@@ -29,6 +29,8 @@ _DEFLATE = 8
 _FULL_SNAPSHOT, _INCREMENTAL = 2, 3
 _PACKED_FIELDS = {0: ("texts", "attributes", "removes", "adds"), 8: ("adds", "removes")}
 _PACKED_STARTS = ("\x1f\x8b", "\x78")
+_EVENT_STARTS = ("\x1f\x8b", *map(chr, range(_DEFLATE, 0x80, 16)))
+"""Of whole events: gzip, or zlib with any window."""
 
 
 class Room:
@@ -61,6 +63,11 @@ class Room:
             raise
         self.left -= len(document)
         return parse(document)
+
+
+def looks_packed(text: str) -> bool:
+    """Whether `unpack` could make anything of a text, by its first bytes."""
+    return text.startswith(_EVENT_STARTS)
 
 
 def unpack(event: Json, room: Room | None = None) -> dict[str, Json]:

@@ -1,7 +1,7 @@
 """What counts as an rrweb event: the least that everything else builds on."""
 
 from consumers.capture.wire.encodings import Json
-from consumers.capture.wire.inflate import Room, unpack
+from consumers.capture.wire.inflate import Room, looks_packed, unpack
 from consumers.capture.wire.refusals import CaptureRefused
 
 LAST_MOMENT_MS = 253_402_300_799_000
@@ -16,6 +16,8 @@ def readable(item: Json, room: Room | None = None) -> tuple[int, dict[str, Json]
     """
     if isinstance(item, dict):  # nearly all
         event = item
+    elif not isinstance(item, str) or not looks_packed(item):
+        return None  # told at a glance: a body may have a million of such
     else:
         try:
             event = unpack(item, room)

@@ -13,14 +13,19 @@ class CaptureRefused(VisionError):
     code: ClassVar[str] = "refused"
 
 
-def forget(error: BaseException) -> None:
+def forget(error: BaseException, *, told: bool = False) -> None:
     """Lets go of what the code that raised it had in hand: a few kilobytes can be 400 MB there, and an error may wait.
 
-    Lines and messages of its traceback stay. Call it when that code has ended.
+    And of the traceback: its frames hold their callers, who hold the error, and all that would stay until the cyclic
+    collector comes. Its lines become a note, unless it is a refusal, which nobody looks into, or somebody was `told`.
+    Call it when the code that raised it has ended.
     """
+    if not told and not isinstance(error, CaptureRefused):
+        error.add_note("".join(traceback.format_exception(error)))
     seen: BaseException | None = error
     while seen is not None:
         traceback.clear_frames(seen.__traceback__)
+        seen.__traceback__ = None
         seen = seen.__cause__ or seen.__context__
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from consumers.scanning.evidence.mirror import Room
 from consumers.scanning.evidence.naming import Target
-from consumers.scanning.evidence.reading import PageText
+from consumers.scanning.evidence.page_text import PageText
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import re
 from itertools import pairwise
 from typing import Final
 
+from consumers.scanning.evidence.masked_pieces import BETWEEN, HYPHENS, as_pieces
+
 CARD_DIGITS: Final = range(13, 20)
 """Lengths of card numbers (ISO/IEC 7812)."""
 PHONE_DIGITS: Final = range(7, 16)
@@ -17,9 +19,7 @@ MOBILE_DIGITS: Final = 10
 ROW: Final = 4
 """Numbers in equal steps that make a row, such as the pages to choose from or the days of a week."""
 
-_HYPHENS: Final = "\u2010\u2012\u2013-"
-"""Hyphen (also the unbreakable one, in NFKC), figure dash, en dash, and the one of keyboards, which must stand last."""
-_CARD: Final = re.compile(rf"(?<!\d)\d(?:[ ._\xb7{_HYPHENS}]?\d){{12,27}}(?!\d)")
+_CARD: Final = re.compile(rf"(?<!\d)\d(?:[ ._\xb7{HYPHENS}]?\d){{12,27}}(?!\d)")
 _CARD_GROUPS: Final = re.compile(r"(?<!\d)\d{4}([ ,/|]{1,3})\d{4}\1\d{4}\1\d{4}(?!\d)")
 """A card typed into four fields, however what collects them sets them apart."""
 _MS_TIME: Final = re.compile(r"1\d{12}")
@@ -34,10 +34,10 @@ _IBAN_COUNTRIES: Final = (
 )
 """Countries of the IBAN registry (SWIFT), each with the length of its numbers."""
 _IBAN_LENGTHS: Final = {text[:2]: int(text[2:]) for text in _IBAN_COUNTRIES.split(" ")}
-_IBAN_BEGIN: Final = re.compile(rf"\b(?:{'|'.join(_IBAN_LENGTHS)})\d\d(?=[ -]?\w)", re.IGNORECASE)
-_IBAN_REST: Final = re.compile(r"(?:[ -]?[A-Z0-9])*", re.IGNORECASE)
+_IBAN_BEGIN: Final = re.compile(rf"(?<=\b[A-Za-z][A-Za-z])\d\d(?=[ {BETWEEN}-]?\w)")
+_IBAN_REST: Final = re.compile(rf"(?:[ {BETWEEN}-]?[A-Z0-9])*", re.IGNORECASE)
 
-_RUN: Final = re.compile(rf"(?<![\w.#/-])(?:\+ ?)?\(?\d[\d ()./{_HYPHENS}]{{5,26}}\d(?![\w%])")
+_RUN: Final = re.compile(rf"(?<![\w.#/-])(?:\+ ?)?(?:\( ?)?\d[\d ()./{HYPHENS}]{{5,26}}\d(?![\w%])")
 _DATE: Final = re.compile(
     r"(?<![\d./-])(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2(?:19|20)\d\d)(?![\d/]|[.-]\d)"
 )
@@ -98,17 +98,20 @@ def mask_ibans(text: str) -> str:
     """International bank account numbers: the country's length, and the check of ISO 13616."""
     parts: list[str] = []
     done = 0
-    for begin in _IBAN_BEGIN.finditer(text):
-        end = _iban_end(text, begin.start()) if begin.start() >= done else 0
+    for check in _IBAN_BEGIN.finditer(text):
+        start = check.start() - 2  # the country stands before it
+        end = _iban_end(text, start) if start >= done else 0
         if end:
-            parts += [text[done : begin.start()], "[iban]"]
+            parts += [text[done:start], as_pieces("[iban]", text[start:end])]
             done = end
     return "".join([*parts, text[done:]])
 
 
 def _iban_end(text: str, start: int) -> int:
     """Where the number that begins at ``start`` ends; 0 if it is none."""
-    wanted = _IBAN_LENGTHS[text[start : start + 2].upper()]
+    wanted = _IBAN_LENGTHS.get(text[start : start + 2].upper())
+    if wanted is None:
+        return 0
     rest = _IBAN_REST.match(text, start, start + 2 * wanted)
     places = [at for at in range(start, rest.end() if rest else start) if text[at].isalnum()][:wanted]
     if len(places) < wanted or text[places[-1] + 1 : places[-1] + 2].isalnum():

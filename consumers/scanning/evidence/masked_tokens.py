@@ -17,20 +17,33 @@ _BEGUN: Final = re.compile(
     r"glpat-[\w-]{8,}|xox[abeprs]-[\w-]{8,}|(?:AKIA|ASIA|AIza|ya29\.)[\w-]{8,}|SG\.[\w-]{8,}\.[\w-]{8,})"
 )
 _BEARER: Final = re.compile(r"\b(Bearer|Basic)[ :]+(?=\S*[\d=])[\w.~+/=-]{8,}", re.IGNORECASE)
+_NAMES: Final = (
+    r"(?<![^\W\d_])((?<!_)pass|pass(?:word|wd|phrase)|pwd|passwort|kennwort|contraseña|senha|secret(?:[-_ ]access)?"
+    r"(?:[-_ ]?key)?|token|api[-_ ]?key|access[-_ ]?key|session[-_]?id|csrf\w*|otp"
+)
+"""Also as the last of several words, as in ``aws_secret_access_key``."""
 _SECRET: Final = re.compile(
-    r"\b(pass(?:word|wd|phrase)?|pwd|passwort|kennwort|contraseña|senha|secret|token|api[-_ ]?key|access[-_ ]?key|"
-    r"authorization|session[-_]?id|csrf\w*|otp)(\\*[\"']?(?: ?= ?| ?: ?\\*[\"'])\\*[\"']?)([^\s\"'&;,\\]{3,})",
+    rf"{_NAMES}|authorization)"
+    r"(\\*[\"']?(?: ?= ?| ?: ?\\*[\"'])\\*[\"']?)([^\s\"'&;,\\]{3,})",
     re.IGNORECASE,
 )
-_TOLD: Final = re.compile(
-    r"\b(pass(?:word|wd|phrase)?|pwd|passwort|kennwort|contraseña|senha|secret|token|api[-_ ]?key|access[-_ ]?key|"
-    r"session[-_]?id|csrf\w*|otp): (?=\S*\d)(?=\S*[a-z]|\d+\b)([^\s\"'&;,]{6,})",
-    re.IGNORECASE,
-)
+_TOLD: Final = re.compile(rf"{_NAMES}): (?=\S*\d)(?=\S*[a-z]|\d+\b)([^\s\"'&;,]{{6,}})", re.IGNORECASE)
 """Beside a colon without quotation marks stands the form's own text as well; what has a digit in it is none."""
 _HEADER: Final = re.compile(r"\b(authorization: ?(?:basic|bearer|token|digest)) [\w.~+/=-]{8,}", re.IGNORECASE)
-_RUN: Final = re.compile(r"(?<![\w-])[\w-]{20,}(?:={1,2})?")
+_RUN: Final = re.compile(r"(?<![\w-])[\w-]{20,}(?:={1,2}(?![\w\[/+]))?")
 _BASE64: Final = re.compile(r"(?<![\w+/])(?=[\w/]*[+=])(?=[\w+/]*\d)[A-Za-z0-9+/]{24,}={0,2}(?![\w+/])")
+_MIXED: Final = re.compile(r"(?<![\w+/.-])[A-Za-z0-9/+]{32,}(?![\w+/=-]|\.\w)")
+"""Secret access keys of AWS are 40 such characters, told by nothing else (AWS, "A safer way to distribute AWS
+credentials to EC2", gives the expression to look for them); paths are made of them, too."""
+KEY_CHARS: Final = 40
+KEY_DIGITS: Final = 3
+PATH_PARTS: Final = 3
+JUMBLED: Final = 0.4
+MORE_JUMBLED: Final = 0.5
+"""Share of neighbours of another kind (upper case, lower case, digit, sign): about 0.64 where characters are drawn at
+random from these 64, with 40 of them below the first once in a thousand draws. Paths have a quarter, but
+joined words may have half: without a sign (+ or /) three digits are asked for, and of any other length, or
+with the slashes of a path, more of such neighbours."""
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX: Final = re.compile(r"[0-9a-f]+", re.IGNORECASE)
 _PARTS: Final = re.compile(r"[-_]")
@@ -44,11 +57,28 @@ def mask_tokens(text: str) -> str:
         masked = _TOLD.sub(r"\1: [token]", _HEADER.sub(r"\1 [token]", masked))
     if "=" in masked or '"' in masked or "'" in masked:
         masked = _SECRET.sub(r"\1\2[token]", masked)
-    return _RUN.sub(_long, _BASE64.sub("[token]", masked))
+    return _RUN.sub(_long, _MIXED.sub(_jumbled, _BASE64.sub("[token]", masked)))
 
 
 def _long(match: re.Match[str]) -> str:
     return "[token]" if _random(match.group()) else match.group()
+
+
+def _jumbled(match: re.Match[str]) -> str:
+    run = match.group()
+    changes = sum(_kind(one) != _kind(other) for one, other in pairwise(run))
+    kinds = {_kind(character) for character in run}
+    if not {"A", "a", "0"} <= kinds:
+        return run
+    signed = "/" in kinds
+    key = len(run) == KEY_CHARS and changes >= JUMBLED * len(run) and run.count("/") < PATH_PARTS
+    if key and (signed or sum(map(str.isdigit, run)) >= KEY_DIGITS):
+        return "[token]"
+    return "[token]" if signed and changes >= MORE_JUMBLED * len(run) else run
+
+
+def _kind(character: str) -> str:
+    return "0" if character.isdigit() else "A" if character.isupper() else "a" if character.islower() else "/"
 
 
 def _random(run: str) -> bool:

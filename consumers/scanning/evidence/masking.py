@@ -12,7 +12,10 @@ from contextvars import ContextVar
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from consumers.scanning.evidence.masked_across import mask_across
+from consumers.scanning.evidence.masked_codes import HYPHENATED, mask_codes, mask_social_security, names_code
 from consumers.scanning.evidence.masked_numbers import mask_cards, mask_ibans, mask_phones
+from consumers.scanning.evidence.masked_pieces import BETWEEN
 from consumers.scanning.evidence.masked_tokens import TOKEN_CHARS, mask_tokens
 from domain.plain_text import one_line
 
@@ -24,6 +27,9 @@ MAX_KNOWN: Final = 4_000
 """Texts remembered of one recording: its pages say much the same again and again."""
 KNOWN_CHARS: Final = 400
 """Longer texts are not remembered: they seldom come again."""
+MAX_BESIDE: Final = 200
+BESIDE_CHARS: Final = 20_000
+"""Pages remembered of one recording with all texts on them, and their size: the same one is read again and again."""
 READ_TIMES: Final = 8
 """So many times its limit is read of a text: masking and collapsed white space make it shorter."""
 
@@ -55,19 +61,23 @@ _BESIDE_EMAIL: Final = re.compile(
     rf"[{_UPPER}][\w'-]+(?=[ ,:<(-]+\[email\])"
 )
 _MANY_DIGITS: Final = re.compile(r"\d(?:\D{0,3}\d){6}")
+_IN_PIECES: Final = re.compile(r"[\d@\uff20]|at[\])}>]", re.IGNORECASE)
+"""What is in every text that goes on in another one: a digit, or the sign of an address."""
+_SOME_DIGITS: Final = re.compile(r"\d.{0,3}\d")
 _MARKED: Final = frozenset("@:?=#%[({<&\\")
 """Characters of addresses, and of what is called a secret."""
-MASKED: Final = re.compile(r"\[(?:email|phone|card|iban)\]")
+MASKED: Final = re.compile(r"\[(?:email|phone|card|iban|ssn)\]")
 
 
 class _Masking:
     """Whether personal data is masked, and what became of the texts read before."""
 
-    __slots__ = ("known", "on")
+    __slots__ = ("beside", "known", "on")
 
     def __init__(self, *, on: bool, remember: bool) -> None:
         self.on = on
         self.known: dict[tuple[str, int], str] | None = {} if remember else None
+        self.beside: dict[tuple[str, ...], list[str]] = {}
 
 
 _ALONE: Final = _Masking(on=True, remember=False)
@@ -87,12 +97,14 @@ def masking(*, on: bool) -> Iterator[None]:
 def mask(text: str) -> str:
     """One line of plain text without personal data, unless masking is off.
 
-    ``[email]``, ``[card]``, ``[iban]``, ``[phone]``, ``[token]`` and ``[name]`` stand for what was there.
+    ``[email]``, ``[card]``, ``[iban]``, ``[phone]``, ``[ssn]``, ``[code]``, ``[token]`` and ``[name]`` stand for what
+    was there.
     """
     if not _MASKING.get().on:
         return text
     digits = bool(_MANY_DIGITS.search(text))
-    if not digits and _MARKED.isdisjoint(text) and max(map(len, text.split()), default=0) < TOKEN_CHARS:
+    coded = bool(_SOME_DIGITS.search(text)) and bool(HYPHENATED.search(text) or names_code(text))
+    if not digits and not coded and _MARKED.isdisjoint(text) and max(map(len, text.split()), default=0) < TOKEN_CHARS:
         return text  # most text
     masked = text
     if "://" in masked:
@@ -101,6 +113,7 @@ def mask(text: str) -> str:
         masked = _PARAMETERS.sub("", masked)
     masked = _EMAIL.sub("[email]", masked) if _addressed(masked) else masked
     masked = mask_cards(mask_ibans(masked)) if digits else masked
+    masked = mask_codes(mask_social_security(masked)) if coded else masked
     masked = mask_tokens(masked)
     masked = mask_phones(masked) if digits else masked
     if "[" in masked and MASKED.search(masked):
@@ -108,9 +121,24 @@ def mask(text: str) -> str:
     return _LABELLED_NAME.sub(_labelled, masked) if ":" in masked else masked
 
 
-def mask_split(text: str) -> str:
-    """The texts of several elements, masked each, in one: a card number may be shown in four of them."""
-    return mask_cards(text) if _MASKING.get().on else text
+def mask_beside(texts: list[str], *, each: bool = False) -> list[str]:
+    """Texts that stand beside each other, without personal data that is in pieces (mask_across), unless masking is off.
+
+    A text that holds no such piece is as it was given; any other is one line, and may be empty.
+    """
+    if not _MASKING.get().on or not _IN_PIECES.search(BETWEEN.join(texts)):
+        return texts
+    known, key = _MASKING.get().beside, (*texts, str(each))
+    found = known.get(key)
+    if found is None:
+        lines = [one_line(text) for text in texts]
+        masked = mask_across(lines, each=each)
+        found = [text if line == new else new for text, line, new in zip(texts, lines, masked, strict=True)]
+        if _MASKING.get().known is not None and sum(map(len, texts)) <= BESIDE_CHARS:
+            if len(known) >= MAX_BESIDE:
+                known.clear()
+            known[key] = found
+    return found
 
 
 def _addressed(text: str) -> bool:

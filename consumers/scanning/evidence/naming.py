@@ -10,6 +10,7 @@ from typing import Final
 from consumers.scanning.evidence.languages import words
 from consumers.scanning.evidence.masking import clean, clean_url
 from consumers.scanning.evidence.mirror import ELEMENT, Node, Room, walk
+from consumers.scanning.evidence.neighbours import masked_beside
 from consumers.scanning.evidence.reading import FIELDS, editable, text_of, tokens
 
 NAME_CHARS: Final = 60
@@ -53,6 +54,7 @@ _CLICKABLE_WORDS: Final = frozenset(
         "pointer",
     }
 )
+_NOT_OF_ID: Final = re.compile(r"[^\w.:\[\]-]+")
 _FILE: Final = re.compile(
     r"\.(?:pdf|csv|zip|xlsx?|docx?|pptx?|png|jpe?g|svg|mp[34]|ics|dmg|exe|apk|txt|json|xml)$", re.IGNORECASE
 )
@@ -214,7 +216,9 @@ def _field_role(field: Node | None) -> str:
 
 def _control_name(node: Node) -> str:
     """aria-label, text, title, alt, value, then id or tag; capture 6 lists what others use."""
-    text = node.attribute("aria-label") or text_of(node, NAME_CHARS, Room(MAX_NAMED))
+    if node.attribute("aria-label"):
+        return _quote(node.attribute("aria-label"))
+    text = _text(node)
     if text:
         return _quote(text)
     for name in ("title", "alt", "value", "placeholder"):
@@ -224,20 +228,32 @@ def _control_name(node: Node) -> str:
     image = next(filter(None, images), "")
     if image:
         return _quote(image)
-    return f"{node.tag}#{clean(node.attribute('id'), 30)}" if node.attribute("id") else node.tag
+    return _by_id(node)
+
+
+def _text(node: Node) -> str:
+    """What is in it, without a piece of personal data that goes on beside it."""
+    text = text_of(node, NAME_CHARS, Room(MAX_NAMED))
+    return masked_beside(node, text, inside=False).get(node.id, text) if text else ""
 
 
 def _field_name(node: Node) -> str:
     for above in node.ancestors():
         if above.tag == "label":
-            text = text_of(above, NAME_CHARS, Room(MAX_NAMED))
+            text = _text(above)
             if text:
                 return _quote(text)
     label = _label_before(node)
     for candidate in (node.attribute("aria-label"), label, node.attribute("placeholder"), node.attribute("name")):
         if candidate:
             return _quote(candidate)
-    return f"{node.tag}#{clean(node.attribute('id'), 30)}" if node.attribute("id") else node.tag
+    return _by_id(node)
+
+
+def _by_id(node: Node) -> str:
+    """Tag and id, which stand without quotation marks and so hold nothing that could be read as words of ours."""
+    name = _NOT_OF_ID.sub("-", clean(node.attribute("id"), 30))
+    return f"{node.tag}#{name}" if name else node.tag
 
 
 def _label_before(node: Node) -> str:
@@ -246,7 +262,7 @@ def _label_before(node: Node) -> str:
     for _ in range(2):
         for sibling in islice(_before(current), MAX_SIBLINGS):
             if sibling.tag == "label":
-                return text_of(sibling, NAME_CHARS, Room(MAX_NAMED))
+                return _text(sibling)
             if sibling.tag in FIELDS:
                 return ""
         current = current.parent if current is not None else None

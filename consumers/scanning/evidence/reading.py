@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final, NamedTuple
 
-from consumers.scanning.evidence.masking import MASKED, clean, cut, looks_like_name, mask_split
-from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node, Room
+from consumers.scanning.evidence.masking import MASKED, clean, looks_like_name, mask_beside
+from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Node, Room
 
 UNSEEN: Final = frozenset({"script", "style", "template", "noscript", "head", "meta", "link", "svg", "canvas"})
 _LIVE: Final = frozenset({"role", "aria-live"})
@@ -47,7 +46,6 @@ INLINE: Final = frozenset(
         "var",
     ]
 )
-CHROME: Final = frozenset({"nav", "header", "footer", "aside"})
 CELLS: Final = frozenset({"td", "th", "tr", "li", "dd", "dt"})
 """Where lists and tables hold their data: what stands there is content, not a message."""
 HEADINGS: Final = frozenset({"h1", "h2", "h3"})
@@ -55,10 +53,9 @@ FIELDS: Final = frozenset({"input", "textarea", "select"})
 
 PLACE_LEVELS: Final = 5
 BLOCK_CHARS: Final = 160
-MAIN_CHARS: Final = 400
 MAX_BLOCKS: Final = 80
-"""How far above a text its place is looked for, and what is told of a page: a sentence or two of each text, a paragraph
-of the main part, about as many texts as stand on a screen or two. Ours."""
+"""How far above a text its place is looked for, and what is told of a page: a sentence or two of each text, about as
+many texts as stand on a screen or two. Ours."""
 MAX_HIDING_CHARS: Final = 10_000
 """Of an attribute that may hide its element: each change of one reads it twice."""
 
@@ -86,17 +83,6 @@ class Block(NamedTuple):
     text: str
     place: str
     node: int
-
-
-@dataclass(frozen=True, slots=True)
-class PageText:
-    """What a page says: title, headings, messages (error, alert, status blocks) and the beginning of the main text."""
-
-    title: str = ""
-    headings: tuple[str, ...] = ()
-    messages: tuple[Block, ...] = ()
-    blocks: tuple[Block, ...] = ()
-    main: str = ""
 
 
 def hidden(node: Node) -> bool:
@@ -225,14 +211,17 @@ def _place_named(words: tuple[str, ...]) -> str:
 
 def text_of(node: Node, limit: int = BLOCK_CHARS, room: Room | None = None) -> str:
     """The visible text below ``node`` as one run, as far as there is room for reading."""
-    parts: list[str] = []
+    pieces: list[Node] = []
     size = 0
     for piece in _visible_texts(node, room):
-        parts.append(piece.text)
+        pieces.append(piece)
         size += len(piece.text)
         if size > limit * 4:
             break
-    return _run_of(parts, limit)
+    if len(pieces) > 1 and any("@" in piece.text for piece in pieces):
+        runs = groupby(pieces, lambda piece: owner_of(piece.parent or piece, node))
+        return clean(" ".join(_run_of([piece.text for piece in run], limit * 4) for _, run in runs), limit)
+    return _run_of([piece.text for piece in pieces], limit)
 
 
 def blocks_of(
@@ -247,8 +236,12 @@ def blocks_of(
     Blocks that say nothing but what is in ``gone`` are left out, unless they stand at one of the places ``again``.
     """
     found: list[Block] = []
-    for owner, parts in _runs(node, limit, room):
-        text = clean(parts[0], BLOCK_CHARS) if len(parts) == 1 else _run_of(parts, BLOCK_CHARS)
+    runs = _runs(node, limit, room)
+    whole = [" ".join(parts) for _, parts in runs]
+    beside = mask_beside(whole)
+    for (owner, parts), read, masked in zip(runs, whole, beside, strict=True):
+        pieces = parts if masked == read else [masked]
+        text = clean(pieces[0], BLOCK_CHARS) if len(pieces) == 1 else _run_of(pieces, BLOCK_CHARS)
         place = place_of(owner)
         if text and not (gone and place not in again and all(part in gone for part in parts)):
             found.append(Block(text, place, owner.id))
@@ -327,43 +320,6 @@ def without_names(blocks: list[Block]) -> list[Block]:
     return kept
 
 
-def read_page(mirror: Mirror, room: Room | None = None) -> PageText:
-    """Title, headings, messages and main text of the whole page; navigation, header and footer are left out.
-
-    Nothing when there is no room for reading any more.
-    """
-    if mirror.root is None or not (room is None or room.take(len(mirror.nodes))):
-        return PageText()
-    title, body, main = "", None, None
-    known: dict[Node, bool] = {}
-    for node in mirror.landmarks():
-        if node.tag == "title" and not title:
-            title = clean(" ".join(child.text for child in node.children()), BLOCK_CHARS)
-        elif node.tag == "body" and body is None:
-            body = node
-        elif main is None and (node.tag == "main" or node.attribute("role") == "main") and visible(node, known):
-            main = node
-            if title and body is not None:
-                break
-    top = body or mirror.root
-    # Messages are looked for in the whole body: toasts and banners stand outside of the main part.
-    everything = blocks_of(top, MAX_BLOCKS * 3)
-    if main is None:
-        inside = [b for b in everything if not _in_chrome(mirror, b.node)]
-    elif len(everything) < MAX_BLOCKS * 3:
-        within: dict[Node, bool] = {}
-        inside = [b for b in everything if under(mirror.nodes[b.node], lambda above: above is main, within)]
-    else:
-        inside = blocks_of(main)
-    return PageText(
-        title=title,
-        headings=tuple(dict.fromkeys(b.text for b in inside if b.place == "heading"))[:4],
-        messages=tuple(b for b in everything if b.place in ("error", "alert", "status", "notice"))[:8],
-        blocks=tuple(inside[:MAX_BLOCKS]),
-        main=cut(mask_split(" | ".join(b.text for b in inside if b.place in ("text", "cell", "notice"))), MAIN_CHARS),
-    )
-
-
 def owner_of(node: Node, top: Node | None = None) -> Node:
     """The element a run of text belongs to: inline elements belong to their parent unless they are a live region."""
     while node.tag in INLINE and node.parent is not None and node is not top:
@@ -383,12 +339,10 @@ def _visible_texts(top: Node, room: Room | None) -> Iterator[Node]:
             if node.text and not node.text.isspace():
                 yield node
             continue
-        if node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides)):
-            continue
-        if node.first is not None:
+        if not unread(node) and node.first is not None:
             stack.append(node.first)
 
 
-def _in_chrome(mirror: Mirror, node_id: int) -> bool:
-    node = mirror.node(node_id)
-    return node is not None and any(above.tag in CHROME for above in node.ancestors())
+def unread(node: Node) -> bool:
+    """Whether what is in an element is no text of the page, by what the element itself is."""
+    return node.type == ELEMENT and (node.tag in _UNREAD or (hidden(node) if node.hides is None else node.hides))

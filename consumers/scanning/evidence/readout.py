@@ -6,6 +6,7 @@ first. Of lines: the lightest first (``_WEIGHTS``), among equals those furthest 
 before earlier ones. The text says itself how much was left out, and by which rule.
 """
 
+import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,10 @@ from consumers.scanning.evidence.happenings import Story
 from consumers.scanning.evidence.signals import KINDS, MAX_PER_KIND
 
 MAX_LINE_CHARS: Final = 700
-"""Of one line: enough for a page's title, headings and main text (reading.MAIN_CHARS). Ours."""
+"""Of one line: enough for a page's title, headings and main text (page_text.MAIN_CHARS). Ours."""
+_CLOSED: Final = '…"'
+_QUOTES: Final = re.compile(r'\\.|"')
+"""How page text is quoted (masking.quoted): a quotation mark inside has a backslash before it, as has a backslash."""
 HEADER_BYTES: Final = 4_000
 """Kept for the header, which is longest when much was left out."""
 _WEIGHTS: Final = {
@@ -141,11 +145,29 @@ def render(head: list[str], signals: list[Signal], lines: list[Line]) -> str:
 
 
 def signal_line(signal: Signal) -> str:
-    return f"{mark(signal.t_ms)} {signal.kind}: {signal.text[:MAX_LINE_CHARS]}"
+    return f"{mark(signal.t_ms)} {signal.kind}: {cut_line(signal.text)}"
 
 
 def line_text(line: Line) -> str:
-    return f"{mark(line.t_ms)} {line.text[:MAX_LINE_CHARS]}"
+    return f"{mark(line.t_ms)} {cut_line(line.text)}"
+
+
+def cut_line(text: str) -> str:
+    """At most ``MAX_LINE_CHARS`` of a line, an ellipsis at its end where there were more.
+
+    A quotation that the cut falls into is closed, and none of its escapes is parted, so that what follows never reads
+    as the page's words.
+    """
+    if len(text) <= MAX_LINE_CHARS:
+        return text
+    end = MAX_LINE_CHARS - len(_CLOSED)
+    inside = False
+    for met in _QUOTES.finditer(text):
+        if met.end() > end:
+            end = min(end, met.start())
+            break
+        inside ^= met.group() == '"'
+    return text[:end] + (_CLOSED if inside else _CLOSED[0])
 
 
 def fit(signals: list[Signal], lines: list[Line]) -> list[Line]:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from consumers.scanning.evidence.evidence import Line
 from consumers.scanning.evidence.happenings import Logged, Story
-from consumers.scanning.evidence.masking import clean, clean_url, path_of, quoted
+from consumers.scanning.evidence.masking import clean, clean_url, mask_beside, path_of, quoted
 
 MAX_LINES: Final = 500
 MAX_PROPERTIES: Final = 5
@@ -99,14 +99,15 @@ def _said(event: SiteEvent, t: int, window: int, story: Story) -> Iterator[str]:
 def _extract(properties: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     """Names and values, in order of names so that it does not matter how they were sent; no value that is personal."""
     custom = [name for name in sorted(properties) if not name.startswith("$") and name not in _OWN]
-    for name in custom[:MAX_PROPERTIES]:
-        value = properties[name]
-        if _private(name):
-            continue
+    told = [(name, properties[name]) for name in custom[:MAX_PROPERTIES] if not _private(name)]
+    # A value may go on in the next one, and its name may say what it is.
+    texts = mask_beside([str(value) if isinstance(value, str | int | float) else "" for _, value in told])
+    for (name, value), text in zip(told, texts, strict=True):
         if isinstance(value, bool) or value is None:
             yield quoted(clean(name, NAME_CHARS)), str(value).lower()
         elif isinstance(value, str | int | float):
-            yield quoted(clean(name, NAME_CHARS)), quoted(clean(str(value), VALUE_CHARS))
+            _, masked = mask_beside([" ".join(_WORDS.findall(name)).lower(), text])
+            yield quoted(clean(name, NAME_CHARS)), quoted(clean(masked, VALUE_CHARS))
 
 
 def _private(name: str) -> bool:

@@ -1,16 +1,18 @@
 """One browser window while its events are read: its page, where the person is, and what just changed."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Final
 
 from consumers.scanning.evidence.happenings import Click, Page, Shown, Story, Typing, moments
 from consumers.scanning.evidence.mirror import ELEMENT, TEXT, Mirror, Node
 from consumers.scanning.evidence.naming import Pointers
+from consumers.scanning.evidence.neighbours import masked_beside
+from consumers.scanning.evidence.page_text import PageText, read_page
 from consumers.scanning.evidence.reading import (
     LAYERS,
     UNSEEN,
     Block,
-    PageText,
     blocks_of,
     editable,
     encloses,
@@ -18,7 +20,6 @@ from consumers.scanning.evidence.reading import (
     hidden,
     owner_of,
     place_of,
-    read_page,
     run_of,
     text_of,
     tokens,
@@ -50,6 +51,8 @@ SCROLLED_MS: Final = 500
 _MESSAGES: Final = ("error", "alert", "status")
 MAX_SHOWN_PER_CHANGE: Final = 4
 """Texts of one change, those in places of messages first: a change that brings more is a new part of the page. Ours."""
+MAX_TAKEN_BACK: Final = 20
+"""Texts told last among which pieces are looked for that a new text completes."""
 _OPENING: Final = frozenset({"show", "shown", "visible", "open", "active", "is-visible", "is-open", "is-active", "in"})
 
 
@@ -272,9 +275,24 @@ class Window:
         for block in sorted(blocks, key=lambda b: rank[b.place])[:MAX_SHOWN_PER_CHANGE]:
             if not self.story.keeps("texts", self.story.shown, MAX_SHOWN):
                 return
-            self.story.shown.append(Shown(t, self.index, block.text, block.place, block.node, self.url, fresh))
+            text = self._masked(block)
+            self.story.shown.append(Shown(t, self.index, text, block.place, block.node, self.url, fresh))
             if block.place in _MESSAGES:
                 self.error_nodes.add(block.node)
+
+    def _masked(self, block: Block) -> str:
+        """What a block says, without a piece of personal data that goes on beside it; told pieces are taken back."""
+        node = self.mirror.node(block.node)
+        pieces = masked_beside(node, block.text, inside=True) if node is not None else {}
+        if pieces:
+            shown, pages = self.story.shown, self.story.pages
+            for at in range(max(0, len(shown) - MAX_TAKEN_BACK), len(shown)):
+                if shown[at].window == self.index and shown[at].node in pieces:
+                    shown[at] = shown[at]._replace(text=pieces[shown[at].node])
+            last = next((at for at in reversed(range(len(pages))) if pages[at].window == self.index), None)
+            if last is not None:
+                pages[last] = replace(pages[last], text=pages[last].text.without(pieces))
+        return pieces.get(block.node, block.text)
 
     def message_in_view(self) -> bool:
         """Whether a message shown earlier still stands on the page."""

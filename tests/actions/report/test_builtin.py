@@ -113,6 +113,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.rule("trap/72", "trap/71")
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("key", ["reasoning", "tags", "title"])
 def test_page_text_does_no_harm(text: str, key: str) -> None:

@@ -97,6 +97,7 @@ def test_whatever_is_written_nothing_in_it_does_harm(text: str) -> None:
     harmless(once)
 
 
+@pytest.mark.rule("trap/72")
 @given(texts, st.integers(10, 60))
 def test_what_is_cut_off_is_as_harmless(text: str, limit: int) -> None:
     short = shortened(text, limit, OURS)
@@ -112,6 +113,7 @@ def test_a_name_stands_as_plain_text(name: str) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.rule("trap/72")
 @pytest.mark.parametrize("mark", HOSTILE)
 def test_hostile_text_takes_no_longer_than_other_text(mark: str) -> None:
     def seconds(size: int) -> float:

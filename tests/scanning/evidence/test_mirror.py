@@ -4,7 +4,8 @@ import time
 from typing import Any
 
 from consumers.scanning.evidence.mirror import MAX_CHARS, MAX_DEPTH, MAX_NODES, Mirror, Room, walk
-from consumers.scanning.evidence.reading import blocks_of, read_page, text_of
+from consumers.scanning.evidence.page_text import read_page
+from consumers.scanning.evidence.reading import blocks_of, text_of
 
 
 def element(node_id: int, tag: str, *children: dict[str, Any], **attributes: str) -> dict[str, Any]:

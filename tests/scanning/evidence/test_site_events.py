@@ -88,6 +88,15 @@ def test_personal_data_in_other_values_is_masked() -> None:
     assert line == 'site event "contact [email]", "product_name" "Mug", "reply_to" "[email]"'
 
 
+def test_personal_data_in_pieces_is_masked() -> None:
+    (line,) = told(sent("paid", 5, a="4916", b="3385", c="0608", d="2832", plan="gold"))
+    assert line == 'site event "paid", "a" "[card]", "b" "", "c" "", "d" "", "plan" "gold"'
+    (line,) = told(sent("asked", 5, verificationCode="482913", who="jane.doe", z_host="@doe.example"))
+    assert line == 'site event "asked", "verificationCode" "[code]", "who" "[email]", "z_host" ""'
+    (line,) = told(sent("bought", 5, orderCode="482913", price=4916, quantity=3385, items=2))
+    assert line == 'site event "bought", "items" "2", "orderCode" "482913", "price" "4916", "quantity" "3385"'
+
+
 def test_who_the_visitor_is_stays_out() -> None:
     identify = sent("$identify", 5, distinct_id="jane@doe.example", email="jane@doe.example", name="Jane Doe")
     assert told(identify) == ["site event: the visitor is identified"]

@@ -25,12 +25,12 @@ from api.http.line import Full, Line
 from api.http.routes.capture.cross_origin import allowed
 from api.http.services import Services
 from consumers.capture.messages.held import Holding
-from consumers.capture.posting.at_once import Reader, read_at_once
+from consumers.capture.posting.at_once import NotAtOnce, Reader, read_at_once
 from consumers.capture.posting.posted import Accepted
 from consumers.capture.posting.posts import Post, Taken
 from consumers.capture.posting.posts import take as take_posts
 from consumers.capture.wire.encodings import MAX_WIRE_BYTES
-from consumers.capture.wire.refusals import CaptureRefused, OverDay
+from consumers.capture.wire.refusals import CaptureRefused, OverDay, forget
 from consumers.transports.port import Unavailable
 
 log = logging.getLogger("replay_vision.http.capture")
@@ -47,6 +47,9 @@ Together = Batches[Post | Accepted, Taken]
 SMALL_BYTES = 256 * 1024
 """What a body may have to be read together with others: ten milliseconds of work, or a second for a hostile one."""
 
+QUERY_BYTES = 1_024
+"""Of a query string that is read where it comes in: a millisecond or two at worst. Those of SDKs have a tenth of it."""
+
 TAKEN = Answer({"status": "Ok"})
 """Always the same, and sent for nearly every post: made once. Whoever adds headers on its way out copies them."""
 
@@ -62,6 +65,8 @@ class Place:
     line: Line
     arriving: Deadlines
     """Of bodies."""
+    asked: Batches[str, None]
+    """Tokens of common bodies that only the database knows. Apart as well: each is asked for every second."""
     read: Together
     """Common bodies, which are read already when they come here."""
     unread: Together
@@ -89,7 +94,11 @@ def answered(answering: Answering, place: Place, limit: int = MAX_WIRE_BYTES) ->
         except Full:
             return _refused(unavailable("Too many recordings are being taken in."))
         except Exception as error:  # noqa: BLE001 - answered, and logged where nobody foresaw it
-            return _refused(_refusal(request, error, place.services))
+            refusal = _refusal(request, error, place.services)
+            # What was waited for holds the error, which holds those that waited, and they hold the body: megabytes that
+            # would stay until the cyclic collector comes.
+            forget(error, told=True)
+            return _refused(refusal)
 
     return answer
 
@@ -109,9 +118,9 @@ def taking(accepting: Reader, place: Place) -> Answering:
 
     async def take(request: Request, body: bytes) -> Response:
         headers = {"content-type": header_of(request.scope, b"content-type") or ""}
-        query = dict(request.query_params) if request.scope["query_string"] else {}
+        query = await _query(request, place.line)
         now = services.clock()
-        found = read_at_once(accepting, body, headers, query, now, services.sure_of)
+        found = await _found(partial(read_at_once, accepting, body, headers, query, now, services.sure_of), place)
         if found is not None:
             taken = await place.read.run(found)
         else:
@@ -127,6 +136,27 @@ def taking(accepting: Reader, place: Place) -> Answering:
         return TAKEN
 
     return take
+
+
+async def _query(request: Request, line: Line) -> dict[str, str]:
+    """One value a name. A long query string is read in a thread: 64 KB of it can take a tenth of a second."""
+    size = len(request.scope["query_string"])
+    if not size:
+        return {}
+    return dict(request.query_params) if size <= QUERY_BYTES else await line.run(lambda: dict(request.query_params))
+
+
+async def _found(read: Callable[[], Accepted | None], place: Place) -> Accepted | None:
+    """What `read` returns, when need be after the database was asked; None when that does not help."""
+    try:
+        return read()
+    except NotAtOnce as unsure:
+        token = unsure.token
+    await place.asked.run(token)
+    try:
+        return read()
+    except NotAtOnce:
+        return None
 
 
 def publisher_of(services: Services) -> Holding:

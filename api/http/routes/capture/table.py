@@ -13,6 +13,7 @@ from api.http.body import BODY_SECONDS
 from api.http.deadlines import Deadlines
 from api.http.line import Line
 from api.http.routes.capture import flags, remote_config
+from api.http.routes.capture.asking import ask
 from api.http.routes.capture.cross_origin import CrossOrigin, preflight
 from api.http.routes.capture.posting import (
     Endpoint,
@@ -91,6 +92,9 @@ def mount(app: Application, services: Services) -> None:
         services,
         line=Line(threads(services), waiting=WAITING, seconds=WAITING_SECONDS, bytes_in_hand=BYTES_IN_HAND),
         arriving=Deadlines(BODY_SECONDS),
+        asked=Batches(
+            partial(ask, services=services), threads=1, size=WAITING, waiting=WAITING, seconds=WAITING_SECONDS
+        ),
         read=_together(services),
         unread=_together(services),
     )

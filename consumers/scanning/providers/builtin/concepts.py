@@ -10,6 +10,8 @@ from consumers.scanning.evidence.vocabulary import tone
 from consumers.scanning.providers.builtin.lexicon import PATTERNS
 from consumers.scanning.providers.builtin.prompt import KEPT, Ask, Part, negated
 
+CLEAR: Final = 3.0
+"""From this score on the prompt names its concept; below it only leans towards one."""
 LEAST: Final = 2.0
 """A concept with less than this is at most a guess, made when nothing else answers the prompt."""
 GUESS: Final = 1.0

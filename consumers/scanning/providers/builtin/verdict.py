@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from consumers.scanning.evidence import Evidence
-from consumers.scanning.providers.builtin.concepts import LEAST, Match, matches
+from consumers.scanning.providers.builtin.alternatives import alternatives
+from consumers.scanning.providers.builtin.concepts import CLEAR, LEAST, Match, matches
 from consumers.scanning.providers.builtin.finding import WORDS, Found, find, lines_about, stems
 from consumers.scanning.providers.builtin.prompt import Ask, negated, read
 from consumers.scanning.providers.builtin.scope import scope_of, visited
 from consumers.scanning.providers.builtin.wording import cite, end_of, told
 
-CLEAR: Final = 3.0
-"""From this score on the prompt names its concept; below it only leans towards one."""
 PAIR: Final = 2
 UNSEEN: Final = 0.3
 """At most this much where the session never shows what is asked about (engine 4.3), or the prompt is a riddle."""
@@ -36,9 +35,12 @@ def monitor(config: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
 
 def _from_concept(found: Sequence[Match], evidence: Evidence, ask: Ask) -> dict[str, Any]:
     best = found[0]
-    finding = find(best.concept, evidence, ask)
+    either = alternatives(ask) if best.score >= LEAST else ()
+    concepts = either if best.concept in either else (best.concept,)
+    finding = _any_of([find(concept, evidence, ask) for concept in concepts])
+    words = " or ".join(WORDS[concept] for concept in concepts)
     doubt = 0.0 if best.score >= CLEAR else 0.3 if best.score >= LEAST else 0.5
-    if len(found) > 1 and best.score - found[1].score < 1:
+    if len(concepts) == 1 and len(found) > 1 and best.score - found[1].score < 1:
         other = find(found[1].concept, evidence, ask)
         doubt += 0.15 if other.present != finding.present else 0.0
     verdict = "yes" if finding.present != (best.denied != ask.fewer) else "no"
@@ -50,23 +52,30 @@ def _from_concept(found: Sequence[Match], evidence: Evidence, ask: Ask) -> dict[
         return _answer(text, verdict, UNSEEN)
     if not finding.known and not finding.present:
         return _answer(
-            f"The recording holds nothing that could show {WORDS[best.concept]}, up to its end {end_of(evidence)}.",
+            f"The recording holds nothing that could show {words}, up to its end {end_of(evidence)}.",
             "inconclusive",
             0.2,
         )
     sure = _confidence(finding) - doubt
     if best.score < LEAST:
-        text = f"The question is not clear to the built-in analyser; it was taken to be about {WORDS[best.concept]}."
-        return _answer(f"{text} {_reasoning(finding, evidence)}", verdict, min(UNSEEN, sure))
-    return _answer(_reasoning(finding, evidence), verdict, sure)
+        text = f"The question is not clear to the built-in analyser; it was taken to be about {words}."
+        return _answer(f"{text} {_reasoning(finding, words, evidence)}", verdict, min(UNSEEN, sure))
+    return _answer(_reasoning(finding, words, evidence), verdict, sure)
 
 
-def _reasoning(finding: Found, evidence: Evidence) -> str:
+def _any_of(findings: Sequence[Found]) -> Found:
+    """One finding for things of which one is enough: known to be absent only where each could be known."""
+    moments = sorted((moment for one in findings for moment in one.moments), key=lambda moment: moment.t_ms)
+    too_few = tuple(moment for one in findings for moment in one.too_few) if not moments else ()
+    return Found(findings[0].concept, tuple(moments), all(one.known for one in findings), too_few)
+
+
+def _reasoning(finding: Found, words: str, evidence: Evidence) -> str:
     if finding.present:
         return told(finding.moments)
     if finding.too_few:
         return f"{told(finding.too_few)} That is less than the question asks for."
-    return f"Nothing in the session shows {WORDS[finding.concept]}, from its start (t 0) to its end {end_of(evidence)}."
+    return f"Nothing in the session shows {words}, from its start (t 0) to its end {end_of(evidence)}."
 
 
 def _confidence(finding: Found) -> float:
