@@ -20,7 +20,11 @@ Document = dict[str, Any]
 TITLE_LENGTH = 120
 """Characters, as many as a title of an answer may have (engine 4.3)."""
 
-_SENTENCE = re.compile(r"(?<=[.!?])\s")
+DELIVERING = ("running", "completed")
+"""Of a run that ended otherwise nothing is ever delivered."""
+
+_MOMENTS = re.compile(r"\s*\(t \d[^()]*\)")
+_SENTENCE = re.compile(r"(?<=[.!?])\"?\s+(?=[A-Z0-9])")
 
 _OF_ACTION = """
 r.environment_id = %(environment_id)s AND r.action_id = %(action_id)s
@@ -85,8 +89,11 @@ def run(connection: Connection, tenant: Tenant, action_id: UUID, run_id: UUID) -
     if row is None:
         return None
     markdown, observations, deliveries = row[-3:]
+    document = _document(row)
+    if document["status"] not in DELIVERING:
+        deliveries = []
     return {
-        **_document(row),
+        **document,
         "synthesized_markdown": markdown,
         "observations": _cited(connection, tenant, observations),
         "deliveries": _deliveries(connection, tenant, deliveries),
@@ -147,7 +154,7 @@ def _title(output: Mapping[str, object]) -> str:
     title, reasoning = output.get("title"), output.get("reasoning")
     if isinstance(title, str) and title:
         return title
-    first = _SENTENCE.split(" ".join(reasoning.split()), 1)[0] if isinstance(reasoning, str) else ""
+    first = _SENTENCE.split(_MOMENTS.sub("", " ".join(reasoning.split())), 1)[0] if isinstance(reasoning, str) else ""
     return first if len(first) <= TITLE_LENGTH else first[: TITLE_LENGTH - 1] + "…"
 
 
