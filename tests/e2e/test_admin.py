@@ -140,6 +140,13 @@ def test_no_endpoint_is_switched_off_at_first(live: Live) -> None:
     assert (unknown.returncode, "There is no endpoint" in unknown.stderr) == (1, True)
 
 
+def test_what_was_not_delivered_is_listed_and_an_unknown_run_refused(live: Live) -> None:
+    assert json.loads(run(live, "admin", "delivery", "list", "--json").stdout) == []
+    unknown = "0197b2aa-9a01-7c44-b1d2-7e0e5a6b1c55"
+    refused = run(live, "admin", "delivery", "redeliver", unknown, unknown)
+    assert (refused.returncode, "There is no run" in refused.stderr) == (1, True)
+
+
 def test_a_rotated_token_stops_at_once(live: Live) -> None:
     organization = live.credentials["organization_id"]
     made = printed(live, "admin", "environment", "create", "Rotating", "--organization", organization)
