@@ -34,7 +34,8 @@ def safe(text: str, hosts: Collection[str] = (), highest: int = HEADING) -> str:
 
     `hosts` (and what is below them) are those to which links may lead; headings above the level `highest` become such
     of that level, for a text that stands below a heading of ours. A text longer than MAX_CHARS is cut off there, and
-    one of more than MAX_BLOCKS. Applying it again changes nothing. Takes time in proportion to the text, whatever is in it.
+    one of more than MAX_BLOCKS. Applying it again changes nothing. Takes time in proportion to the text, whatever is in
+    it.
     """
     return written(blocks(text, hosts, highest))
 
