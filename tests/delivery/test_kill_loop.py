@@ -10,26 +10,22 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import pytest
 from psycopg_pool import ConnectionPool
 from standardwebhooks.webhooks import Webhook
 
-from commands.action_runs import RunLease, WrittenReport
 from commands.actions import Actions
 from commands.store.event_log import EventLog
 from commands.store.recorder import CHANNEL
-from consumers.actions.jobs import Job
 from domain.outbound import AllowedHosts
 from projections.catalogue import PROJECTIONS
 from projections.engine import Runner
 from tests.actions.acting import Acting
 from tests.delivery.delivering_process import ProcessSettings
 from tests.delivery.mail_servers import Mailbox, mail_server
-from tests.delivery.messages import REPORT
+from tests.delivery.reports import reported
 from tests.delivery.slack_stand_in import TOKEN, SlackStandIn
 from tests.live import ROOT, wait_until
 from tests.projections.world import World
@@ -56,22 +52,6 @@ def projecting(database_url: str) -> Iterator[None]:
     finally:
         runner.stop()
         thread.join()
-
-
-def reported(acting: Acting, actions: list[UUID]) -> set[str]:
-    """Runs of the actions with a report each, and the jobs of their deliveries."""
-    world = acting.world
-    made = {str(acting.runs.run_now(world.context(), action).run.id) for action in actions}
-
-    def write(job: Job, _lost: object, _stop: object) -> None:
-        lease = RunLease(job.run_id, job.lease_token)
-        acting.runs.start(world.context(), lease, try_number=1, window_start=world.clock(), since=None)
-        report = WrittenReport(REPORT, [], 3, 3, "builtin", "builtin", 0, 0, Decimal(0))
-        acting.runs.write_report(world.context(), lease, report)
-
-    assert acting.work("run", write) == len(actions)
-    acting.hear()
-    return made
 
 
 def pending(pool: ConnectionPool) -> int:
