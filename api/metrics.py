@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -10,7 +10,8 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from api.bootstrap import OUTAGES, Runtime
 from commands.store.event_log import EventLog
-from consumers.actions import counts as actions_counted
+from consumers.actions.counts import DROPPED, REAPED
+from consumers.actions.counts import counts as action_counts
 from consumers.actions.jobs import Waiting
 from consumers.actions.jobs import waiting as action_jobs
 from consumers.capture.analytics.events import left_out_counts
@@ -39,14 +40,21 @@ CATALOGUE = {
     "scan_jobs": "Scan jobs by state",
     "model_answers": "Questions for models: `hit`, the answer was there already; `miss`, it had to be asked for; ever",
     "scan_job_oldest_seconds": "How long the longest queued scan job has been due",
-    "action_jobs": "Runs of actions and deliveries of their reports, by kind and state; retries wait as `queued`",
-    "action_job_oldest_seconds": "How long the longest queued job of the kind has been due",
+    "action_jobs": "Runs of actions and deliveries, by kind and state; what waits for its next try is queued",
+    "action_job_oldest_seconds": "How long the longest queued job of an action has been due, by kind",
     "deleted_session_batches": "Batches that came after their session was deleted, and were passed over, ever",
     "removed": "Rows and blobs that retention and deletion have removed, ever, by kind",
     "undecodable_recordings": "Messages that could not be decoded or were over a limit, ever, by reason",
     "analytics_left_out": "What analytics events said and was not kept, ever, by reason",
 }
 """Every gauge of this module; those of the transport are in consumers.transports.gauges."""
+
+ACTIONS = {
+    "action_occurrences_dropped": "Times that actions were due and had no run of their own: they were missed together, "
+    "and one run stood for them",
+    "action_runs_reaped": "Runs of actions that ended because their workers died",
+}
+"""What is counted of actions, ever (engine 9)."""
 
 MODEL_CALLS = {
     "provider_call_seconds": "Calls of models and the time they took, by how they ended; a call is one try of a scan",
@@ -55,15 +63,6 @@ MODEL_CALLS = {
     "model_cost_usd": "US dollars for answered requests, by the catalogue's prices",
 }
 """What model calls come to, ever (engine 9). The prices of observations are in their events."""
-
-ACTIONS = {
-    actions_counted.DROPPED: (
-        "action_occurrences_dropped",
-        "Times that actions were due and that another run stood for, since they were missed together",
-    ),
-    actions_counted.REAPED: ("action_runs_reaped", "Runs of actions that ended because their workers died"),
-}
-"""What engine 9 counts of actions, ever."""
 
 
 class WorkCollector(Collector):
@@ -74,11 +73,7 @@ class WorkCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """Names only, so that registering asks no database."""
-        return [
-            *(_family(name, CATALOGUE[name], ()) for name in CATALOGUE),
-            *action_families({}),
-            *model_call_families([]),
-        ]
+        return [*(_family(name, CATALOGUE[name], ()) for name in CATALOGUE), *model_call_families([])]
 
     def collect(self) -> Iterator[Metric]:
         try:
@@ -101,9 +96,8 @@ class WorkCollector(Collector):
             late = dropped_batches(connection)
             gone = removed.counts(connection)
             answers = uses(connection)
-            acting = action_jobs(connection)
-            acted = actions_counted.counts(connection)
             calls = model_calls(connection)
+            acted, counted = action_jobs(connection), action_counts(connection)
         yield _each("projection_lag_positions", "projection", ((one.name, one.behind) for one in behind))
         yield _each("projection_still_seconds", "projection", ((one.name, one.still_seconds) for one in behind))
         yield _each("projection_parked_streams", "projection", ((one.name, one.parked) for one in behind))
@@ -111,14 +105,14 @@ class WorkCollector(Collector):
         yield _one("relay_lag_seconds", relay.seconds)
         yield _each("scan_jobs", "state", [("queued", jobs.queued), ("leased", jobs.leased)])
         yield _one("scan_job_oldest_seconds", max(0.0, jobs.oldest_seconds))
-        yield _action_jobs(acting)
-        yield _each("action_job_oldest_seconds", "kind", ((one.kind, max(0.0, one.oldest_seconds)) for one in acting))
-        yield from action_families(acted)
         yield _each("model_answers", "outcome", answers.items())
         yield _each("undecodable_recordings", "reason", undecodable.items())
         yield _each("analytics_left_out", "reason", left_out.items())
         yield _one("deleted_session_batches", late)
         yield _each("removed", "kind", gone.items())
+        yield from _of_actions(acted)
+        for name, counter in (("action_occurrences_dropped", DROPPED), ("action_runs_reaped", REAPED)):
+            yield CounterMetricFamily(PREFIX + name, ACTIONS[name], value=counted[counter])
         yield from model_call_families(calls)
         yield from self._transport()
 
@@ -131,19 +125,15 @@ class WorkCollector(Collector):
         yield from families.values()
 
 
-def action_families(counted: Mapping[str, int]) -> list[Metric]:
-    """The families of ACTIONS."""
-    return [
-        CounterMetricFamily(PREFIX + name, text, value=counted.get(key, 0)) for key, (name, text) in ACTIONS.items()
-    ]
-
-
-def _action_jobs(acting: Iterable[Waiting]) -> GaugeMetricFamily:
-    family = _family("action_jobs", CATALOGUE["action_jobs"], ("kind", "state"))
-    for one in acting:
-        family.add_metric((one.kind, "queued"), one.queued)
-        family.add_metric((one.kind, "leased"), one.leased)
-    return family
+def _of_actions(waiting: Iterable[Waiting]) -> Iterator[GaugeMetricFamily]:
+    jobs = _family("action_jobs", CATALOGUE["action_jobs"], ("kind", "state"))
+    oldest = _family("action_job_oldest_seconds", CATALOGUE["action_job_oldest_seconds"], ("kind",))
+    for one in waiting:
+        jobs.add_metric([one.kind, "queued"], one.queued)
+        jobs.add_metric([one.kind, "leased"], one.leased)
+        oldest.add_metric([one.kind], max(0.0, one.oldest_seconds))
+    yield jobs
+    yield oldest
 
 
 def model_call_families(calls: Sequence[Counted]) -> list[Metric]:

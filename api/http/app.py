@@ -8,7 +8,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
@@ -78,6 +78,7 @@ def create_app(services: Services) -> FastAPI:
             HTTPException: _refused_by_framework,
             RequestValidationError: _unread,
             **dict.fromkeys(services.outages, _outage),
+            Exception: _escaped,
         },
     )
     app.state.services = services
@@ -115,6 +116,11 @@ async def _refused_by_domain(_: Request, error: VisionError) -> Response:
 async def _outage(request: Request, error: Exception) -> Response:
     errors.log.warning("unavailable: %s [%s]", error, visit(request.scope).correlation_id)
     return envelope(errors.outage(error))
+
+
+async def _escaped(_: Request, error: Exception) -> Response:
+    """The framework has an answer of its own for what escapes a route. It raises it again, and the entrance logs it."""
+    return envelope(errors.client_left() if isinstance(error, ClientDisconnect) else errors.server_error())
 
 
 async def _unread(_: Request, __: RequestValidationError) -> Response:

@@ -83,13 +83,11 @@ def run(connection: Connection, tenant: Tenant, action_id: UUID, run_id: UUID) -
         return None
     markdown, observations, deliveries = row[-3:]
     document = _document(row)
-    if document["status"] not in DELIVERING:
-        deliveries = []
     return {
         **document,
         "synthesized_markdown": markdown,
         "observations": _cited(connection, tenant, observations),
-        "deliveries": _deliveries(connection, tenant, deliveries),
+        "deliveries": _deliveries(connection, tenant, deliveries if document["status"] in DELIVERING else ()),
     }
 
 
