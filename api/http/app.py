@@ -8,7 +8,7 @@ import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
@@ -119,8 +119,8 @@ async def _outage(request: Request, error: Exception) -> Response:
 
 
 async def _escaped(_: Request, error: Exception) -> Response:
-    """The framework has an answer of its own for what escapes a route. It raises it again, and the entrance logs it."""
-    return envelope(errors.client_left() if isinstance(error, ClientDisconnect) else errors.server_error())
+    """Lets it through to the entrance, which logs and answers it; the framework has an answer of its own else."""
+    raise error
 
 
 async def _unread(_: Request, __: RequestValidationError) -> Response:

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http import measures
-from api.http.errors import Refusal, client_left, echo, envelope, server_error, unavailable
+from api.http.errors import Refusal, echo, envelope, parse_error, server_error, unavailable
 
 log = logging.getLogger("replay_vision.http")
 
@@ -69,7 +69,7 @@ class Entrance:
         try:
             await self.app(inner, receive, way_out.send)
         except ClientDisconnect:
-            await way_out.refuse(client_left(), inner, receive)
+            await way_out.refuse(parse_error("the client left before the body was complete"), inner, receive)
         except asyncio.CancelledError:
             # The server stops and has waited long enough for this request.
             await way_out.refuse(unavailable(), inner, receive)

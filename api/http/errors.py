@@ -138,10 +138,6 @@ def outage(error: Exception) -> Refusal:
     return unavailable(retry_after=BEHIND_SECONDS if isinstance(error, Behind) else RETRY_SECONDS)
 
 
-def client_left() -> Refusal:
-    return parse_error("the client left before the body was complete")
-
-
 def server_error() -> Refusal:
     return Refusal(500, "server_error", "error", "A server error occurred.")
 
