@@ -21,7 +21,6 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from api.http.answers import encode
 from api.http.errors import echo
 from domain.errors import Invalid
 
@@ -30,9 +29,6 @@ NUMBER_TEXT = 1000
 
 INTEGER_BITS = 63
 """Integers inside stored documents fit the 64 bits of JSON libraries, ours included."""
-
-DOCUMENT_BYTES = 160 * 1024
-"""JSON of one stored document: the longest prompt and 100 of the longest tags fit, and an event's cap is kept."""
 
 WHOLE = "non_field_errors"
 """Stands for a nested object as a whole in the path of a problem."""
@@ -133,7 +129,7 @@ def _path(*parts: str | int) -> str | None:
     return None if named in ([], [WHOLE]) else "__".join(named)
 
 
-def _ask(check: Callable[[Any], object], value: object) -> None:
+def ask(check: Callable[[Any], object], value: object) -> None:
     """Runs a rule of the domain on one field's value; its refusal becomes that field's."""
     try:
         check(value)
@@ -152,7 +148,7 @@ def not_null(value: object) -> None:
 
 # --- text -----------------------------------------------------------------------------------------------------------
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 NO_NUL = r"^[^\u0000]*$"
 NOT_BLANK = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
@@ -173,7 +169,7 @@ def check_storable(text: str) -> None:
     """Refuses what neither PostgreSQL nor UTF-8 can hold: NUL characters and lone surrogates."""
     if "\x00" in text:
         raise problem("null_characters_not_allowed", "Null characters are not allowed.")
-    if found := _SURROGATE.search(text):
+    if found := SURROGATE.search(text):
         message = f"Surrogate characters are not allowed: U+{ord(found.group()):X}."
         raise problem("surrogate_characters_not_allowed", message)
 
@@ -192,7 +188,7 @@ def text(max_length: int, *, blank: bool = False, check: Callable[[str], object]
             raise problem("max_length", f"Ensure this field has no more than {max_length} characters.")
         check_storable(cleaned)
         if check is not None:
-            _ask(check, cleaned)
+            ask(check, cleaned)
         return cleaned
 
     described = {"maxLength": max_length, "pattern": NO_NUL if blank else NOT_BLANK}
@@ -312,7 +308,7 @@ def number(
         if math.isinf(taken):
             raise problem("invalid_input", "A valid number is required.")
         if check is not None:
-            _ask(check, taken)
+            ask(check, taken)
         return taken
 
     limits = {name: limit for name, limit in (("minimum", low), ("maximum", high)) if limit is not None}
@@ -361,41 +357,3 @@ def _as_flag(value: object) -> bool:
 
 Flag = Annotated[bool, Rule(alone(_as_flag), {})]
 """A boolean, also as the words and digits of contract 2.2."""
-
-# --- documents ------------------------------------------------------------------------------------------------------
-
-
-def storable_document(document: object) -> bool:
-    """Whether a JSON value can be stored and read back unchanged: no NUL, no lone surrogate, no giant integer."""
-    waiting = [document]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str):
-            if "\x00" in value or _SURROGATE.search(value):
-                return False
-        elif isinstance(value, dict):
-            waiting.extend(value.keys())
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, int) and value.bit_length() > INTEGER_BITS:
-            return False
-    return True
-
-
-def document(refusal: str, check: Callable[[object], object] | None = None, *, shape: Any = None) -> Rule:
-    """Any JSON value but null that can be stored; whether it is a good one is for `check` or for the domain.
-
-    `check` raises domain.errors.Invalid, of which code and message are kept and the field is this field. `shape` is the
-    type that the OpenAPI document shows, any object when there is none.
-    """
-
-    def checked(value: object) -> object:
-        not_null(value)
-        if not storable_document(value) or len(encode(value)) > DOCUMENT_BYTES:
-            raise problem("invalid_input", refusal)
-        if check is not None:
-            _ask(check, value)
-        return value
-
-    return Rule(alone(checked), {"type": "object"} if shape is None else {}, shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +11,8 @@ import psycopg
 
 from consumers.actions.report.figures import Figures, figures
 from consumers.actions.report.port import Noted
-from consumers.actions.report.quotes import title_of
 from consumers.actions.window import before
-from domain.scanner_types import join_private
+from domain.scanner_types import join_private, title
 from domain.tenant import Tenant
 from projections.queries.selected import Selected, Window, rows
 
@@ -63,16 +62,14 @@ def gather(
     ids = spread([row[0] for row in found], CAP)
     noted = connection.execute(_NOTED.format(rows=sql).encode(), {**values, "ids": ids})
     observations = [
-        _titled(
-            Noted(
-                index=index,
-                id=observation_id,
-                session_id=session_id,
-                created_at=created_at,
-                title="",
-                model_output=join_private(output, text),
-                scanner="" if scanner == scanner_id else str(name or ""),
-            )
+        Noted(
+            index=index,
+            id=observation_id,
+            session_id=session_id,
+            created_at=created_at,
+            title=title(join_private(output, text)),
+            model_output=join_private(output, text),
+            scanner="" if scanner == scanner_id else str(name or ""),
         )
         for index, (observation_id, session_id, created_at, output, text, scanner, name) in enumerate(noted, start=1)
     ]
@@ -102,10 +99,6 @@ def _figures(
             yield "" if scanner == scanner_id else str(name or ""), join_private(output, told)
 
     return figures(outputs())
-
-
-def _titled(noted: Noted) -> Noted:
-    return replace(noted, title=title_of(noted))
 
 
 def _one(connection: psycopg.Connection, statement: str, values: dict[str, Any]) -> int:

@@ -29,6 +29,9 @@ GIVEN_UP: Final = "given_up"
 OTHER: Final = "other"
 """A model that the catalogue does not list, or no longer: labels must not grow with what scanners name."""
 
+REPORT: Final = "report"
+"""Stands in the place of a scanner's type where a report was asked for."""
+
 BOUNDS: Final = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Seconds (engine 9, and one more: a request may take 600). The last bucket has no bound."""
 
@@ -73,13 +76,10 @@ class Counted:
 class CountedProvider:
     """A provider whose calls are counted. Thread-safe if the provider is."""
 
-    def __init__(
-        self, name: str, provider: Provider, models: Collection[str], pool: ConnectionPool[psycopg.Connection[Any]]
-    ) -> None:
+    def __init__(self, name: str, provider: Provider, tally: Tally) -> None:
         self._name = name
         self._provider = provider
-        self._models = models
-        self._pool = pool
+        self._tally = tally
 
     def analyse(self, question: Question, evidence: Evidence) -> Answer:
         """As the provider does."""
@@ -94,14 +94,25 @@ class CountedProvider:
             outcome, used = GIVEN_UP, given_up.used
             raise
         finally:
-            self._note(question, outcome, used, monotonic() - began)
+            seconds = monotonic() - began
+            self._tally.note(self._name, question.model, question.scanner_type, outcome, used, seconds)
         return answer
 
-    def _note(self, question: Question, outcome: str, used: Used, seconds: float) -> None:
+
+class Tally:
+    """Notes calls of models. Thread-safe."""
+
+    def __init__(self, models: Mapping[str, Collection[str]], pool: ConnectionPool[psycopg.Connection[Any]]) -> None:
+        """`models`: the catalogue's ids, by provider."""
+        self._models = models
+        self._pool = pool
+
+    def note(self, provider: str, model: str, about: str, outcome: str, used: Used, seconds: float) -> None:
+        """`about`: the scanner's type, or REPORT. A database that is away is logged."""
         values = {
-            "provider": self._name,
-            "model": question.model if question.model in self._models else OTHER,
-            "scanner_type": question.scanner_type,
+            "provider": provider,
+            "model": model if model in self._models.get(provider, ()) else OTHER,
+            "scanner_type": about,
             "outcome": outcome,
             "at_most": next((bound for bound in BOUNDS if seconds <= bound), float("inf")),
             "requests": used.requests,
@@ -123,8 +134,9 @@ def counted(
     pool: ConnectionPool[psycopg.Connection[Any]],
 ) -> dict[str, Provider]:
     """The same providers, with their calls counted. `models`: the catalogue's ids, by provider."""
+    tally = Tally(models, pool)
     return {
-        name: provider if name == BUILTIN else CountedProvider(name, provider, models.get(name, ()), pool)
+        name: provider if name == BUILTIN else CountedProvider(name, provider, tally)
         for name, provider in providers.items()
     }
 

@@ -18,6 +18,7 @@ from domain.scanner_types.findings import KEY as FINDINGS
 from domain.scanner_types.findings import Finding, ProblemType, findings, join_findings, split_findings
 from domain.scanner_types.private import PRIVATE_KEYS, join_private, split_private
 from domain.scanner_types.rules import ClosedAnswer, as_object
+from domain.scanner_types.titles import title
 
 __all__ = [
     "FINDINGS",
@@ -37,6 +38,7 @@ __all__ = [
     "model_output",
     "split_findings",
     "split_private",
+    "title",
 ]
 
 SCANNER_TYPES: Final = ("monitor", "classifier", "scorer", "summarizer")

@@ -76,6 +76,11 @@ def cut(prose: str, duration_ms: int) -> tuple[str, list[Segment]]:
     return "".join(plain), segments
 
 
+def uncited(prose: str) -> str:
+    """The prose without its citations."""
+    return _CITATION.sub("", prose)
+
+
 def citation(*seconds: float) -> str:
     """``(t 12)`` or ``(t 12, 34)``."""
     return f"(t {', '.join(f'{second:g}' for second in seconds)})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,15 +11,10 @@ from uuid import UUID
 from psycopg import Connection
 
 from domain.delivery import target_of
-from domain.scanner_types import join_private
+from domain.scanner_types import join_private, title
 from domain.tenant import Tenant
 
 Document = dict[str, Any]
-
-TITLE_LENGTH = 120
-"""Characters, as many as a title of an answer may have (engine 4.3)."""
-
-_SENTENCE = re.compile(r"(?<=[.!?])\s")
 
 _OF_ACTION = """
 r.environment_id = %(environment_id)s AND r.action_id = %(action_id)s
@@ -138,17 +132,8 @@ def _cited(connection: Connection, tenant: Tenant, cited: Collection[Mapping[str
         if (known := rows.get(UUID(one["id"]))) is None:
             continue
         created_at, output, text = known
-        found.append({**one, "title": _title(join_private(output or {}, text)), "created_at": created_at})
+        found.append({**one, "title": title(join_private(output or {}, text)), "created_at": created_at})
     return found
-
-
-def _title(output: Mapping[str, object]) -> str:
-    """A summary's own title, else the first sentence of what was reasoned, shortened; empty where text was erased."""
-    title, reasoning = output.get("title"), output.get("reasoning")
-    if isinstance(title, str) and title:
-        return title
-    first = _SENTENCE.split(" ".join(reasoning.split()), 1)[0] if isinstance(reasoning, str) else ""
-    return first if len(first) <= TITLE_LENGTH else first[: TITLE_LENGTH - 1] + "…"
 
 
 def _deliveries(connection: Connection, tenant: Tenant, deliveries: Collection[Mapping[str, Any]]) -> list[Document]:

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field, model_validator
 
-from api.http.fields import WHOLE, Body, Flag, choice, configured_choice, document, integer, number, problem, read, text
+from api.http.fields import WHOLE, Body, Flag, choice, configured_choice, integer, number, problem, read, text
+from api.http.free_form import document
 from domain.errors import Invalid
 
 

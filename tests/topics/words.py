@@ -166,8 +166,8 @@ FIELDS = {
     "Cited.index": "The number by which the report refers to it, `[obs 3]`. Numbers may be missing.",
     "Cited.id": "The observation.",
     "Cited.session_id": "The recorded session that it is about.",
-    "ActionRunSkipped.reason": "Why, as a word for programs: `skipped_empty`, `disabled`, `not_found`. "
-    "Others may come.",
+    "ActionRunSkipped.reason": "Why, as a word for programs: `skipped_empty`, `disabled`, `not_found`; of an alert "
+    "`not_breached`, `still_breached`, `cooldown`, `recovered`, `nothing_to_measure`, `reconfigured`. Others may come.",
     "ActionRunFailed.reason": "Why, as a word for programs: a kind of a provider's failure, or `orphaned` when its "
     "workers died. Others may come.",
     "condition": "The version of the action's stream in which what the alert watches had last been changed.",

@@ -10,7 +10,8 @@ from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.errors import unavailable
-from api.http.fields import Body, document, number
+from api.http.fields import Body, number
+from api.http.free_form import document
 from api.http.identifiers import identifier
 from api.http.schedule_documents import EstimateDocument
 from consumers.selection.counting import TooSlow

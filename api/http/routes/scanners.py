@@ -12,8 +12,9 @@ from api.http import examples
 from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.documents import Page, ScannerDocument
-from api.http.fields import Body, Flag, choice, configured_choice, document, number, text, without_defaults
+from api.http.fields import Body, Flag, choice, configured_choice, number, text, without_defaults
 from api.http.filters import PAGING, Boolean, Csv, Order, Text, UserIds
+from api.http.free_form import document
 from api.http.links import Link, of_scanner
 from api.http.paging import page, paged
 from api.http.preconditions import IF_MATCH, expected_versions, tag

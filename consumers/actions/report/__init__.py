@@ -2,6 +2,5 @@
 
 from consumers.actions.report.figures import Figures, figures
 from consumers.actions.report.port import Material, Noted, NothingToSay, Report, Writer
-from consumers.actions.report.quotes import title_of
 
-__all__ = ["Figures", "Material", "Noted", "NothingToSay", "Report", "Writer", "figures", "title_of"]
+__all__ = ["Figures", "Material", "Noted", "NothingToSay", "Report", "Writer", "figures"]

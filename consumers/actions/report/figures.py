@@ -53,12 +53,12 @@ def figures(outputs: Iterable[tuple[str, Mapping[str, Any]]]) -> Figures:
 
 def tags_of(output: Mapping[str, Any]) -> set[str]:
     """Of both kinds."""
-    return {*output.get("tags", ()), *output.get("tags_freeform", ())}
+    return {*(output.get("tags") or ()), *(output.get("tags_freeform") or ())}
 
 
 def friction_of(output: Mapping[str, Any]) -> set[str]:
     """The kinds of friction that a summary tells of, each in few words."""
-    return {_head(point) for point in output.get("friction_points", ())}
+    return {_head(point) for point in output.get("friction_points") or ()}
 
 
 def score_of(output: Mapping[str, Any]) -> float | None:

@@ -39,6 +39,8 @@ _BARE: Final = re.compile(
 _AFTER: Final = ".,;:!?)'\"]}*_~<>\u2019\u201d"
 """What ends a sentence after an address rather than the address."""
 _UNSAFE: Final = re.compile(r"[\\\s`<>\x00-\x1f\x7f]")
+_PLAIN_HOST: Final = re.compile(r"[0-9a-z.:-]+")
+"""What programs agree on: of `%2f` or a full-width stop in a name each makes another."""
 _CITATION: Final = re.compile(r"obs \d{1,6}")
 _BLANKS: Final = re.compile(r"\s+")
 
@@ -62,7 +64,7 @@ def ours(address: str, hosts: Collection[str]) -> str:
         host, user, _ = parts.hostname or "", "@" in parts.netloc, parts.port
     except ValueError:
         return ""
-    if parts.scheme not in ("http", "https") or user:
+    if parts.scheme not in ("http", "https") or user or not _PLAIN_HOST.fullmatch(host):
         return ""
     mine = any(host == one.lower() or host.endswith(f".{one.lower()}") for one in hosts)
     return quote(address, safe=":/?#@!$&+,;=%~-._") if mine else ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from consumers.actions.report.port import Noted
 from consumers.actions.report.wording import clock
 from domain.plain_text import one_line
+from domain.scanner_types.titles import sentences
 
 QUOTE_CHARS: Final = 260
 """Of one quotation. The first two or three sentences of most reasonings fit."""
@@ -20,7 +21,6 @@ messages has less, of the same message at other times more."""
 _MOMENTS: Final = re.compile(r"\s?\(t ([\d., ]+)\)")
 _SECOND: Final = re.compile(r"\d+(?:\.\d+)?")
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
-_END: Final = re.compile(r'"|[.!?](?=\s)')
 
 
 @dataclass(slots=True)
@@ -41,17 +41,10 @@ def text_of(noted: Noted) -> str:
     return f"{title}{'' if title.endswith(('.', '!', '?')) else '.'} {prose}".strip() if title else prose
 
 
-def title_of(noted: Noted) -> str:
-    """A summary's title, else the first sentence of the reasoning, without moments."""
-    title = one_line(str(noted.model_output.get("title") or ""))
-    first = title or next(_sentences(_MOMENTS.sub("", text_of(noted))), "")
-    return first if len(first) <= QUOTE_CHARS else f"{first[: QUOTE_CHARS - 3].rstrip()}..."
-
-
 def quote(noted: Noted) -> str:
     """The first sentences, each once, with its moments as players show them: `shown (0:40, 0:44)`."""
     told: dict[str, tuple[str, list[str]]] = {}
-    for sentence in _sentences(text_of(noted)):
+    for sentence in sentences(text_of(noted)):
         bare = _MOMENTS.sub("", sentence).rstrip(". ")
         shown, again = told.setdefault(bare, (_MOMENTS.sub(_shown, sentence).rstrip(". "), []))
         if shown != _MOMENTS.sub(_shown, sentence).rstrip(". "):
@@ -112,17 +105,3 @@ def indexes(noted: Sequence[Noted]) -> list[int]:
 
 def _alike(words: frozenset[str], others: frozenset[str]) -> bool:
     return len(words & others) >= ALIKE * len(words | others)
-
-
-def _sentences(prose: str) -> Iterator[str]:
-    """Cut at ends of sentences outside quotation marks."""
-    start, quoted = 0, False
-    for match in _END.finditer(prose):
-        if match.group() == '"':
-            quoted = not quoted
-        elif not quoted:
-            yield prose[start : match.end()].strip()
-            start = match.end()
-    rest = prose[start:].strip()
-    if rest:
-        yield rest

@@ -91,18 +91,18 @@ class Synthesis:
         try:
             text = calls.run(self._asked(), TRY_SECONDS)
         except GivenUp as given_up:
-            given_up.used = self._used()
+            given_up.used = self.used
             raise
         except (psycopg.OperationalError, psycopg.InterfaceError):
             raise  # before anything was paid
         except Exception as error:
             late = isinstance(error, TimeoutError)
             failure = ProviderError("provider_transient", _LATE) if late else provider_error(error)
-            failure.used = self._used()
+            failure.used = self.used
             raise failure from error
         if not self._exchange.plausible:
-            raise ProviderError("provider_rejected", _IMPLAUSIBLE, used=self._used())
-        used = self._used()
+            raise ProviderError("provider_rejected", _IMPLAUSIBLE, used=self.used)
+        used = self.used
         if not text:
             raise NothingToSay(used.input_tokens, used.output_tokens, used.cost_usd)
         text = self._held(text, self._material.observations)
@@ -177,7 +177,9 @@ class Synthesis:
         ]
         return hashlib.sha256(orjson.dumps(asked)).digest()
 
-    def _used(self) -> Used:
+    @property
+    def used(self) -> Used:
+        """What was taken until now."""
         return self._exchange.used(self._entry, "")
 
 

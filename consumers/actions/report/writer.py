@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -19,8 +20,10 @@ from consumers.actions.report.citations import cited
 from consumers.actions.report.digests import Digests
 from consumers.actions.report.markdown import shortened
 from consumers.actions.report.port import Material, NothingToSay, Report
-from consumers.actions.report.synthesis import Synthesis
+from consumers.actions.report.synthesis import Synthesis, Written
 from consumers.actions.report.wording import header
+from consumers.scanning.model_calls import GIVEN_UP, OK, REPORT, Tally
+from consumers.scanning.providers.calls import GivenUp
 from consumers.scanning.providers.models.access import Access
 from consumers.scanning.providers.models.catalogue import BUILTIN, Catalogue, CatalogueModel
 from consumers.scanning.providers.port import ProviderError
@@ -59,7 +62,8 @@ class ReportWriter:
         access.key()  # before seconds are spent on imports
         digests = Digests(self.pool, self.seal, self.clock, tenant, run_id)
         figures = builtin.figures_of(material)
-        written = Synthesis(entry, self._ready, material, figures, digests, access.base_url or "").write()
+        synthesis = Synthesis(entry, self._ready, material, figures, digests, access.base_url or "")
+        written = self._counted(synthesis, provider, model)
         room = MAX_CHARS - len(header(material)) - len(figures) - len("\n\n\n\n")
         text = shortened(written.text, room, self._hosts, highest=2)
         report = self._report(f"{header(material)}\n\n{text}\n\n{figures}", provider, model)
@@ -72,6 +76,26 @@ class ReportWriter:
             cost_usd=written.used.cost_usd,
             digests=written.digests,
         )
+
+    def _counted(self, synthesis: Synthesis, provider: str, model: str) -> Written:
+        """What is written, and the call counted for metrics."""
+        began, outcome = monotonic(), "internal_error"
+        try:
+            written = synthesis.write()
+            outcome = OK
+        except NothingToSay:
+            outcome = OK
+            raise
+        except ProviderError as error:
+            outcome = error.kind
+            raise
+        except GivenUp:
+            outcome = GIVEN_UP
+            raise
+        finally:
+            tally = Tally(self.models.ids, self.pool)
+            tally.note(provider, model, REPORT, outcome, synthesis.used, monotonic() - began)
+        return written
 
     def _report(self, markdown: str, provider: str, model: str) -> Report:
         # Once more as a whole (engine 7.5).

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from consumers.actions.report import Noted, figures, title_of
+from consumers.actions.report import Noted, figures
 from consumers.actions.report.builtin import body
 from consumers.actions.report.citations import cited
 from consumers.actions.report.markdown import safe
@@ -149,9 +149,3 @@ def test_a_share_of_few_is_no_trend() -> None:
     moved = gist("yes no no yes no", ["no"] * 9)
     assert moved == "**TL;DR** Yes in 2 of 5 (40 %), up from 0 % in the window before."
     assert "about as before (43 %)" in gist("yes no no yes no", ["no"] * 4 + ["yes"] * 3)
-
-
-def test_titles() -> None:
-    of = {kind: title_of(noted(answers(kind))[2]) for kind in TYPES}
-    assert of["summarizer"] == "Blocked by a defect after abandoned form"
-    assert of["monitor"] == 'Error message "Something went wrong on our side. Please try again." shown.'

@@ -17,6 +17,7 @@ from commands.sealing import Seal
 from consumers.actions.report import Material, Noted, NothingToSay, Report
 from consumers.actions.report.digests import MAX_AGE, forget
 from consumers.actions.report.writer import MAX_CHARS, ReportWriter
+from consumers.scanning.model_calls import counts
 from consumers.scanning.providers.calls import GivenUp, until
 from consumers.scanning.providers.models.catalogue import Catalogue
 from consumers.scanning.providers.port import ProviderError
@@ -175,6 +176,15 @@ def test_failures_cost_one_request_and_say_nothing_of_the_vendor_s(
         assert len(server.requests) == 1
     assert (error.kind, error.used.requests) == (kind, 1)
     assert "canary" not in error.message
+
+
+def test_calls_are_counted_for_metrics(pool: ConnectionPool) -> None:
+    with (write := writing(pool, OWN.text(TEXT), OWN.error(503, "x"))).server:
+        write.write(errors())
+        write.failure(errors())
+        with pool.connection() as connection:
+            told = {one.outcome: (one.model, one.scanner_type, one.calls, one.requests) for one in counts(connection)}
+    assert told == {"ok": (OWN.model, "report", 1, 1), "provider_transient": (OWN.model, "report", 1, 1)}
 
 
 def test_a_text_that_does_not_hold_is_paid(pool: ConnectionPool) -> None:
