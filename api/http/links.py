@@ -68,6 +68,12 @@ def of_run(run_id: str, action_id: str) -> tuple[Link, ...]:
     return (Link("actions_runs_retrieve", {"action_id": action_id, "id": run_id}),)
 
 
+def of_delivery(delivery_id: str, run_id: str, action_id: str) -> tuple[Link, ...]:
+    """What is done with one delivery of a run; the ids are expressions."""
+    place = {"action_id": action_id, "run_id": run_id, "id": delivery_id}
+    return (Link("actions_runs_deliveries_redeliver_create", place),)
+
+
 def of_observation(observation_id: str, scanner_id: str) -> tuple[Link, ...]:
     """Everything that is done with one observation; both ids are expressions."""
     both = {"scanner_id": scanner_id, "id": observation_id}

@@ -16,6 +16,9 @@ from domain.tenant import Tenant
 
 Document = dict[str, Any]
 
+DELIVERING = ("running", "completed")
+"""Of a run that ended otherwise nothing is ever delivered."""
+
 _OF_ACTION = """
 r.environment_id = %(environment_id)s AND r.action_id = %(action_id)s
 AND r.action_id NOT IN (SELECT d.action_id FROM read_action_runs.tombstone d)
@@ -79,11 +82,12 @@ def run(connection: Connection, tenant: Tenant, action_id: UUID, run_id: UUID) -
     if row is None:
         return None
     markdown, observations, deliveries = row[-3:]
+    document = _document(row)
     return {
-        **_document(row),
+        **document,
         "synthesized_markdown": markdown,
         "observations": _cited(connection, tenant, observations),
-        "deliveries": _deliveries(connection, tenant, deliveries),
+        "deliveries": _deliveries(connection, tenant, deliveries if document["status"] in DELIVERING else ()),
     }
 
 

@@ -9,7 +9,7 @@ from api.http.answers import Answer
 from api.http.calls import Call, Operation
 from api.http.documents import Page
 from api.http.filters import PAGING
-from api.http.links import of_run
+from api.http.links import of_delivery, of_run
 from api.http.paging import page, paged
 from api.http.refusals import DELIVERING, RUNNING
 from api.http.run_documents import RedeliveredDocument, RunDetailDocument, RunDocument, RunStartedDocument
@@ -114,6 +114,7 @@ OPERATIONS = (
         summary="Retrieve a run of an action",
         success={200: RunDetailDocument},
         shows={200: examples.RUN_DETAIL},
+        links={200: of_delivery("$response.body#/deliveries/0/id", "$request.path.id", "$request.path.action_id")},
     ),
     Operation(
         method="POST",
