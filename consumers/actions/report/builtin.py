@@ -254,6 +254,7 @@ def _telling(part: _Part) -> list[Saying]:
         high = sayings(one for one in part.noted if (score_of(one.model_output) or 0) > middle)
         low = sayings(one for one in part.noted if (score_of(one.model_output) or 0) <= middle)
         high.sort(key=lambda group: -(score_of(group.leader.model_output) or 0))
+        low.sort(key=lambda group: score_of(group.leader.model_output) or 0)
         return high[: MOST_QUOTED - 2] + low[:2]
     if part.now.tags:
         ranked = [tag for tag, _ in _ranked(part.now.tags)]

@@ -173,7 +173,7 @@ def test_what_is_said_of_one_is_cited_of_others_with_the_same_answer_only(apart:
 
 
 def test_scores_are_told_from_the_ends() -> None:
-    scores = [5.0, 0.0, 6.0, 9.0, 1.0]
+    scores = [5.0, 1.0, 6.0, 9.0, 0.0]
     words = ("alpha", "bravo", "delta", "golf", "hotel")
     output = {"scanner_type": "scorer", "label": "anger", "confidence": 0.9}
     told = report(
