@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from api.failures import Failure
+from api.own_address import DIRECT
 
 log = logging.getLogger("replay_vision.up")
 
@@ -131,7 +132,7 @@ def end_with_parent() -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+        with DIRECT.open(url, timeout=2) as answer:
             return answer.status == HTTPStatus.OK
     except (urllib.error.URLError, OSError):
         return False

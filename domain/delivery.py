@@ -54,8 +54,11 @@ def _is_host(host: str) -> bool:
 
 
 def check_address(address: str) -> None:
-    """Raises Invalid unless it is one plain e-mail address."""
-    if len(address) > ADDRESS_LENGTH or not _ADDRESS.fullmatch(address):
+    """Raises Invalid unless it is one plain e-mail address.
+
+    `=?` begins an encoded word (RFC 2047), in which a mail program could read a line break and headers after it.
+    """
+    if len(address) > ADDRESS_LENGTH or not _ADDRESS.fullmatch(address) or "=?" in address:
         raise Invalid("to", "invalid_input", "Enter a valid email address.")
 
 

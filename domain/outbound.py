@@ -34,6 +34,7 @@ METADATA: tuple[Network, ...] = tuple(
         "168.63.129.16/32",
         "fd00:ec2::/32",
         "fd20:ce::254/128",
+        "fd00:42::42/128",
     )
 )
 """Never reached, also when an entry of the allow-list covers them: what answers there takes whoever asks for the
@@ -59,6 +60,9 @@ _NOT_PUBLIC: tuple[Network, ...] = tuple(
 """Beside what `ipaddress` knows not to be public: its list depends on the version of Python."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")
+"""Of translators without state (RFC 7915)."""
 _ISATAP = (0x00005EFE, 0x02005EFE)
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.IGNORECASE)
 
@@ -73,8 +77,13 @@ def embedded(address: Address) -> Iterator[IPv4Address]:
         return
     number = int(address)
     low = IPv4Address(number & 0xFFFFFFFF)
-    if address.ipv4_mapped is not None or address in _NAT64 or (number >> 32 == 0 and number > 1):
+    if address.ipv4_mapped is not None or (number >> 32 == 0 and number > 1):
         yield low
+    if any(address in network for network in (_NAT64, _LOCAL_NAT64, _TRANSLATED)):
+        yield low
+    if address in _LOCAL_NAT64:
+        # A prefix of 48 bits has the address on both sides of its ninth byte (RFC 6052, 2.2).
+        yield IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
     if address.sixtofour is not None:
         yield address.sixtofour
     if address.teredo is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from api.credentials import Credentials
 from api.failures import Failure
+from api.own_address import DIRECT
 
 TIMEOUT_SECONDS = 30
 
@@ -35,7 +36,7 @@ class Client:
             headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            with DIRECT.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             detail = error.read(2000).decode(errors="replace")

@@ -37,7 +37,7 @@ def letter(message: Message, to: str, sender: str) -> EmailMessage:
     title = title_of(message)
     mail["From"] = _address(sender)
     mail["To"] = _address(to)
-    mail["Subject"] = one_line(title)[:SUBJECT_LENGTH]
+    mail["Subject"] = _unencoded(one_line(title))[:SUBJECT_LENGTH]
     mail["Date"] = message.at.astimezone(UTC)
     mail["Message-ID"] = message_id(message, to, sender)
     mail["X-Replay-Vision-Run"] = str(message.id)
@@ -53,6 +53,11 @@ def message_id(message: Message, to: str, sender: str) -> str:
     domain = sender.rpartition("@")[2]
     # Short enough for one line with most domains: some readers do not unfold it.
     return f"<{uuid5(NAMESPACE, f'letter/{message.id}/{to}').hex}@{domain}>"
+
+
+def _unencoded(text: str) -> str:
+    """Without what begins an encoded word (RFC 2047): the library decodes it, line breaks and all, and writes it so."""
+    return text.replace("=?", "= ?")
 
 
 def _address(text: str) -> Address:

@@ -66,8 +66,13 @@ class Mail:
         """
         began = self._monotonic()
         code, error, said, verdict = self._said(target, message)
-        kept = excerpt(said, [part for part in (self._server.user, self._server.password) if part])
+        kept = excerpt(said, self._secrets())
         return Attempt(code, round((self._monotonic() - began) * 1000), error, kept, verdict)
+
+    def _secrets(self) -> list[str]:
+        """Password and user as AUTH LOGIN sends them, and both as AUTH PLAIN does (RFC 4616)."""
+        user, password = self._server.user, self._server.password
+        return [] if user is None or password is None else [user, password, f"\0{user}\0{password}"]
 
     def _said(self, target: EmailTarget, message: Message) -> tuple[int | None, str | None, bytes | str, Verdict]:
         try:

@@ -20,6 +20,7 @@ HEADER_LENGTH = 150
 SUMMARY_LENGTH = 3_000
 
 _ITEM = re.compile(rf"\s*(?:[{''.join(BULLETS)}]|\d{{1,9}}[.)]) ")
+_FENCE = "```"
 _UNIT = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);|[^\s<&]+|\s|[<&]")
 """What is never cut: a link, an escaped sign. A word is cut only when it is longer than a section."""
 
@@ -55,7 +56,7 @@ def packed(paragraphs: Sequence[str]) -> tuple[list[str], bool]:
     sections: list[str] = []
     left = MOST_LENGTH
     for paragraph in paragraphs:
-        for part in cut(paragraph.strip("\n"), SECTION_LENGTH):
+        for part in _parts(paragraph.strip("\n")):
             left -= len(part)
             joined = _joined(sections[-1], part) if sections else part
             if left < 0:
@@ -67,6 +68,14 @@ def packed(paragraphs: Sequence[str]) -> tuple[list[str], bool]:
             else:
                 return sections, False
     return sections, True
+
+
+def _parts(paragraph: str) -> Iterator[str]:
+    """A paragraph in parts that fit into a section; code that is cut is code in each of them."""
+    if len(paragraph) <= SECTION_LENGTH or not (paragraph.startswith(_FENCE) and paragraph.endswith(_FENCE)):
+        return cut(paragraph, SECTION_LENGTH)
+    inside = paragraph[len(_FENCE) : -len(_FENCE)].strip("\n")
+    return (f"{_FENCE}\n{part}\n{_FENCE}" for part in cut(inside, SECTION_LENGTH - 2 * len(f"{_FENCE}\n")))
 
 
 def _joined(above: str, part: str) -> str:

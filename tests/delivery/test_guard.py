@@ -23,7 +23,7 @@ INTERNAL = [
     "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
     # link-local and metadata
     "169.254.0.1", "169.254.169.254", "169.254.170.2", "fe80::1", "fe80::1%eth0", "febf::1", "100.100.100.200",
-    "fd00:ec2::254", "fd20:ce::254",
+    "fd00:ec2::254", "fd20:ce::254", "fd00:42::42",
     # IPv6: unique local, site-local, multicast, documentation, discard, segment routing, protocols
     "fc00::1", "fd12:3456::1", "fec0::1", "ff02::1", "ff0e::1", "2001:db8::1", "3fff::1", "100::1", "5f00::1",
     "2001:10::1", "2001:20::1", "64:ff9b:1::1",
@@ -81,6 +81,9 @@ def wrapped(inner: int) -> list[IPv6Address]:
         IPv6Address(int(IPv6Address("2002::")) | inner << 80),
         IPv6Address(int(IPv6Address("2001:0:808:808::")) | (inner ^ 0xFFFFFFFF)),
         IPv6Address(int(IPv6Address("2606:4700::5efe:0:0")) | inner),
+        IPv6Address(int(IPv6Address("::ffff:0:0:0")) | inner),
+        IPv6Address(int(IPv6Address("64:ff9b:1::")) | inner),
+        IPv6Address(int(IPv6Address("64:ff9b:1::")) | inner >> 16 << 64 | (inner & 0xFFFF) << 40),
     ]
 
 

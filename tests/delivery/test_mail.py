@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import threading
@@ -72,6 +73,32 @@ def test_no_header_can_be_smuggled_in() -> None:
     html = mail.get_body(["html"])
     assert html is not None
     assert "<script" not in html.get_content()
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "=?utf-8?q?=0D=0ABcc:_evil=40example.org?=",
+        "=?utf-8?b?DQpCY2M6IGFAYg==?=",
+        "\uff1d\u200b?us-ascii?q?=0D=0ABcc:a?=",
+    ],
+)
+def test_an_encoded_word_in_a_name_stays_text(word: str) -> None:
+    """RFC 2047: the library decodes such words of a header's value and would write their line breaks."""
+    with mail_server(Mailbox()) as mailbox:
+        assert sent(mailbox, message(action_name=word, scanner_name=word)).verdict == "succeeded"
+    ((_, mail),) = mailbox.letters
+    assert set(mail.keys()) == set(letter(message(), "ann@example.org", SENDER).keys())
+    assert "= ?u" in mail["Subject"]
+
+
+def test_no_spelling_of_the_password_comes_back_with_a_reply() -> None:
+    plain, login = (base64.b64encode(text.encode()).decode() for text in (f"\0{USER}\0{PASSWORD}", PASSWORD))
+    with mail_server(
+        Mailbox({"DATA": [f"554 unknown: AUTH PLAIN {plain} {login} {PASSWORD}"]}), password=True
+    ) as mailbox:
+        attempt = Mail(server_of(mailbox, password=PASSWORD), SENDER).send(EmailTarget("a@b.org"), message())
+    assert attempt.response_excerpt == "unknown: AUTH PLAIN *** *** ***"
 
 
 def test_a_line_that_is_a_dot_ends_nothing() -> None:

@@ -117,6 +117,17 @@ def test_nothing_is_lost_or_broken_by_cutting(units: list[str]) -> None:
         assert re.search(r"&(?!amp;|lt;)", part) is None
 
 
+def test_code_that_is_cut_is_code_in_every_section() -> None:
+    lines = "\n".join(f"*{number}* _line_ of code" for number in range(400))
+    sections, whole = packed([f"```\n{lines}\n```", "after"])
+    assert whole
+    assert len(sections) > 2
+    assert all(len(section) <= 3000 for section in sections)
+    found = re.findall(r"```\n([^`]+)\n```", "\n".join(sections))
+    assert "\n".join(found) == lines
+    assert "".join(sections).endswith("```\n\nafter")
+
+
 def test_more_sections_than_there_may_be() -> None:
     sections, whole = packed(["x" * 2999] * 20)
     assert (len(sections), whole) == (12, False)

@@ -39,8 +39,9 @@ def test_addresses(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["", "a", "a@b", "a@b.org, c@d.org", "a b@c.org", "a@b.org\nBcc: x@y.org", "A <a@b.org>", "a@" + "b" * 260],
-)
+    ["", "a", "a@b", "a@b.org, c@d.org", "a b@c.org", "a@b.org\nBcc: x@y.org", "A <a@b.org>", "a@" + "b" * 260,
+     "=?utf-8?q?=0D=0ABcc=3Ax=40y.org?=@b.org"],
+)  # fmt: skip
 def test_what_is_no_address(address: str) -> None:
     with pytest.raises(Invalid):
         check_address(address)
