@@ -10,6 +10,10 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from api.bootstrap import OUTAGES, Runtime
 from commands.store.event_log import EventLog
+from consumers.actions.counts import DROPPED, REAPED
+from consumers.actions.counts import counts as action_counts
+from consumers.actions.jobs import Waiting
+from consumers.actions.jobs import waiting as action_jobs
 from consumers.capture.analytics.events import left_out_counts
 from consumers.capture.digest.deletions import dropped_batches
 from consumers.capture.digest.undecodable import undecodable_counts
@@ -36,12 +40,21 @@ CATALOGUE = {
     "scan_jobs": "Scan jobs by state",
     "model_answers": "Questions for models: `hit`, the answer was there already; `miss`, it had to be asked for; ever",
     "scan_job_oldest_seconds": "How long the longest queued scan job has been due",
+    "action_jobs": "Runs of actions and deliveries, by kind and state; what waits for its next try is queued",
+    "action_job_oldest_seconds": "How long the longest queued job of an action has been due, by kind",
     "deleted_session_batches": "Batches that came after their session was deleted, and were passed over, ever",
     "removed": "Rows and blobs that retention and deletion have removed, ever, by kind",
     "undecodable_recordings": "Messages that could not be decoded or were over a limit, ever, by reason",
     "analytics_left_out": "What analytics events said and was not kept, ever, by reason",
 }
 """Every gauge of this module; those of the transport are in consumers.transports.gauges."""
+
+ACTIONS = {
+    "action_occurrences_dropped": "Times that actions were due and had no run of their own: they were missed together, "
+    "and one run stood for them",
+    "action_runs_reaped": "Runs of actions that ended because their workers died",
+}
+"""What is counted of actions, ever (engine 9)."""
 
 MODEL_CALLS = {
     "provider_call_seconds": "Calls of models and the time they took, by how they ended; a call is one try of a scan",
@@ -84,6 +97,7 @@ class WorkCollector(Collector):
             gone = removed.counts(connection)
             answers = uses(connection)
             calls = model_calls(connection)
+            acted, counted = action_jobs(connection), action_counts(connection)
         yield _each("projection_lag_positions", "projection", ((one.name, one.behind) for one in behind))
         yield _each("projection_still_seconds", "projection", ((one.name, one.still_seconds) for one in behind))
         yield _each("projection_parked_streams", "projection", ((one.name, one.parked) for one in behind))
@@ -96,6 +110,9 @@ class WorkCollector(Collector):
         yield _each("analytics_left_out", "reason", left_out.items())
         yield _one("deleted_session_batches", late)
         yield _each("removed", "kind", gone.items())
+        yield from _of_actions(acted)
+        for name, counter in (("action_occurrences_dropped", DROPPED), ("action_runs_reaped", REAPED)):
+            yield CounterMetricFamily(PREFIX + name, ACTIONS[name], value=counted[counter])
         yield from model_call_families(calls)
         yield from self._transport()
 
@@ -106,6 +123,17 @@ class WorkCollector(Collector):
                 families[gauge.name] = _family(gauge.name, TRANSPORT[gauge.name], tuple(gauge.labels))
             families[gauge.name].add_metric(list(gauge.labels.values()), gauge.value)
         yield from families.values()
+
+
+def _of_actions(waiting: Iterable[Waiting]) -> Iterator[GaugeMetricFamily]:
+    jobs = _family("action_jobs", CATALOGUE["action_jobs"], ("kind", "state"))
+    oldest = _family("action_job_oldest_seconds", CATALOGUE["action_job_oldest_seconds"], ("kind",))
+    for one in waiting:
+        jobs.add_metric([one.kind, "queued"], one.queued)
+        jobs.add_metric([one.kind, "leased"], one.leased)
+        oldest.add_metric([one.kind], max(0.0, one.oldest_seconds))
+    yield jobs
+    yield oldest
 
 
 def model_call_families(calls: Sequence[Counted]) -> list[Metric]:

@@ -12,7 +12,7 @@ import typer
 
 from api import bootstrap
 from api.bootstrap import Runtime, choose_transport, prepare, runtime
-from api.cli import definitions, delivery_endpoints, integrations, webhook_secrets
+from api.cli import definitions, deliveries, delivery_endpoints, integrations, webhook_secrets
 from api.cli.leaving import leave_kafka_command
 from api.cli.opening import AsJson, Home, database, opened, settings_for
 from commands.context import Context
@@ -33,6 +33,7 @@ app.add_typer(key, name="key")
 app.add_typer(integrations.app, name="integration")
 app.add_typer(webhook_secrets.app, name="webhook-secret")
 app.add_typer(delivery_endpoints.app, name="endpoint")
+app.add_typer(deliveries.app, name="delivery")
 
 app.command("leave-kafka")(leave_kafka_command)
 environment.command("set-test-accounts")(definitions.set_test_accounts)

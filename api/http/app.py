@@ -78,6 +78,7 @@ def create_app(services: Services) -> FastAPI:
             HTTPException: _refused_by_framework,
             RequestValidationError: _unread,
             **dict.fromkeys(services.outages, _outage),
+            Exception: _escaped,
         },
     )
     app.state.services = services
@@ -115,6 +116,11 @@ async def _refused_by_domain(_: Request, error: VisionError) -> Response:
 async def _outage(request: Request, error: Exception) -> Response:
     errors.log.warning("unavailable: %s [%s]", error, visit(request.scope).correlation_id)
     return envelope(errors.outage(error))
+
+
+async def _escaped(_: Request, error: Exception) -> Response:
+    """Lets it through to the entrance, which logs and answers it; the framework has an answer of its own else."""
+    raise error
 
 
 async def _unread(_: Request, __: RequestValidationError) -> Response:

@@ -29,7 +29,7 @@ SKIPPED: Final = {
     "not_breached": "The threshold is not reached.",
     "still_breached": "The threshold is still reached. It was told when it was first.",
     "cooldown": "The threshold is reached, within the cooldown of the message before.",
-    "recovered": "The threshold is no longer reached. That it was had not been told.",
+    "recovered": "The threshold is no longer reached, which needs no message here.",
     "nothing_to_measure": "There is nothing to make an average or a share of.",
     "reconfigured": "What the alert watches was changed meanwhile.",
 }

@@ -116,6 +116,9 @@ class Delivering:
         if since is not None:
             context = self._context(job, tenant)
             self._endpoints.disable(context, item, reason=attempt.error or "It is gone.", failing_since=since)
+            log.warning(
+                "an endpoint kept failing and is switched off: %s", attempt.error, extra={"run": str(job.run_id)}
+            )
 
     def _message(self, tenant: Tenant, run: ActionRun) -> Message:
         """Raises Undeliverable when there is nothing to say any more."""

@@ -26,15 +26,17 @@ _PERMANENT = 500
 
 
 class _Refused(Exception):
-    """The server said no. `code` is that of SMTP, `step` in our words what it said no to."""
+    """It ends here. `code` is what the server said no with, None for a no of our own; `step` in our words what to.
 
-    def __init__(self, code: int, said: bytes | str, step: str, *, about_the_letter: bool) -> None:
+    `permanent`: it would be so again. What is wrong between the server and us (a password, TLS) can be mended.
+    """
+
+    def __init__(self, code: int | None, said: bytes | str, step: str, *, permanent: bool) -> None:
         super().__init__(step)
         self.code = code
         self.said = said
         self.step = step
-        self.permanent = about_the_letter and code >= _PERMANENT
-        """What is wrong between the server and us (a password, TLS) concerns no recipient and can be mended."""
+        self.permanent = permanent
 
 
 class Mail:
@@ -77,7 +79,8 @@ class Mail:
             said = self._deliver(target, message)
         except _Refused as refused:
             verdict: Verdict = "abandon" if refused.permanent else "again"
-            return refused.code, f"The mail server refused {refused.step}: {refused.code}.", refused.said, verdict
+            why = refused.step if refused.code is None else f"The mail server refused {refused.step}: {refused.code}."
+            return refused.code, why, refused.said, verdict
         except smtplib.SMTPNotSupportedError:
             return None, "The mail server lacks what this letter or its safety needs.", "", "again"
         except ssl.SSLError:
@@ -91,7 +94,7 @@ class Mail:
         options = [] if (target.to + self._sender).isascii() else ["SMTPUTF8"]
         with self._connected() as smtp:
             if options and not smtp.has_extn("smtputf8"):
-                raise _Refused(_PERMANENT, "", "an address that is not ASCII", about_the_letter=True)
+                raise _Refused(None, "", "The mail server takes no address beyond ASCII.", permanent=True)
             _expect(*smtp.mail(self._sender, options), step="the sender", about_the_letter=True)
             _expect(*smtp.rcpt(target.to), step="the recipient", about_the_letter=True)
             try:
@@ -139,12 +142,12 @@ class Mail:
             _expect(*smtp.starttls(context=self._authorities() if careful else _unverified()), step="TLS")
             smtp.ehlo_or_helo_if_needed()
         elif server.security == "offered" and server.user is not None and not _on_this_machine(server.host):
-            raise _Refused(_PERMANENT, "", "TLS, without which the password is not sent", about_the_letter=False)
+            raise _Refused(None, "", "The mail server offers no TLS, and the password is not sent.", permanent=False)
         if server.user is not None and server.password is not None:
             try:
                 smtp.login(server.user, server.password)
             except smtplib.SMTPAuthenticationError as error:
-                raise _Refused(error.smtp_code, error.smtp_error, "the password", about_the_letter=False) from error
+                raise _Refused(error.smtp_code, error.smtp_error, "the password", permanent=False) from error
 
     def _authorities(self) -> ssl.SSLContext:
         return self._trusted or ssl.create_default_context()
@@ -152,7 +155,7 @@ class Mail:
 
 def _expect(code: int, said: bytes, *, step: str, about_the_letter: bool = False) -> None:
     if not 200 <= code < 300:  # noqa: PLR2004 - the class of SMTP's successes
-        raise _Refused(code, said, step, about_the_letter=about_the_letter)
+        raise _Refused(code, said, step, permanent=about_the_letter and code >= _PERMANENT)
 
 
 def _unverified() -> ssl.SSLContext:

@@ -70,6 +70,7 @@ class Acting:
         """Does every job of the kind that is due now; how many there were."""
         worker = Worker(self.pool, kind, work, "test")
         self.hear()
+        self.catch_up()
         done = 0
         while worker.once(NEVER):
             done += 1

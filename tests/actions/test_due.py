@@ -46,6 +46,7 @@ def test_a_due_action_has_one_run_and_moves_on(acting: Acting) -> None:
     assert {**shown, "next_run_at": None, "last_run_at": None} == {**before, "next_run_at": None, "last_run_at": None}
 
 
+@pytest.mark.rule("8.3/once-per-time", "trap/65")
 def test_any_number_of_schedulers_claims_once(acting: Acting) -> None:
     action = daily(acting)
     clock = lambda: FIRST + timedelta(seconds=1)  # noqa: E731
@@ -202,3 +203,18 @@ def test_a_deleted_action_has_no_runs(acting: Acting) -> None:
     acting.catch_up()
     acting.tick()
     assert acting.runs_of(action) == []
+
+
+@pytest.mark.rule("trap/38")
+def test_an_action_that_cannot_be_claimed_stops_no_other(acting: Acting) -> None:
+    broken = daily(acting)
+    others = [
+        acting.world.action(acting.world.scanner(f"Other {number}"), f"Other {number}", trigger_config=DAILY)
+        for number in range(2)
+    ]
+    acting.catch_up()
+    with acting.pool.connection() as connection:  # its stream is gone, its row is not
+        connection.execute("DELETE FROM store.events WHERE originator_id = %s", (broken,))
+    at(acting.world.clock, FIRST, seconds=1)
+    acting.tick()
+    assert [scheduled(acting, action) for action in (broken, *others)] == [[], [FIRST], [FIRST]]

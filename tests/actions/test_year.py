@@ -18,9 +18,11 @@ import pytest
 
 from commands.action_runs import ActionRuns, WrittenRun
 from commands.context import Context
+from commands.store.application import Save
 from commands.store.event_log import EventLog
+from commands.store.guards import release, runs_of
 from consumers.actions.due import DueActions
-from domain.action_run import ActionRunClaimed
+from domain.action_run import ActionRun, ActionRunClaimed
 from projections.catalogue import ACTIONS
 from tests.actions.acting import Acting, Clock
 from tests.actions.year import BEGIN, expected, occurrences, planned
@@ -104,13 +106,16 @@ def _look(acting: Acting, dice: random.Random) -> None:
 
 
 def _end(acting: Acting) -> Counter[tuple[UUID, datetime]]:
-    """Ends the runs that were claimed since, and says how often each time of each action was."""
-    found: Counter[tuple[UUID, datetime]] = Counter()
+    """Ends the runs that were claimed since, all in one append, and says how often each time of each action was."""
     with acting.pool.connection() as connection:
         recorded = EventLog().read(connection, acting.heard, 1_000)
-    for one in recorded:
-        acting.heard = one.position
-        if isinstance(one.event, ActionRunClaimed):
-            found[one.event.action_id, one.event.scheduled_at] += 1
-            acting.runs.abandon(acting.world.context(), one.event.originator_id, message="Ended by the test.")
-    return found
+    claims = [one.event for one in recorded if isinstance(one.event, ActionRunClaimed)]
+    acting.heard = recorded[-1].position if recorded else acting.heard
+    saves: list[Save] = []
+    for claim in claims:
+        run: ActionRun = claim.mutate(None)
+        run.fail(acting.world.context().stamp(), lease_token=None, reason="orphaned", message="Ended by the test.")
+        saves.append(Save((run,), (release(runs_of(run.action_id), str(run.id), run.id),)))
+    if saves:
+        assert {outcome.refusal for outcome in acting.world.store.save_each(saves)} == {None}
+    return Counter((claim.action_id, claim.scheduled_at) for claim in claims)

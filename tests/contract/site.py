@@ -27,6 +27,7 @@ from consumers.capture.store.blobs import Blobs
 from consumers.transports.port import Outgoing, Record
 from domain.scanner_types import model_output, split_private
 from domain.tenant import Tenant
+from projections.catalogue import PROJECTIONS
 
 CHEAP: dict[str, Any] = {"timeout": 30, "verify": False}
 """Options of clients on loopback: nothing is encrypted, and reading all certificates takes longer than a test."""
@@ -118,9 +119,7 @@ class Site:
         """Returns when every projection has passed everything that is in the log now."""
         with self.services.pool.connection() as conn:
             head = conn.execute("SELECT coalesce(max(notification_id), 0) FROM store.events").fetchone()[0]
-        assert self.services.wait(
-            head, ("accounts", "scanners", "observations", "actions", "quota", "recordings", "history")
-        )
+        assert self.services.wait(head, [projection.name for projection in PROJECTIONS])
 
     def start(self, observation_id: str, subject: dict[str, Any] | None = None, run: int = 1) -> Lease:
         """What a scan worker does first."""

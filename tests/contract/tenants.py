@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import httpx
@@ -10,6 +11,7 @@ from api.http.calls import Operation
 from domain.ids import gap_id
 from tests.contract.examples import READS, address, parameters
 from tests.contract.judging import judge
+from tests.contract.reporting import reported
 from tests.contract.site import Site, observe, record, scanner
 
 
@@ -65,6 +67,7 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
     # By a clock that is ahead, so that it stays on the first page whatever the other tests record here.
     record(here, f"{mark}-0", f"https://shop.example/{mark}", ago=-3600)
     judge(here, succeeded, f"{mark}-0", "classifier", config, answer)
+    run, delivery = reported(here, digest, succeeded, f"{mark}-0", mark)
     other = observe(api, made["id"], f"{mark}-0")
     return Filled(
         site=here,
@@ -76,6 +79,8 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
             "observation_id": failed,
             "judged_observation_id": succeeded,
             "action_id": digest,
+            "run_id": run,
+            "delivery_id": delivery,
             "gap_id": gap,
             "other_scanner_id": made["id"],
             "other_observation_id": other,
@@ -96,8 +101,9 @@ def fill(site: Site, organization_id: UUID, environment_id: int) -> Filled:
 
 
 def action(api: httpx.Client, scanner_id: str, name: str) -> str:
-    """Creates an action of a scanner; its id."""
-    response = api.post("actions/", json={"name": name, "scanner": scanner_id})
+    """Creates an action of a scanner, with one target; its id."""
+    target = {"type": "webhook", "url": f"https://hooks.shop.example/{quote(name)}"}
+    response = api.post("actions/", json={"name": name, "scanner": scanner_id, "delivery_config": [target]})
     assert response.status_code == 201, response.text
     identifier: str = response.json()["id"]
     return identifier
@@ -131,6 +137,8 @@ def fresh(filled: Filled, operation: Operation) -> dict[str, str]:
         ids["judged_observation_id"] = observe(api, made["id"], ids["session_id"])
         answer = {"reasoning": "r", "verdict": "yes", "confidence": 0.5}
         judge(filled.site, ids["judged_observation_id"], ids["session_id"], "monitor", made["scanner_config"], answer)
+    if "run_id" in parameters(operation):
+        ids["run_id"], ids["delivery_id"] = reported(filled.site, digest, failed, ids["session_id"], filled.mark)
     return {**filled.ids, **ids}
 
 

@@ -32,7 +32,13 @@ NAMING_OBJECTS = pytest.mark.parametrize(
 VARYING = {"date", "replay-vision-correlation-id"}
 NOWHERE = 999_999
 MALFORMED = ["1", "00000000-0000-0000-0000-00000000000g", "%00", "é", "a" * 300]
-NUMBERS = {"quota_retrieve", "scanners_stats_retrieve", "scanners_gaps_list", "scanners_health_retrieve"}
+NUMBERS = {
+    "actions_runs_list",
+    "quota_retrieve",
+    "scanners_stats_retrieve",
+    "scanners_gaps_list",
+    "scanners_health_retrieve",
+}
 """Reads that show nothing but numbers."""
 
 BROKEN = b'{"name": '

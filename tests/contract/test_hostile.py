@@ -27,6 +27,7 @@ from api.http.calls import Operation
 from api.http.preconditions import IF_MATCH
 from tests.contract.hostile_input import BODIES, HEADERS, IDS, QUERIES, VALUES
 from tests.contract.judging import judge
+from tests.contract.reporting import reported
 from tests.contract.site import MONITOR, Site, observe, record, refusal, scanner
 
 OPERATIONS = [operation for noun in NOUNS for operation in noun.OPERATIONS]
@@ -155,6 +156,8 @@ def target(site: Site, api: httpx.Client, operation: Operation) -> Iterator[Targ
         ids["judged_observation_id"] = observe(api, made, ids["session_id"])
         answer = {"reasoning": "r", "verdict": "yes", "confidence": 0.5}
         judge(site, ids["judged_observation_id"], ids["session_id"], "monitor", MONITOR["scanner_config"], answer)
+    if "{run_id:" in operation.path:
+        ids["run_id"], ids["delivery_id"] = reported(site, action["id"], ids["observation_id"], "s", "answered")
     yield Target(site, operation, api.headers["authorization"].removeprefix("Bearer "), ids)
     for left in api.get("scanners/?limit=1000").json()["results"]:
         api.delete(f"scanners/{left['id']}/").raise_for_status()

@@ -77,7 +77,12 @@ def _check(_server: SMTP, _session: Session, _envelope: Envelope, mechanism: str
 
 @contextmanager
 def mail_server(
-    mailbox: Mailbox, certificate: Path | None = None, *, immediate: bool = False, password: bool = False
+    mailbox: Mailbox,
+    certificate: Path | None = None,
+    *,
+    immediate: bool = False,
+    password: bool = False,
+    utf8: bool = True,
 ) -> Iterator[Mailbox]:
     """Listens while the block runs. With a certificate it offers STARTTLS, or speaks TLS from the first byte."""
     tls = None
@@ -91,7 +96,7 @@ def mail_server(
         port=free_ports(1)[0],
         ssl_context=tls if immediate else None,
         tls_context=None if immediate else tls,
-        enable_SMTPUTF8=True,
+        enable_SMTPUTF8=utf8,
         **asks,
     )
     controller.start()

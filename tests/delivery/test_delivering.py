@@ -18,7 +18,7 @@ from consumers.delivery.sending import Sending
 from consumers.delivery.settings import DeliverySettings
 from consumers.delivery.targets import SWITCHED_OFF, Targets
 from domain.outbound import AllowedHosts
-from projections.queries.delivery import list_disabled_endpoints
+from projections.queries.delivery import list_deliveries, list_disabled_endpoints, owner_of_run
 from tests.actions.acting import Acting
 from tests.delivery.reports import reported
 from tests.projections.world import World
@@ -122,3 +122,27 @@ def test_a_receiver_may_ask_for_time(hook: Hook) -> None:
 def test_without_a_wish_the_schedule_counts(hook: Hook) -> None:
     assert hook.run()["status"] == "pending"
     assert timedelta(seconds=2) < hook.waits() <= timedelta(seconds=5)
+
+
+@answering(Reply({}, status=410), Reply({}))
+def test_the_operator_finds_what_has_not_arrived_and_sends_it_again(hook: Hook) -> None:
+    assert hook.run()["status"] == "abandoned"
+    hook.actions.edit(hook.world.context(), hook.action, {"delivery_config": hook.config})
+    with hook.pool.connection() as connection:
+        (found,) = list_deliveries(connection)
+        assert list_deliveries(connection, 2) == list_deliveries(connection, 1, ["succeeded"]) == []
+        owner = owner_of_run(connection, UUID(found["run"]))
+        assert owner_of_run(connection, UUID(int=1)) is None
+    assert (found["target"], found["status"]) == (hook.config[0]["url"], "abandoned")
+    assert found["error"] == "The endpoint is gone (410)."
+    assert owner is not None
+    tenant, action = owner
+    ActionRuns(hook.world.store).redeliver(hook.world.context(tenant), action, UUID(found["run"]), UUID(found["id"]))
+    hook.acting.catch_up()
+    assert hook.acting.work("delivery", hook.work) == 1
+    hook.acting.catch_up()
+    first, again = (seen.headers["webhook-id"] for seen in hook.server.requests)
+    assert first == again == found["run"]
+    with hook.pool.connection() as connection:
+        assert list_deliveries(connection) == []
+        assert [one["status"] for one in list_deliveries(connection, 1, ["succeeded"])] == ["succeeded"]

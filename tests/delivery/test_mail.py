@@ -207,6 +207,12 @@ def test_a_password_without_tls_goes_to_this_machine_only() -> None:
     with mail_server(Mailbox(), password=True) as mailbox:
         here = Mail(server_of(mailbox, password=PASSWORD), SENDER).send(EmailTarget("a@b.org"), message())
         assert here.verdict == "succeeded"
+        # A spelling that leads here without being the name or an address of this machine.
+        elsewhere = MailServer("127.1", mailbox.port, "offered", USER, PASSWORD)
+        kept = Mail(elsewhere, SENDER).send(EmailTarget("a@b.org"), message())
+        assert (kept.verdict, kept.status_code) == ("again", None)
+        assert kept.error == "The mail server offers no TLS, and the password is not sent."
+        assert len(mailbox.letters) == 1
 
 
 def test_addresses_beyond_ascii() -> None:
@@ -214,6 +220,9 @@ def test_addresses_beyond_ascii() -> None:
         assert sent(mailbox, to="jürgen@example.org").verdict == "succeeded"
     assert mailbox.letters[0][0] == "jürgen@example.org"
     assert mailbox.letters[0][1]["To"] == "jürgen@example.org"
+    with mail_server(Mailbox(), utf8=False) as mailbox:
+        attempt = sent(mailbox, to="jürgen@example.org")
+        assert (attempt.verdict, attempt.status_code, mailbox.letters) == ("abandon", None, [])
 
 
 @pytest.mark.parametrize(

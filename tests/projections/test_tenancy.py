@@ -10,7 +10,8 @@ import projections.queries
 
 FOLDER = Path(projections.queries.__file__).parent
 TENANT_TABLE = re.compile(
-    r"\b(read_(scanners|actions|integrations|observations|quota|recordings|history)|capture|selection)\.\w+"
+    r"\b(read_(scanners|actions|action_runs|integrations|observations|quota|recordings|history)"
+    r"|capture|selection)\.\w+"
 )
 OWNED = re.compile(r"\b(environment_id|organization_id)\b")
 
@@ -19,6 +20,8 @@ OWNING = {"VISIBLE"}
 
 EXEMPT = {
     "integrations.list_integrations": "for the operator, who may name an environment",
+    "delivery.list_deliveries": "as integrations.list_integrations",
+    "delivery.owner_of_run": "tells the operator's command whose a run is",
     "quota.quota_with_grants": "for the operator, who names the organization",
     "quota._quota": "its two callers say whose",
     "retention.kept_days": "for the sweep that removes what is past it, which goes over all environments",

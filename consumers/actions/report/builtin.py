@@ -240,7 +240,10 @@ def _quotes(part: _Part, level: str) -> list[str]:
 
 
 def _telling(part: _Part) -> list[Saying]:
-    """What is worth reading: of a monitor its yes, of scores both ends, of tags one for each, of summaries friction."""
+    """What is worth reading: of a monitor its yes, of scores both ends, of tags one for each, of summaries friction.
+
+    The ends come first, and most friction.
+    """
     if part.now.verdicts:
         yes = sayings(one for one in part.noted if one.model_output.get("verdict") == "yes")
         unsure = sayings(one for one in part.noted if one.model_output.get("verdict") == "inconclusive")
@@ -251,13 +254,19 @@ def _telling(part: _Part) -> list[Saying]:
         high = sayings(one for one in part.noted if (score_of(one.model_output) or 0) > middle)
         low = sayings(one for one in part.noted if (score_of(one.model_output) or 0) <= middle)
         high.sort(key=lambda group: -(score_of(group.leader.model_output) or 0))
+        low.sort(key=lambda group: score_of(group.leader.model_output) or 0)
         return high[: MOST_QUOTED - 2] + low[:2]
     if part.now.tags:
         ranked = [tag for tag, _ in _ranked(part.now.tags)]
         by_tag = [sayings(one for one in part.noted if tag in tags_of(one.model_output)) for tag in ranked]
         return list({group.leader.index: group for groups in by_tag for group in groups[:1]}.values())
     rough = sayings(one for one in part.noted if friction_of(one.model_output))
+    rough.sort(key=lambda group: len(friction_of(group.leader.model_output)), reverse=True)
     return rough + sayings(one for one in part.noted if not friction_of(one.model_output))
+
+
+def _score(group: Saying) -> float:
+    return score_of(group.leader.model_output) or 0.0
 
 
 def _lead(group: Saying) -> str:

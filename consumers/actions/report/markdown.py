@@ -19,6 +19,8 @@ from domain.plain_text import one_line, plain_text
 
 MAX_CHARS: Final = 60_000
 """Of a text that is parsed. Reports have some thousand; the parser takes a second for as many hostile ones."""
+MAX_BLOCKS: Final = 1_000
+"""Paragraphs, headings and list items that are kept. Reports have some fifty."""
 
 _SPECIAL: Final = re.compile(r"[\\`*~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w{1,32};)|\[(?!obs \d{1,6}\])|(?<=\])[(:\[]")
 """What Markdown would read as a mark, also after a citation, whose brackets stay as they are."""
@@ -31,8 +33,9 @@ def safe(text: str, hosts: Collection[str] = (), highest: int = HEADING) -> str:
     """The same text as Markdown without anything that fetches, leads astray or rings.
 
     `hosts` (and what is below them) are those to which links may lead; headings above the level `highest` become such
-    of that level, for a text that stands below a heading of ours. A text longer than MAX_CHARS is cut off there.
-    Applying it again changes nothing. Takes time in proportion to the text, whatever is in it.
+    of that level, for a text that stands below a heading of ours. A text longer than MAX_CHARS is cut off there, and
+    one of more than MAX_BLOCKS. Applying it again changes nothing. Takes time in proportion to the text, whatever is in
+    it.
     """
     return written(blocks(text, hosts, highest))
 
@@ -50,8 +53,12 @@ def shortened(text: str, limit: int, hosts: Collection[str] = (), highest: int =
 
 
 def blocks(text: str, hosts: Collection[str] = (), highest: int = HEADING) -> list[Block]:
-    """The blocks of the safe form of a text."""
-    return [_stable(block, hosts) for block in parsed(plain_text(text[:MAX_CHARS]), hosts, highest)]
+    """The blocks of the safe form of a text, the first MAX_BLOCKS of them."""
+    found = parsed(plain_text(text[:MAX_CHARS]), hosts, highest)[:MAX_BLOCKS]
+    # Nearly always as a whole; one by one takes a parser's beginning for each.
+    if parsed(written(found), hosts) == found:
+        return found
+    return [_stable(block, hosts) for block in found]
 
 
 def escaped(text: str) -> str:

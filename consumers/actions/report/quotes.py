@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from consumers.actions.report.figures import tags_of
 from consumers.actions.report.port import Noted
 from consumers.actions.report.wording import clock
 from domain.plain_text import one_line
@@ -76,19 +77,21 @@ def first_moment(noted: Noted) -> str:
 def sayings(noted: Iterable[Noted]) -> list[Saying]:
     """Those with text, grouped: the largest group first, of equal ones the more confident leader, then the earlier.
 
-    The most confident speak for the others. Compares each with each group's leader only.
+    The most confident speak for the others, which gave the same answer under a title that says nearly the same: what is
+    said of the leader is cited for all of them. Compares each with each group's leader only.
     """
-    groups: list[tuple[frozenset[str], Saying]] = []
+    groups: list[tuple[Noted, frozenset[str], Saying]] = []
     for one in sorted(noted, key=lambda each: (-confidence(each), each.index)):
-        words = frozenset(_WORD.findall(_MOMENTS.sub("", text_of(one)).lower()))
+        words = _words(text_of(one))
         if not words:
             continue
-        group = next((found for those, found in groups if _alike(words, those)), None)
+        near = (found for leader, those, found in groups if _alike(words, those) and _same_answer(one, leader))
+        group = next(near, None)
         if group is None:
             group = Saying(one)
-            groups.append((words, group))
+            groups.append((one, words, group))
         group.said.append(one)
-    found = [group for _, group in groups]
+    found = [group for *_, group in groups]
     for group in found:
         group.said.sort(key=lambda each: each.index)
     return sorted(found, key=lambda group: (-len(group.said), -confidence(group.leader), group.leader.index))
@@ -101,6 +104,18 @@ def confidence(noted: Noted) -> float:
 
 def indexes(noted: Sequence[Noted]) -> list[int]:
     return [one.index for one in noted]
+
+
+def _same_answer(one: Noted, other: Noted) -> bool:
+    mine, its = one.model_output, other.model_output
+    if any(mine.get(key) != its.get(key) for key in ("verdict", "score")) or tags_of(mine) != tags_of(its):
+        return False
+    titles = [_words(str(output.get("title") or "")) for output in (mine, its)]
+    return _alike(*titles)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(_WORD.findall(_MOMENTS.sub("", text).lower()))
 
 
 def _alike(words: frozenset[str], others: frozenset[str]) -> bool:

@@ -19,6 +19,7 @@ from consumers.actions.report.builtin import body
 from consumers.actions.report.citations import cited
 from consumers.actions.report.markdown import safe
 from consumers.actions.report.port import Material
+from consumers.actions.report.quotes import sayings
 from consumers.actions.report.wording import header
 from tests.actions.report.demo import END, START, answers, material, noted
 
@@ -149,3 +150,35 @@ def test_a_share_of_few_is_no_trend() -> None:
     moved = gist("yes no no yes no", ["no"] * 9)
     assert moved == "**TL;DR** Yes in 2 of 5 (40 %), up from 0 % in the window before."
     assert "about as before (43 %)" in gist("yes no no yes no", ["no"] * 4 + ["yes"] * 3)
+
+
+@pytest.mark.parametrize(
+    "apart",
+    [
+        {"scanner_type": "scorer", "score": 3.0},
+        {"scanner_type": "monitor", "verdict": "inconclusive"},
+        {"scanner_type": "classifier", "tags": ["converted", "confused"]},
+        {"title": "Blocked by a defect after an abandoned form"},
+    ],
+    ids=["score", "verdict", "tags", "title"],
+)
+def test_what_is_said_of_one_is_cited_of_others_with_the_same_answer_only(apart: dict[str, Any]) -> None:
+    """However alike their words are."""
+    same: dict[str, Any] = {
+        "scanner_type": "scorer", "score": 2.0, "verdict": "yes", "tags": ["converted"], "title": "Left the checkout",
+        "reasoning": 'The visitor clicked "Redeem welcome gift" often (t 48).', "confidence": 0.9,
+    }  # fmt: skip
+    found = sayings(noted([same, {**same, **apart}, same]))
+    assert [[one.index for one in saying.said] for saying in found] == [[1, 3], [2]]
+
+
+def test_scores_are_told_from_the_ends() -> None:
+    scores = [5.0, 1.0, 6.0, 9.0, 0.0]
+    words = ("alpha", "bravo", "delta", "golf", "hotel")
+    output = {"scanner_type": "scorer", "label": "anger", "confidence": 0.9}
+    told = report(
+        material(
+            noted([{**output, "score": score, "reasoning": word} for score, word in zip(scores, words, strict=True)])
+        )
+    )
+    assert re.findall(r"Anger ([\d.]+): ", told) == ["9", "6", "5", "0", "1"]
