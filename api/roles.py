@@ -216,7 +216,8 @@ def _actions(running: Runtime) -> Iterator[Loop]:
     writer = ReportWriter(
         running.models, settings.vendors, running.pool, Seal(running.secret), running.clock, settings.links
     )
-    work = Running(running.pool, running.action_runs, writer, running.clock).work
+    most = settings.report_observations
+    work = Running(running.pool, running.action_runs, writer, running.clock, most=most).work
     for number in range(RUN_WORKERS):
         name = f"run worker {number}"
         yield name, ActionWorker(running.pool, "run", work, name).run

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from api.delivery_settings import OutwardSettings
 from api.vendor_settings import VendorSettings
 from commands.observations import ObservationLimits
+from consumers.actions.selection import CAP, HIGHEST_CAP
 from consumers.capture.digest.limits import GENEROUS, CaptureLimits
 from consumers.capture.store.s3_place import SCHEME, S3Place
 from consumers.transports.settings import KafkaSettings
@@ -80,6 +81,7 @@ class Settings(VendorSettings, OutwardSettings, BaseSettings):
     on_exhausted: Literal["wait", "skip"] = "wait"
     rate_limit: Literal["off", "upstream"] = "off"
     masking: Literal["on", "off"] = "on"
+    report_observations: Annotated[int, Field(ge=1, le=HIGHEST_CAP)] = CAP
     capture_prefix: Annotated[str, Field(pattern=r"^(/[A-Za-z0-9_-]+)*$")] = ""
     capture_origins: Annotated[list[str], NoDecode] = []
     capture_sdk_folder: Path | None = None

@@ -21,7 +21,7 @@ from consumers.actions.alerting import SKIPPED, evaluate
 from consumers.actions.jobs import Job
 from consumers.actions.outages import OUTAGES
 from consumers.actions.report.port import Material, NothingToSay, Report, Writer
-from consumers.actions.selection import Gathered, gather
+from consumers.actions.selection import CAP, Gathered, gather
 from consumers.actions.window import window_of
 from consumers.actions.worker import Again
 from consumers.scanning.pauses import MAX_TRIES, pause
@@ -77,12 +77,15 @@ class Running:
         writer: Writer,
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
+        most: int = CAP,
     ) -> None:
+        """`most` observations are read for a report (`selection.gather`)."""
         self._pool = pool
         self._runs = runs
         self._writer = writer
         self._clock = clock
         self._chance = chance
+        self._most = most
 
     def work(self, job: Job, lost: Event, stop: Event) -> Again | None:
         """Does one job (`consumers.actions.worker.Work`). Outages of the database are raised."""
@@ -168,7 +171,7 @@ class Running:
         selection = run.action.get("selection")
         selected = Selected.of(selection if isinstance(selection, dict) else {}, run.scanner_id)
         with self._pool.connection() as connection:
-            gathered = gather(connection, tenant, selected, window, run.scanner_id)
+            gathered = gather(connection, tenant, selected, window, run.scanner_id, self._most)
         if not gathered.observations:
             raise Ended(EMPTY, "No observation matched.")
         return gathered

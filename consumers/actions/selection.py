@@ -17,7 +17,11 @@ from domain.tenant import Tenant
 from projections.queries.selected import Selected, Window, rows
 
 CAP = 100
-"""Observations that a report is written of; over it they are sampled (engine 7.3)."""
+"""Observations that a report is written of unless the operator says another number; over it they are sampled. The
+first of the three caps of engine 7.3."""
+
+HIGHEST_CAP = 2_000
+"""The last of them. A model is then asked 21 times for a report: once for each 100, and once for all."""
 
 CONSIDERED = 10_000
 """The newest ones, of which a sample is taken and figures are counted (engine 7.3)."""
@@ -53,13 +57,18 @@ class Gathered:
 
 
 def gather(
-    connection: psycopg.Connection, tenant: Tenant, selected: Selected, window: Window, scanner_id: UUID
+    connection: psycopg.Connection,
+    tenant: Tenant,
+    selected: Selected,
+    window: Window,
+    scanner_id: UUID,
+    most: int = CAP,
 ) -> Gathered:
-    """Reads what a report of the action bound to `scanner_id` is written of."""
+    """Reads what a report of the action bound to `scanner_id` is written of: `most` observations, 1 to HIGHEST_CAP."""
     sql, values = rows(tenant, selected, window)
     matched = _one(connection, _COUNT.format(rows=sql), values)
     found = connection.execute(_IDS.format(rows=sql).encode(), {**values, "considered": CONSIDERED})
-    ids = spread([row[0] for row in found], CAP)
+    ids = spread([row[0] for row in found], most)
     noted = connection.execute(_NOTED.format(rows=sql).encode(), {**values, "ids": ids})
     observations = [
         Noted(

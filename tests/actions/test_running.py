@@ -189,6 +189,16 @@ def test_many_are_sampled_evenly_and_it_is_said(acting: Acting, writing: Writing
     assert f"{CAP} of {CAP + 20}" in markdown
 
 
+def test_how_many_a_report_is_written_of_is_the_operators_to_say(acting: Acting, writing: Writing) -> None:
+    scanner = acting.world.scanner()
+    acting.world.action(scanner, trigger_config=DAILY)
+    found(acting, scanner, *(f"s{number}" for number in range(8)))
+    at(acting.world.clock, FIRST, seconds=1)
+    acting.tick()
+    acting.work("run", Running(acting.pool, acting.runs, writing, acting.clock, most=5).work)
+    assert (len(writing.seen[-1].observations), writing.seen[-1].matched) == (5, 8)
+
+
 def test_a_sample_has_both_ends_and_even_steps() -> None:
     ids = [UUID(int=number) for number in range(1_000)]
     taken = [one.int for one in spread(ids, 100)]
