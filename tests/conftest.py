@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
@@ -41,6 +42,10 @@ NEEDED = {
     "corpus": "the whole corpus of recordings, beside the repository in ../shared/recordings",
 }
 """Marker of the tests that need it, and its name."""
+EXAMPLES_VARIABLE = "REPLAY_VISION_TEST_EXAMPLES"
+"""Examples that a property is tried on unless it says a number itself: half of the library's, for the sake of time."""
+settings.register_profile("common", max_examples=int(os.environ.get(EXAMPLES_VARIABLE, "50")))
+settings.load_profile("common")
 SESSION = pytest.StashKey[Path]()
 SESSION_LOCK = pytest.StashKey[int]()
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeGuard
 
 from consumers.capture.digest.limits import taken_on
 from consumers.capture.messages.held import Connections
@@ -22,7 +21,8 @@ MOST_KNOWN = 10_000
 @dataclass(slots=True)
 class _Known:
     day: date
-    looked_up: datetime
+    until: datetime
+    """As long as it holds: FRESH, and not into another day."""
     stored: int
     here: int = 0
 
@@ -50,7 +50,7 @@ class Allowance:
     def sure(self, environment_id: int) -> bool:
         """Whether `check` would pass, as far as can be told without asking the database."""
         known = self._known.get(environment_id)
-        return self._holds(known, self._clock().astimezone(UTC)) and max(known.stored, known.here) < self._limit
+        return known is not None and self._clock() < known.until and max(known.stored, known.here) < self._limit
 
     def count(self, environment_id: int, taken: int) -> None:
         """Notes bytes that were published, after `check`. Asks nobody: it is too late to refuse."""
@@ -60,22 +60,23 @@ class Allowance:
     def _fresh(self, environment_id: int) -> _Known:
         now = self._clock().astimezone(UTC)
         known = self._known.get(environment_id)
-        if self._holds(known, now):
+        if known is not None and now < known.until:
             return known
         with self._pool.connection() as conn:
             stored = taken_on(conn, now.date(), environment_id).bytes
         here = known.here if known is not None and known.day == now.date() else 0
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
-        self._known[environment_id] = found = _Known(now.date(), now, stored, here)
+        until = min(now + FRESH, _end(now.date()))
+        self._known[environment_id] = found = _Known(now.date(), until, stored, here)
         return found
 
-    @staticmethod
-    def _holds(known: _Known | None, now: datetime) -> TypeGuard[_Known]:
-        return known is not None and known.day == now.date() and now - known.looked_up < FRESH
+
+def _end(day: date) -> datetime:
+    """When a day of UTC is over."""
+    return datetime.combine(day + timedelta(days=1), time.min, UTC)
 
 
 def _until_after(day: date, now: datetime) -> int:
     """Seconds until a day of UTC is over, rounded up: whoever waits for them is not a moment early."""
-    over = datetime.combine(day + timedelta(days=1), time.min, UTC)
-    return max(1, math.ceil((over - now).total_seconds()))
+    return max(1, math.ceil((_end(day) - now).total_seconds()))

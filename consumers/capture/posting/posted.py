@@ -286,8 +286,10 @@ def _items(data: Json, room: Room) -> list[Json]:
 def _token(event: dict[str, Json], document: Json, query: Mapping[str, str]) -> str:
     """Where SDKs of different ages put the project token, nearest to the event first (capture 8, step 2)."""
     properties = event.get("properties")
-    places: list[Json] = [properties.get("token") if isinstance(properties, dict) else None]
-    places += [event.get("token"), event.get("api_key"), event.get("$token")]
+    nearest = properties.get("token") if isinstance(properties, dict) else None
+    if isinstance(nearest, str) and nearest:  # nearly all
+        return nearest[:MAX_TOKEN]
+    places: list[Json] = [event.get("token"), event.get("api_key"), event.get("$token")]
     if isinstance(document, dict):
         places += [document.get("api_key"), document.get("token")]
     places += [query.get("token"), query.get("api_key")]
