@@ -116,10 +116,10 @@ class _Piece:
 
 def clean(value: Json, limit: int) -> str | None:
     """A text that PostgreSQL can hold, cut to `limit` characters; None when it is no text or blank."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
     if not isinstance(value, str):
-        return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        value = str(value)
     return value[:limit].replace("\0", "\ufffd").strip() or None
 
 

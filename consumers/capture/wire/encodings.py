@@ -128,6 +128,8 @@ def exceeds(max_values: int, *documents: bytes | str) -> bool:
 def _values(document: bytes | str) -> int:
     if isinstance(document, str):
         return sum(document.count(sign) for sign in ",[{")
+    if len(document) <= _PIECE:  # one walk instead of three, for a copy
+        return len(document) - len(document.translate(None, b",[{"))
     return sum(document.count(sign) for sign in (b",", b"[", b"{"))
 
 

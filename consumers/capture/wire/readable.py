@@ -24,7 +24,7 @@ def readable(item: Json, room: Room | None = None) -> tuple[int, dict[str, Json]
         except CaptureRefused:
             return None
     moment = event.get("timestamp")
-    if isinstance(moment, bool) or not isinstance(moment, int | float):
+    if isinstance(moment, bool) or not isinstance(moment, (int, float)):
         return None
     # Compared, not converted: a number of 400 digits is no float. Infinity and what is no number are in no range.
     return (int(moment), event) if 1 <= moment <= LAST_MOMENT_MS else None

@@ -118,9 +118,13 @@ def taking(accepting: Reader, place: Place) -> Answering:
 
     async def take(request: Request, body: bytes) -> Response:
         headers = {"content-type": header_of(request.scope, b"content-type") or ""}
-        query = await _query(request, place.line)
+        query = await _query(request, place.line) if request.scope["query_string"] else {}
         now = services.clock()
-        found = await _found(partial(read_at_once, accepting, body, headers, query, now, services.sure_of), place)
+        try:
+            found = read_at_once(accepting, body, headers, query, now, services.sure_of)
+        except NotAtOnce as unsure:
+            await place.asked.run(unsure.token)
+            found = _at_once_now(partial(read_at_once, accepting, body, headers, query, now, services.sure_of))
         if found is not None:
             taken = await place.read.run(found)
         else:
@@ -140,19 +144,13 @@ def taking(accepting: Reader, place: Place) -> Answering:
 
 async def _query(request: Request, line: Line) -> dict[str, str]:
     """One value a name. A long query string is read in a thread: 64 KB of it can take a tenth of a second."""
-    size = len(request.scope["query_string"])
-    if not size:
-        return {}
-    return dict(request.query_params) if size <= QUERY_BYTES else await line.run(lambda: dict(request.query_params))
+    if len(request.scope["query_string"]) <= QUERY_BYTES:
+        return dict(request.query_params)
+    return await line.run(lambda: dict(request.query_params))
 
 
-async def _found(read: Callable[[], Accepted | None], place: Place) -> Accepted | None:
-    """What `read` returns, when need be after the database was asked; None when that does not help."""
-    try:
-        return read()
-    except NotAtOnce as unsure:
-        token = unsure.token
-    await place.asked.run(token)
+def _at_once_now(read: Callable[[], Accepted | None]) -> Accepted | None:
+    """What `read` returns after the database was asked; None when that did not help."""
     try:
         return read()
     except NotAtOnce:
