@@ -30,6 +30,7 @@ from domain.run_deliveries import (
 )
 from projections.engine.projection import Projection, Recorded
 from projections.engine.table import Table, text
+from projections.engine.tombstones import Tombstones
 from projections.owner import environment_of, organization_of
 
 Deliveries = list[dict[str, Any]]
@@ -95,24 +96,7 @@ _RUN = Table(
     },
 )
 
-_BURY = "INSERT INTO tombstone (action_id) SELECT unnest(%s::uuid[]) ON CONFLICT DO NOTHING"
-# Also for rows that come late, from a stream that was parked: they are dropped like the others.
-_CLEAN = """
-INSERT INTO cleanup (action_id) SELECT t.action_id FROM tombstone t WHERE t.action_id = ANY(%s::uuid[])
-ON CONFLICT DO NOTHING
-"""
-# The row of a parked stream stays, so that a replay finds it.
-_DROP = """
-WITH chunk AS (
-    SELECT r.environment_id, r.id FROM run r JOIN cleanup c USING (action_id)
-    WHERE NOT EXISTS (SELECT FROM projection.parked p WHERE p.name = 'action_runs' AND p.stream_id = r.id)
-    LIMIT %s),
-dropped AS (
-    DELETE FROM run r USING chunk c WHERE r.environment_id = c.environment_id AND r.id = c.id RETURNING 1)
-SELECT count(*) FROM dropped
-"""
-_CLEANING = "SELECT EXISTS (SELECT FROM cleanup)"
-_CLEANED = "DELETE FROM cleanup"
+_TOMBSTONES = Tombstones("action_runs", "run", "action_id")
 
 
 def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
@@ -126,20 +110,7 @@ def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
         else:
             _change(rows[event.originator_id], event)
     _RUN.put(connection, list(rows.values()))
-    if buried:
-        connection.execute(_BURY, (buried,))
-    touched = {row.action_id for row in rows.values()}.union(buried)
-    connection.execute(_CLEAN, (list(touched),), prepare=True)
-
-
-def _tidy(connection: Connection, limit: int) -> bool:
-    if connection.execute(_CLEANING, prepare=True).fetchone() != (True,):
-        return False
-    row = connection.execute(_DROP, (limit,)).fetchone()
-    if row and row[0]:
-        return True
-    connection.execute(_CLEANED)
-    return False
+    _TOMBSTONES.put(connection, buried, {row.action_id for row in rows.values()})
 
 
 def _claimed(event: ActionRunClaimed) -> RunRow:
@@ -250,6 +221,6 @@ ACTION_RUNS = Projection(
         }
     ),
     apply=_apply,
-    tidy=_tidy,
-    hidden={"run": "action_id IN (SELECT action_id FROM {schema}.tombstone)", "cleanup": "true"},
+    tidy=_TOMBSTONES.tidy,
+    hidden=_TOMBSTONES.hidden,
 )

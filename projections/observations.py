@@ -25,6 +25,7 @@ from domain.observation import (
 from domain.scanner import ScannerDeleted
 from projections.engine.projection import Projection, Recorded
 from projections.engine.table import Table, text
+from projections.engine.tombstones import Tombstones
 from projections.owner import environment_of
 
 
@@ -100,24 +101,7 @@ _OBSERVATION = Table(
     },
 )
 
-_BURY = "INSERT INTO tombstone (scanner_id) SELECT unnest(%s::uuid[]) ON CONFLICT DO NOTHING"
-# Also for rows that come late, from a stream that was parked: they are dropped like the others.
-_CLEAN = """
-INSERT INTO cleanup (scanner_id) SELECT t.scanner_id FROM tombstone t WHERE t.scanner_id = ANY(%s::uuid[])
-ON CONFLICT DO NOTHING
-"""
-# The row of a parked stream stays, so that a replay finds it.
-_DROP = """
-WITH chunk AS (
-    SELECT o.environment_id, o.id FROM observation o JOIN cleanup c USING (scanner_id)
-    WHERE NOT EXISTS (SELECT FROM projection.parked p WHERE p.name = 'observations' AND p.stream_id = o.id)
-    LIMIT %s),
-dropped AS (
-    DELETE FROM observation o USING chunk c WHERE o.environment_id = c.environment_id AND o.id = c.id RETURNING 1)
-SELECT count(*) FROM dropped
-"""
-_CLEANING = "SELECT EXISTS (SELECT FROM cleanup)"
-_CLEANED = "DELETE FROM cleanup"
+_TOMBSTONES = Tombstones("observations", "observation", "scanner_id")
 
 
 def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
@@ -132,20 +116,7 @@ def _apply(connection: Connection, recorded: Sequence[Recorded]) -> None:
         else:
             _change(rows[event.originator_id], event, item.position)
     _OBSERVATION.put(connection, list(rows.values()))
-    if buried:
-        connection.execute(_BURY, (buried,))
-    touched = {row.scanner_id for row in rows.values()}.union(buried)
-    connection.execute(_CLEAN, (list(touched),), prepare=True)
-
-
-def _tidy(connection: Connection, limit: int) -> bool:
-    if connection.execute(_CLEANING, prepare=True).fetchone() != (True,):
-        return False
-    row = connection.execute(_DROP, (limit,)).fetchone()
-    if row and row[0]:
-        return True
-    connection.execute(_CLEANED)
-    return False
+    _TOMBSTONES.put(connection, buried, {row.scanner_id for row in rows.values()})
 
 
 def _requested(event: ObservationRequested) -> ObservationRow:
@@ -246,6 +217,6 @@ OBSERVATIONS = Projection(
         }
     ),
     apply=_apply,
-    tidy=_tidy,
-    hidden={"observation": "scanner_id IN (SELECT scanner_id FROM {schema}.tombstone)", "cleanup": "true"},
+    tidy=_TOMBSTONES.tidy,
+    hidden=_TOMBSTONES.hidden,
 )

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import typer
 
-from api.cli.opening import AsJson, Home, opened, settings_for
+from api.cli.opening import AsJson, Home, opened, settings_for, show_rows
 from domain.errors import NotFound
 from projections.engine.waiting import wait_for
 from projections.queries.delivery import UNDELIVERED, list_deliveries, owner_of_run
@@ -39,11 +39,7 @@ def list_all(
     statuses = UNDELIVERED if status is None else (status.value,)
     with opened(settings_for(home)) as running, running.pool.connection() as connection:
         found = list_deliveries(connection, environment_id, statuses)
-    if as_json:
-        print(json.dumps(found, default=str))
-        return
-    for delivery in found:
-        print("  ".join(f"{name}={value}" for name, value in delivery.items()))
+    show_rows(found, as_json=as_json)
 
 
 @app.command("redeliver")

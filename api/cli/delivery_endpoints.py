@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from api.cli.opening import AsJson, Home, opened, settings_for
+from api.cli.opening import AsJson, Home, opened, settings_for, show_rows
 from projections.engine.waiting import wait_for
 from projections.queries.delivery import list_disabled_endpoints
 
@@ -26,11 +26,7 @@ def list_all(
     """Lists the endpoints that are switched off, with the last error of each."""
     with opened(settings_for(home)) as running, running.pool.connection() as connection:
         found = list_disabled_endpoints(connection, environment_id)
-    if as_json:
-        print(json.dumps(found, default=str))
-        return
-    for endpoint in found:
-        print("  ".join(f"{name}={value}" for name, value in endpoint.items()))
+    show_rows(found, as_json=as_json)
 
 
 @app.command("enable")

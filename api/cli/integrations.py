@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.opening import AsJson, Home, opened, settings_for
+from api.cli.opening import AsJson, Home, opened, settings_for, show_rows
 from api.failures import Failure
 from projections.engine.waiting import wait_for
 from projections.queries.integrations import list_integrations
@@ -50,11 +50,7 @@ def list_all(
     """Lists integrations. Tokens are never shown."""
     with opened(settings_for(home)) as running, running.pool.connection() as connection:
         found = list_integrations(connection, environment_id)
-    if as_json:
-        print(json.dumps(found, default=str))
-        return
-    for integration in found:
-        print("  ".join(f"{name}={value}" for name, value in integration.items()))
+    show_rows(found, as_json=as_json)
 
 
 @app.command("delete")

@@ -1,8 +1,9 @@
-"""How commands beside `up` reach the database of their home."""
+"""How commands beside `up` reach the database of their home, and how they show what they found there."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import json
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -58,3 +59,12 @@ def secret_of(settings: Settings) -> bytes:
         return settings.secret(create=False)
     except ValueError as error:
         raise Failure(str(error)) from error
+
+
+def show_rows(rows: Sequence[Mapping[str, object]], *, as_json: bool) -> None:
+    """Prints what was asked to be listed: one JSON document, or a line a row."""
+    if as_json:
+        print(json.dumps(rows, default=str))
+        return
+    for row in rows:
+        print("  ".join(f"{name}={value}" for name, value in row.items()))

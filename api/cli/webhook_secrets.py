@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.opening import AsJson, Home, opened, settings_for
+from api.cli.opening import AsJson, Home, opened, settings_for, show_rows
 from projections.engine.waiting import wait_for
 from projections.queries.delivery import list_webhook_secrets
 
@@ -38,11 +38,7 @@ def list_all(
     """Lists secrets that are not retired. What they are is never shown again."""
     with opened(settings_for(home)) as running, running.pool.connection() as connection:
         found = list_webhook_secrets(connection, environment_id)
-    if as_json:
-        print(json.dumps(found, default=str))
-        return
-    for secret in found:
-        print("  ".join(f"{name}={value}" for name, value in secret.items()))
+    show_rows(found, as_json=as_json)
 
 
 @app.command("retire")
