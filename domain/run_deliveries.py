@@ -21,6 +21,9 @@ DeliveryStatus = Literal["pending", "succeeded", "abandoned"]
 
 Objects = dict[str, JsonValue]
 
+MOST_ROUNDS = 100
+"""Times that one delivery may be asked for: each adds its attempts to the run's history."""
+
 
 @dataclass(frozen=True, slots=True)
 class Delivering:
@@ -152,7 +155,7 @@ class Deliveries(Aggregate):
     def redeliver(self, stamp: Stamp, delivery_id: UUID) -> int:
         """Opens the next round of a delivery and returns its number.
 
-        Raises NotFound; Conflict while it is still being tried, or when the run has nothing to deliver.
+        Raises NotFound; Conflict while it is still being tried, after MOST_ROUNDS, or with nothing to deliver.
         """
         stands = self._delivery(delivery_id)
         if not self.delivers:
@@ -160,6 +163,9 @@ class Deliveries(Aggregate):
             raise Conflict(message)
         if stands.status == "pending":
             message = "This delivery is still in progress."
+            raise Conflict(message)
+        if stands.round >= MOST_ROUNDS:
+            message = f"This delivery was asked for {MOST_ROUNDS} times."
             raise Conflict(message)
         self._record(RedeliveryRequested, stamp, delivery_id=delivery_id, round=stands.round + 1)
         return stands.round + 1

@@ -18,7 +18,13 @@ from domain.action_run import (
 )
 from domain.errors import Conflict, LeaseLost, NotFound
 from domain.event import TextRef
-from domain.run_deliveries import DeliveryAbandoned, DeliveryAttempted, DeliverySucceeded, RedeliveryRequested
+from domain.run_deliveries import (
+    MOST_ROUNDS,
+    DeliveryAbandoned,
+    DeliveryAttempted,
+    DeliverySucceeded,
+    RedeliveryRequested,
+)
 from tests.spec.given import NOW, STAMP, STREAM, Given, fact, given
 
 FIRST, SECOND = UUID(int=1), UUID(int=2)
@@ -141,6 +147,16 @@ def test_an_ended_delivery_is_tried_no_more_until_somebody_asks(ended: Any) -> N
         attempted(2), fact(DeliverySucceeded, delivery_id=IDS[0])
     )
     again.when(lambda run: run.redeliver(STAMP, IDS[0])).then_refused(Conflict)
+
+
+def test_a_delivery_is_not_asked_for_without_end() -> None:
+    def ended(round: int) -> Any:  # noqa: A002 - the word of the delivery
+        asked = fact(RedeliveryRequested, delivery_id=IDS[0], round=round)
+        failed = fact(DeliveryAbandoned, delivery_id=IDS[0], reason="HTTP 500")
+        return given(ActionRun, *DONE, asked, failed).when(lambda run: run.redeliver(STAMP, IDS[0]))
+
+    ended(MOST_ROUNDS - 1).then(fact(RedeliveryRequested, delivery_id=IDS[0], round=MOST_ROUNDS))
+    ended(MOST_ROUNDS).then_refused(Conflict)
 
 
 def test_what_cannot_be_delivered_again() -> None:
